@@ -1,0 +1,30 @@
+# On a fresh machine with Python 3.11 to 3.13 and make:
+#   make demo   trains, restores and tests a model, draws a figure
+#   make test   runs all the tests
+
+PYTHON ?= python3
+DEMO ?= demo
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test lint clean
+
+demo: $(INSTALLED)
+	$(BIN)/python -m experiments.train --task=serial_recall --workdir=$(DEMO)
+	$(BIN)/python -m experiments.evaluate --checkpoint=$(DEMO) --task=serial_recall \
+	    --length=1000 --memory=1024 --batch_size=32 --batches=100 \
+	    --json=$(DEMO)/test.json --figure=$(DEMO)/attention.png
+
+test: $(INSTALLED) lint
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv $(DEMO)

@@ -1,0 +1,95 @@
+"""What every binary does alike: flags from the config, one-line errors, compiled code kept."""
+
+from collections.abc import Callable, Collection
+import dataclasses
+import os
+import pathlib
+import sys
+import types
+import typing
+
+from absl import app
+from absl import flags
+from absl import logging
+import jax
+
+from maes_jax import errors
+from maes_jax import presets
+from maes_jax.config import Config
+
+_CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'maes_jax'
+
+
+def run(main: Callable[[], None]):
+  """Parses the flags and calls `main`; what a user can cause ends in one line and status 1."""
+  def guarded(unused_argv):
+    if not flags.FLAGS['verbosity'].present:
+      logging.set_verbosity(logging.WARNING)
+    try:
+      main()
+    except errors.UserError as error:
+      fail(error)
+  _keep_compiled_code()
+  app.run(guarded, flags_parser=_parse)
+
+
+def fail(error: Exception):
+  """Ends the program as every user error does."""
+  sys.exit(f'error: {" ".join(str(error).split())}')
+
+
+def define_config_flags(leave_out: Collection[str] = ()):
+  """One flag for each field of `Config`, with its default, bounds and help."""
+  for field in dataclasses.fields(Config):
+    if field.name not in leave_out:
+      _define(field, typing.get_type_hints(Config)[field.name])
+
+
+def config_from_flags(**fixed) -> Config:
+  """The resolved config that the flags give; `fixed` fields are not flags of this binary."""
+  names = [field.name for field in dataclasses.fields(Config) if field.name in flags.FLAGS]
+  values = {name: flags.FLAGS[name].value for name in names} | fixed
+  values['task'] = tuple(values['task'])
+  values['task_weights'] = tuple(_number(weight) for weight in values['task_weights'])
+  return presets.resolve(Config(**values))
+
+
+def _define(field, hint):
+  kind = next(t for t in typing.get_args(hint) or (hint,) if t is not types.NoneType)
+  bounds = {'lower_bound': field.metadata['minimum']}
+  text = field.metadata['help']
+  if isinstance(field.default, tuple):
+    flags.DEFINE_list(field.name, list(field.default), text)
+  elif field.metadata['choices']:
+    flags.DEFINE_enum(field.name, field.default, field.metadata['choices'], text)
+  elif kind is bool:
+    flags.DEFINE_boolean(field.name, field.default, text)
+  elif kind is int:
+    flags.DEFINE_integer(field.name, field.default, text, **bounds)
+  elif kind is float:
+    flags.DEFINE_float(field.name, field.default, text, **bounds)
+  else:
+    flags.DEFINE_string(field.name, field.default, text)
+
+
+def _number(text):
+  try:
+    return float(text)
+  except ValueError as error:
+    raise errors.UserError(f'task_weights has {text!r}; give numbers with commas') from error
+
+
+def _parse(argv):
+  try:
+    rest = flags.FLAGS(argv)
+    if len(rest) > 1:
+      raise flags.Error(f'unexpected argument {rest[1]!r}; options look like --name=value')
+    return rest
+  except flags.Error as error:
+    fail(error)
+
+
+def _keep_compiled_code():
+  """A second launch finds the first one's compiled programs."""
+  jax.config.update('jax_compilation_cache_dir', str(_CACHE))
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)

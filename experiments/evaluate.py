@@ -1,0 +1,85 @@
+"""Restores a trained model into any memory size and tests it.
+
+  python -m experiments.evaluate --checkpoint=/tmp/serial --task=serial_recall --length=1000 \\
+      --memory=1024 --figure=/tmp/attention.png --json=/tmp/result.json
+"""
+
+import pathlib
+
+from absl import flags
+
+from experiments import cli
+from experiments import look
+from maes_jax import config
+from maes_jax import errors
+from maes_jax import evaluation
+from maes_jax import tasks
+from maes_jax import trained
+from maes_jax.training import workdir
+
+_CHECKPOINT = flags.DEFINE_string('checkpoint', None, 'Workdir of a training run.', required=True)
+_TASK = flags.DEFINE_string('task', None, "Task; default: the run's own, if it has just one.")
+_LENGTH = flags.DEFINE_integer('length', 1000, 'Items per sequence.', lower_bound=1)
+_MEMORY = flags.DEFINE_integer('memory', 1024, 'Memory addresses N.', lower_bound=1)
+_BATCH_SIZE = flags.DEFINE_integer('batch_size', 32, 'Sequences per batch.', lower_bound=1)
+_BATCHES = flags.DEFINE_integer('batches', 100, 'Batches.', lower_bound=1)
+_SEED = flags.DEFINE_integer('test_seed', 0, 'Seed of the test sequences.', lower_bound=0)
+_INDEX = flags.DEFINE_integer(
+    'model_index', None, 'Model of the population; default: the best.', lower_bound=0)
+_JSON = flags.DEFINE_string('json', None, 'File for the result.')
+_FIGURE = flags.DEFINE_string('figure', None, 'File for a picture of attention and memory.')
+_FIGURE_LENGTH = flags.DEFINE_integer(
+    'figure_length', 100, 'Items of the sequence in the picture.', lower_bound=1)
+
+
+def main():
+  config.check_memory(_LENGTH.value, _MEMORY.value)
+  restored = trained.load(_CHECKPOINT.value, _INDEX.value)
+  task = tasks.get(_pick_task(restored.config.task))
+  counts = evaluation.test(
+      restored.model, restored.params, task, length=_LENGTH.value, addresses=_MEMORY.value,
+      batch_size=_BATCH_SIZE.value, batches=_BATCHES.value, seed=_SEED.value)
+  result = _result(restored, task, counts)
+  print(_describe(result))
+  if _JSON.value:
+    workdir.write_result(pathlib.Path(_JSON.value), result)
+  if _FIGURE.value:
+    look.draw_attention(restored, task, _FIGURE_LENGTH.value, pathlib.Path(_FIGURE.value))
+
+
+def _pick_task(trained_tasks):
+  if _TASK.value is None and len(trained_tasks) == 1:
+    return trained_tasks[0]
+  if _TASK.value not in trained_tasks:
+    asked = 'no task was named' if _TASK.value is None else f'no solver for {_TASK.value!r}'
+    raise errors.UserError(f'{asked}: the checkpoint in {_CHECKPOINT.value} was trained on '
+                           f'{", ".join(trained_tasks)}; give one of these as --task')
+  return _TASK.value
+
+
+def _result(restored, task, counts):
+  bits = evaluation.interval(counts.bits_right, counts.bits)
+  sequences = evaluation.interval(counts.sequences_right, counts.sequences)
+  return {
+      'model': restored.config.model, 'task': task.name, 'length': _LENGTH.value,
+      'memory': _MEMORY.value, 'model_index': restored.index, 'iterations': restored.iterations,
+      'converged': restored.converged, **counts._asdict(),
+      'bit_accuracy': counts.bits_right / counts.bits, 'bit_interval_95': bits,
+      'sequence_accuracy': counts.sequences_right / counts.sequences,
+      'sequence_interval_95': sequences}
+
+
+def _describe(result):
+  def line(name, right, total, share, bounds):
+    return (f'  {name:9}  {result[right]:>12,} of {result[total]:>12,} right  '
+            f'{result[share]:8.2%}  (95 %: {result[bounds][0]:.2%} to {result[bounds][1]:.2%})')
+  return '\n'.join([
+      f'{result["task"]} with {result["model"]}, model {result["model_index"]}, '
+      f'length {result["length"]}, memory of {result["memory"]} addresses:',
+      line('bits', 'bits_right', 'bits', 'bit_accuracy', 'bit_interval_95'),
+      line('sequences', 'sequences_right', 'sequences', 'sequence_accuracy',
+           'sequence_interval_95')])
+
+
+if __name__ == '__main__':
+  cli.run(main)

@@ -1,0 +1,32 @@
+"""Trains a model, or a population of them, on one task or jointly on several.
+
+  python -m experiments.train --task=serial_recall --workdir=/tmp/serial --seeds=10
+  python -m experiments.train --task=serial_recall,reverse_recall --workdir=/tmp/joint
+
+The same command again goes on where the last one stopped.
+"""
+
+import pathlib
+
+from absl import flags
+
+from experiments import cli
+from experiments import report
+from maes_jax import models
+from maes_jax.training import loop
+from maes_jax.training.workdir import Workdir
+
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
+cli.define_config_flags(leave_out=('encoder', 'encoder_model', 'unfreeze'))
+
+
+def main():
+  config = cli.config_from_flags()
+  models.build(config)  # Before anything is written: whatever is wrong with the flags shows here.
+  workdir = Workdir(pathlib.Path(_WORKDIR.value))
+  workdir.claim(config)
+  print(report.population(loop.train(config, workdir)))
+
+
+if __name__ == '__main__':
+  cli.run(main)

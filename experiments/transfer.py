@@ -1,0 +1,31 @@
+"""Trains fresh solvers on an encoder taken over from a trained model, frozen by default.
+
+  python -m experiments.transfer --encoder=/tmp/joint --task=odd_recall --workdir=/tmp/odd
+"""
+
+import pathlib
+
+from absl import flags
+
+from experiments import cli
+from experiments import report
+from maes_jax import errors
+from maes_jax import trained
+from maes_jax.training import loop
+from maes_jax.training.workdir import Workdir
+
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
+cli.define_config_flags()
+flags.mark_flag_as_required('encoder')
+
+
+def main():
+  config = cli.config_from_flags()
+  encoder = trained.load_encoder(config)
+  workdir = Workdir(pathlib.Path(_WORKDIR.value))
+  workdir.claim(config)
+  print(report.population(loop.train(config, workdir, given={'encoder': encoder})))
+
+
+if __name__ == '__main__':
+  cli.run(main)

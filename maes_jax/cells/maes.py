@@ -1,0 +1,124 @@
+"""The cell of the Memory-Augmented Encoder-Solver: Algorithm 1 of the paper, line by line.
+
+An encoder is this cell without an output, a solver is this cell with one. Each has parameters
+of its own; what they share is the memory (paper, section 3).
+"""
+
+from typing import NamedTuple
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from maes_jax import memory
+from maes_jax.cells import base
+
+
+class State(NamedTuple):
+  """What the cell carries from one step to the next."""
+  hidden: chex.Array  # h_t [H]
+  memory: chex.Array  # M_t [W, N]
+  attention: chex.Array  # w_t [N]
+
+
+class Interface(NamedTuple):
+  """P_t: what the controller asks of the memory."""
+  add: chex.Array  # a_t [W]
+  erase: chex.Array  # e_t [W] in (0, 1)
+  kernel: chex.Array  # s_t [2k + 1], sums to 1
+  gamma: chex.Array  # gamma_t [] >= 1
+
+
+ADD_ACTIVATIONS = {'sigmoid': jax.nn.sigmoid, 'linear': lambda a: a}
+
+
+def interface(raw: chex.Array, width: int, add_activation: str) -> Interface:
+  """Splits the interface layer's output [2 W + (2k + 1) + 1] into P_t."""
+  add, erase, kernel, gamma = jnp.split(raw, [width, 2 * width, raw.size - 1])
+  return Interface(
+      add=ADD_ACTIVATIONS[add_activation](add),
+      erase=jax.nn.sigmoid(erase),
+      kernel=jax.nn.softmax(kernel),
+      gamma=1 + jax.nn.softplus(gamma[0]))
+
+
+def write_first(params: Interface, memory_tm1, attention_tm1):
+  """Lines 3 and 4 in the order printed: writes at w_{t-1}, then moves. Returns M_t, w_t."""
+  memory_t = memory.erase_and_add(memory_tm1, attention_tm1, params.erase, params.add)
+  return memory_t, move(params, attention_tm1)
+
+
+def move_first(params: Interface, memory_tm1, attention_tm1):
+  """Lines 3 and 4 by their indices: moves, then writes at w_t. Returns M_t, w_t."""
+  attention_t = move(params, attention_tm1)
+  return memory.erase_and_add(memory_tm1, attention_t, params.erase, params.add), attention_t
+
+
+def move(params: Interface, attention_tm1):
+  """Line 4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)."""
+  return memory.sharpen(memory.shift(attention_tm1, params.kernel), params.gamma)
+
+
+# Line 3 writes with w_t, which only line 4 computes: the paper allows both readings.
+LINE3 = {'write_first': write_first, 'move_first': move_first}
+
+
+class Maes(base.Cell):
+  """One step of Algorithm 1.
+
+  Attributes:
+    outputs: Y, output bits; 0 for an encoder.
+    width: W, word width.
+    units: H, controller units.
+    shift_range: k, how many addresses attention may move in one step, each way.
+    output_hidden: units of a ReLU layer before the output; 0 for none.
+    keep_attention: a solver starts at the encoder's last attention instead of address 0.
+    line3: `write_first` or `move_first`, the two readings of Algorithm 1, line 3.
+    add_activation: `sigmoid` or `linear`, for a_t; the paper names none.
+  """
+  width: int = 10
+  units: int = 5
+  shift_range: int = 1
+  output_hidden: int = 0
+  keep_attention: bool = False
+  line3: str = 'write_first'
+  add_activation: str = 'sigmoid'
+
+  def initial_state(self, addresses: int) -> State:
+    """Empty memory M_0 = 0, attention on address 0."""
+    return State(
+        hidden=jnp.zeros(self.units),
+        memory=jnp.zeros((self.width, addresses)),
+        attention=jax.nn.one_hot(0, addresses))
+
+  def take_over(self, encoded: State) -> State:
+    """Takes the memory and, if asked, the attention; never the hidden state (section 3)."""
+    fresh = self.initial_state(encoded.memory.shape[-1])
+    attention = encoded.attention if self.keep_attention else fresh.attention
+    return fresh._replace(memory=encoded.memory, attention=attention)
+
+  @nn.compact
+  def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:
+    hidden_tm1, memory_tm1, attention_tm1 = state_tm1
+    # 1: r_t <- M_{t-1} w_{t-1}
+    read_t = memory.read(memory_tm1, attention_tm1)
+    # 2: h_t, y_t, P_t <- control(x_t, r_t, h_{t-1})
+    z_t = jnp.concatenate([x_t, hidden_tm1, read_t])
+    hidden_t = nn.sigmoid(nn.Dense(self.units, name='hidden')(z_t))
+    raw_t = nn.Dense(2 * self.width + 2 * self.shift_range + 2, name='interface')(z_t)
+    output_t = self._output(z_t)
+    # 3: M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T;  4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)
+    params_t = interface(raw_t, self.width, self.add_activation)
+    memory_t, attention_t = LINE3[self.line3](params_t, memory_tm1, attention_tm1)
+    written = attention_t if self.line3 == 'move_first' else attention_tm1
+    step = base.Step(output_t, read=attention_tm1[None], write=written[None])
+    return State(hidden_t, memory_t, attention_t), step
+
+  def _output(self, z_t: chex.Array) -> chex.Array | None:
+    """y_t as logits, through a ReLU layer where the task needs one (section 4.1)."""
+    if not self.outputs:
+      return None
+    if self.output_hidden:
+      z_t = nn.relu(nn.Dense(self.output_hidden, name='output_hidden')(z_t))
+    return nn.Dense(self.outputs, name='output')(z_t)

@@ -1,0 +1,140 @@
+"""One frozen, typed value that says all there is to say about a training run.
+
+Its fields are the flags of the binaries and the keys of `config.json`. `None` stands for "the
+value of the recipe, the model or the task"; `presets.resolve` fills it in.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import difflib
+import json
+from typing import Any
+
+from maes_jax import errors
+
+WINDOW = 100  # Iterations of one compiled call; over as many the loss is averaged.
+
+
+def _field(default, help, minimum=None, choices=None):
+  metadata = {'help': help, 'minimum': minimum, 'choices': choices}
+  return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """What to train and how; one documented field a line."""
+  # What.
+  model: str = _field('maes', 'Model: maes, lstm, ntm or dnc.')
+  task: tuple[str, ...] = _field(
+      ('serial_recall',), 'Task, or several with commas: then their solvers share one encoder.')
+  task_weights: tuple[float, ...] = _field(
+      (), 'Weight of each task in the loss, with commas. Default: equal.')
+  # The population.
+  seeds: int = _field(1, 'Models trained side by side.', minimum=1)
+  seed: int = _field(0, 'Seed of the first model; model k has seed + k.', minimum=0)
+  # Sizes.
+  width: int | None = _field(None, 'Word width W.', minimum=1)
+  units: int | None = _field(None, 'Controller units H.', minimum=1)
+  layers: int | None = _field(None, 'Controller layers (lstm).', minimum=1)
+  read_heads: int | None = _field(None, 'Read heads (ntm, dnc).', minimum=1)
+  write_heads: int | None = _field(None, 'Write heads (ntm).', minimum=1)
+  shift_range: int | None = _field(
+      None, 'Addresses that attention may move in a step.', minimum=0)
+  solver_shift_range: int | None = _field(None, 'The same, of the solvers alone.', minimum=0)
+  output_hidden: int | None = _field(
+      None, "Units of the solvers' ReLU layer before the output; 0 for none.", minimum=0)
+  line3: str | None = _field(
+      None, 'Reading of Algorithm 1, line 3.', choices=('write_first', 'move_first'))
+  add_activation: str | None = _field(
+      None, 'Activation of the add vector.', choices=('sigmoid', 'linear'))
+  # Data.
+  memory: int = _field(30, 'Memory addresses N in training.', minimum=1)
+  batch_size: int | None = _field(None, 'Sequences per iteration and model.', minimum=1)
+  min_length: int = _field(3, 'Shortest training sequence.', minimum=1)
+  max_length: int = _field(20, 'Longest training sequence.', minimum=1)
+  # Training.
+  recipe: str = _field(
+      'short_first', 'Learning rate, decay and length schedule.', choices=('short_first', 'plain'))
+  curriculum: int | None = _field(
+      None, 'Iterations over which lengths grow to the full range; 0: full from the start.',
+      minimum=0)
+  learning_rate: float | None = _field(None, "Adam's learning rate.", minimum=0.)
+  b2: float | None = _field(None, "Adam's decay of the second moment.", minimum=0.)
+  clip: float = _field(10., 'Gradients are clipped element by element to this.', minimum=0.)
+  stop_loss: float = _field(
+      1e-5, 'A model is done once a 100-iteration mean of its loss is at or under this.',
+      minimum=0.)
+  max_iterations: int = _field(100_000, 'End of training for models not done by then.', minimum=1)
+  # Validation.
+  validate_every: int = _field(500, 'Iterations between validations.', minimum=1)
+  validation_length: int = _field(64, 'Length of the validation sequences.', minimum=1)
+  validation_memory: int = _field(80, 'Memory addresses in validation.', minimum=1)
+  validation_sequences: int = _field(64, 'Sequences per validation.', minimum=1)
+  # Transfer.
+  encoder: str | None = _field(None, 'Workdir or checkpoint whose encoder is taken over.')
+  encoder_model: int | None = _field(
+      None, 'Model of that population; default: the best.', minimum=0)
+  unfreeze: bool = _field(False, 'Fine-tune the encoder taken over instead of freezing it.')
+
+  def __post_init__(self):
+    for field in dataclasses.fields(self):
+      _check(field, getattr(self, field.name))
+    _check_relations(self)
+
+  def to_json(self) -> str:
+    return json.dumps(dataclasses.asdict(self), indent=2) + '\n'
+
+  @classmethod
+  def from_dict(cls, values: Mapping[str, Any]) -> 'Config':
+    """Reads a config back; an unknown key is an error that names the closest known one."""
+    known = {field.name for field in dataclasses.fields(cls)}
+    for key in values:
+      if key not in known:
+        close = ''.join(difflib.get_close_matches(key, known, n=1))
+        hint = f'; did you mean {close!r}?' if close else ''
+        raise errors.UserError(f'unknown config key {key!r}{hint}')
+    tuples = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    return cls(**{**values, **tuples})
+
+
+def differences(one: Config, other: Config) -> list[str]:
+  """The fields in which two configs differ, as `name: this, not that`."""
+  pairs = ((f.name, getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(one))
+  return [f'{name}: {a!r}, not {b!r}' for name, a, b in pairs if a != b]
+
+
+def _check(field, value):
+  minimum, choices = field.metadata['minimum'], field.metadata['choices']
+  if value is None:
+    return
+  if choices and value not in choices:
+    errors.pick(field.name, value, dict.fromkeys(choices))
+  if minimum is not None and not value >= minimum:
+    raise errors.UserError(f'{field.name} is {value}; it must be at least {minimum}')
+
+
+def _check_relations(config):
+  if config.min_length > config.max_length:
+    raise errors.UserError(
+        f'min_length is {config.min_length} and max_length {config.max_length}; '
+        'the shortest sequence must not be longer than the longest')
+  if not config.task or len(set(config.task)) != len(config.task):
+    raise errors.UserError(f'task is {",".join(config.task)!r}; name one task or more, each once')
+  if config.task_weights and len(config.task_weights) != len(config.task):
+    raise errors.UserError(
+        f'task_weights has {len(config.task_weights)} values for {len(config.task)} tasks; '
+        'give one for each')
+  if any(not 0 < weight < float('inf') for weight in config.task_weights):
+    raise errors.UserError(
+        f'task_weights are {config.task_weights}; every weight must be positive')
+  check_memory(config.max_length, config.memory, 'max_length', 'memory')
+  check_memory(config.validation_length, config.validation_memory, 'validation_length',
+               'validation_memory')
+
+
+def check_memory(length: int, addresses: int, length_name='length', memory_name='memory'):
+  """A sequence needs an address for each item and one for the marker before them."""
+  if length + 1 > addresses:
+    raise errors.UserError(
+        f'{length_name} is {length}, more than {memory_name} of {addresses} addresses can hold '
+        f'(an address an item and one for the marker); use {memory_name} of at least {length + 1}')

@@ -1,0 +1,124 @@
+"""The model: encode -> hand over -> solve. Each phase is one cell unrolled by one `lax.scan`.
+
+MAES has an encoder and solvers with parameters of their own. LSTM, NTM and DNC are the tied case:
+one cell, so a solver adds only its output layer to the encoder's parameters, and the handover is
+the identity. Everything here is for one sequence; `vmap` adds batch and population outside.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+
+import chex
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+from maes_jax import tasks
+from maes_jax.cells import base
+
+Params = dict  # {'encoder': ..., 'solvers': {task: ...}}
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """One encoder and a solver per task.
+
+  Attributes:
+    encoder: the cell that reads the main sequence.
+    solvers: by task, the cell that reads the auxiliary sequence and answers.
+    tied: the solvers share the encoder's parameters.
+  """
+  encoder: base.Cell
+  solvers: Mapping[str, base.Cell]
+  tied: bool = False
+
+  def init(self, key: chex.PRNGKey, inputs: int) -> Params:
+    """Fresh parameters for input items of `inputs` (X) bits; none depends on the memory size."""
+    names = sorted(self.solvers)
+    encoder_key, *solver_keys = jax.random.split(key, 1 + len(names))
+    encoder = _init_cell(self.encoder, encoder_key, inputs)
+    solvers = {}
+    for name, solver_key in zip(names, solver_keys):
+      solver = _init_cell(self.solvers[name], solver_key, inputs)
+      shared = encoder if self.tied else {}
+      solvers[name] = {layer: leaf for layer, leaf in solver.items() if layer not in shared}
+    return {'encoder': encoder, 'solvers': solvers}
+
+  def encode(
+      self,
+      params: Params,
+      main: chex.Array,  # [T, X]
+      valid: chex.Array,  # [T] False where the sequence is padding
+      addresses: int,  # N
+  ) -> tuple[base.State, base.Step]:
+    """Reads the main sequence into a fresh memory; returns the last state and every step."""
+    state = self.encoder.initial_state(addresses)
+    return unroll(self.encoder, params['encoder'], state, main, valid)
+
+  def solve(
+      self,
+      params: Params,
+      task: str,
+      encoded: base.State,
+      aux: chex.Array,  # [T, X]
+      valid: chex.Array,  # [T]
+  ) -> tuple[base.State, base.Step]:
+    """Answers from an encoder's last state; `Step.output` holds the logits [T, Y]."""
+    solver = self.solvers[task]
+    solver_params = params['solvers'][task]
+    if self.tied:
+      solver_params = {**params['encoder'], **solver_params}
+    return unroll(solver, solver_params, solver.take_over(encoded), aux, valid)
+
+  def answer(
+      self,
+      params: Params,
+      episodes: Mapping[str, tasks.Episode],  # by task; they share one main sequence
+      addresses: int,  # N
+  ) -> dict[str, chex.Array]:
+    """Encodes once, then solves every task; logits [T, Y] by task."""
+    shared = next(iter(episodes.values()))
+    encoded, _ = self.encode(params, shared.main, shared.valid, addresses)
+    logits = {}
+    for name, episode in episodes.items():
+      _, steps = self.solve(params, name, encoded, episode.aux, episode.valid)
+      logits[name] = steps.output
+    return logits
+
+  def trace(self, params: Params, task: str, episode: tasks.Episode, addresses: int):
+    """The encoder's last state, every step of encoding and every step of solving."""
+    encoded, writing = self.encode(params, episode.main, episode.valid, addresses)
+    _, reading = self.solve(params, task, encoded, episode.aux, episode.valid)
+    return encoded, writing, reading
+
+  def answer_batch(
+      self,
+      params: Params,
+      episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
+      addresses: int,
+  ) -> dict[str, chex.Array]:
+    """`answer` for a batch: logits [B, T, Y] by task. The one place where the batch axis comes."""
+    return jax.vmap(lambda batch: self.answer(params, batch, addresses))(episodes)
+
+
+def unroll(
+    cell: base.Cell,
+    params: Mapping,
+    state: base.State,
+    inputs: chex.Array,  # [T, X]
+    valid: chex.Array,  # [T]
+) -> tuple[base.State, base.Step]:
+  """Runs a cell over a sequence; padding leaves the state as it was."""
+
+  def step(state_tm1, scanned):
+    x_t, valid_t = scanned
+    state_t, shown = cell.apply({'params': params}, state_tm1, x_t)
+    return jax.tree.map(lambda new, old: jnp.where(valid_t, new, old), state_t, state_tm1), shown
+
+  return lax.scan(step, state, (inputs, valid))
+
+
+def _init_cell(cell: base.Cell, key: chex.PRNGKey, inputs: int) -> Mapping:
+  # Any memory size does: wide enough for every shift kernel and head.
+  state = cell.initial_state(addresses=64)
+  return cell.init(key, state, jnp.zeros(inputs))['params']

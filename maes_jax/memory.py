@@ -1,0 +1,61 @@
+"""One memory step in four pure functions (paper, Algorithm 1).
+
+Shapes, everywhere without a batch axis:
+  memory [W, N], addresses last: the paper's M x N array. The long axis lies on the SIMD lanes.
+  attention [N], non-negative, sums to 1.
+"""
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+def read(memory: chex.Array, attention: chex.Array) -> chex.Array:
+  """Reads the word [W] that `attention` [N] points at (Algorithm 1, line 1)."""
+  # r_t = M_{t-1} w_{t-1}
+  return memory @ attention
+
+
+def erase_and_add(
+    memory: chex.Array,  # [W, N]
+    attention: chex.Array,  # [N]
+    erase: chex.Array,  # [W] in (0, 1)
+    add: chex.Array,  # [W]
+) -> chex.Array:
+  """Writes where `attention` points, returns the new memory [W, N] (Algorithm 1, line 3)."""
+  # M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T
+  return memory * (1 - jnp.outer(erase, attention)) + jnp.outer(add, attention)
+
+
+def shift(attention: chex.Array, kernel: chex.Array) -> chex.Array:
+  """Moves attention [N] by circular convolution (Algorithm 1, line 4: conv).
+
+  Args:
+    attention: [N].
+    kernel: [2k + 1] weights for shifts -k ... +k; tap j moves weight j - k addresses forward.
+
+  Raises:
+    ValueError: the kernel has an even number of taps, or more taps than there are addresses.
+  """
+  (size,), (taps,) = attention.shape, kernel.shape
+  if taps % 2 == 0:
+    raise ValueError(f'shift kernel has {taps} taps; it needs an odd number, 2k + 1')
+  if taps > size:
+    raise ValueError(f'shift kernel has {taps} taps but memory only {size} addresses; '
+                     f'use at least {taps} addresses')
+  k = taps // 2
+  wrapped = jnp.concatenate([attention[size - k:], attention, attention[:k]])
+  # w~_t(i) = sum_j s_t(j) w_{t-1}(i - (j - k))
+  return sum(kernel[j] * wrapped[taps - 1 - j:taps - 1 - j + size] for j in range(taps))
+
+
+def sharpen(attention: chex.Array, gamma: chex.Array) -> chex.Array:
+  """Concentrates attention [N] by the power gamma >= 1 (Algorithm 1, line 4: sharpen).
+
+  Works on logarithms, so that the result sums to 1 and has a finite gradient however flat the
+  attention or large the power; addresses of no weight keep none.
+  """
+  # w_t = w~_t^gamma / sum w~_t^gamma = softmax(gamma log w~_t)
+  present = attention >= jnp.finfo(attention.dtype).tiny  # 1 / w overflows below
+  logits = gamma * jnp.log(jnp.where(present, attention, 1))
+  return jax.nn.softmax(logits, where=present)

@@ -1,0 +1,85 @@
+"""Models by name: a family of cells with the sizes of the paper (sections 4.1 and 5.4)."""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+from maes_jax import errors
+from maes_jax import tasks
+from maes_jax.cells import base
+from maes_jax.cells import maes
+from maes_jax.config import Config
+from maes_jax.encoder_solver import Model
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+  """How to build a model.
+
+  Attributes:
+    cell: the class of its cells.
+    tied: encoder and solver are one cell with one set of parameters.
+    solvers: by task, what its solver has beyond the cell's defaults.
+  """
+  cell: type[base.Cell]
+  tied: bool
+  solvers: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+
+# XOR of two words needs a hidden layer (section 4.1); Reverse Recall starts where the encoder
+# ended (section 4.3); Odd Recall must jump by two (section 5.2).
+_MAES_SOLVERS = {
+    'reverse_recall': {'keep_attention': True},
+    'odd_recall': {'shift_range': 2},
+    'sequence_comparison': {'output_hidden': 10},
+    'sequence_equality': {'output_hidden': 10},
+    'hard_equality': {'output_hidden': 10},
+}
+
+FAMILIES: dict[str, Family] = {
+    'maes': Family(maes.Maes, tied=False, solvers=_MAES_SOLVERS),
+}
+
+# Config fields that are attributes of a cell.
+_CELL_OPTIONS = ('width', 'units', 'layers', 'read_heads', 'write_heads', 'shift_range',
+                 'line3', 'add_activation')
+
+
+def register(name: str, family: Family):
+  """Makes a model known by its name, to the library and to every binary."""
+  if name in FAMILIES:
+    raise errors.UserError(f'model {name!r} is registered already; give it another name')
+  FAMILIES[name] = family
+
+
+def build(config: Config) -> Model:
+  """The model that a config describes.
+
+  Raises:
+    UserError: an unknown model or task, or an option that the model does not have.
+  """
+  family = errors.pick('model', config.model, FAMILIES)
+  shared = {name: getattr(config, name) for name in _CELL_OPTIONS}
+  solver = {'shift_range': config.solver_shift_range, 'output_hidden': config.output_hidden}
+  if family.tied and _given(solver):
+    raise errors.UserError(f'model {config.model!r} shares one cell between encoder and solver; '
+                           'leave solver_shift_range and output_hidden out')
+  encoder = _cell(config.model, family, shared)
+  solvers = {}
+  for name in config.task:
+    preset = {**_given(shared), **family.solvers.get(name, {}), **_given(solver)}
+    solvers[name] = _cell(config.model, family, preset, outputs=tasks.get(name).outputs)
+  return Model(encoder, solvers, family.tied)
+
+
+def _given(options):
+  return {name: value for name, value in options.items() if value is not None}
+
+
+def _cell(name, family, options, outputs=0):
+  known = {field.name for field in dataclasses.fields(family.cell)}
+  for option, value in _given(options).items():
+    if option not in known:
+      raise errors.UserError(f'model {name!r} has no option {option!r} (given: {value!r}); '
+                             'leave it out')
+  return family.cell(outputs=outputs, **_given(options))

@@ -1,0 +1,37 @@
+"""The working-memory tasks by name (paper, Figure 1), and how to add one's own."""
+
+from maes_jax import errors
+from maes_jax.tasks import recall
+from maes_jax.tasks import relation
+from maes_jax.tasks.episode import CONTROL_BITS
+from maes_jax.tasks.episode import DATA_BITS
+from maes_jax.tasks.episode import Episode
+from maes_jax.tasks.episode import INPUTS
+from maes_jax.tasks.episode import Question
+from maes_jax.tasks.episode import sample
+from maes_jax.tasks.episode import sample_batch
+from maes_jax.tasks.episode import Task
+
+TASKS: dict[str, Task] = {}
+
+
+def register(task: Task) -> Task:
+  """Makes a task known by its name, to the library and to every binary.
+
+  Raises:
+    UserError: the name is taken.
+  """
+  if task.name in TASKS:
+    raise errors.UserError(f'task {task.name!r} is registered already; give it another name')
+  TASKS[task.name] = task
+  return task
+
+
+def get(name: str) -> Task:
+  """The task of that name; an unknown one is an error that lists them all."""
+  return errors.pick('task', name, TASKS)
+
+
+for _task in (recall.SERIAL_RECALL, recall.REVERSE_RECALL, recall.ODD_RECALL,
+              relation.SEQUENCE_COMPARISON, relation.SEQUENCE_EQUALITY, relation.HARD_EQUALITY):
+  register(_task)

@@ -1,0 +1,90 @@
+"""One generator for all tasks: random words in, one episode out (paper, section 4.1)."""
+
+from collections.abc import Callable
+import dataclasses
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+CONTROL_BITS = 2  # Bit 0 marks "store", bit 1 marks "recall".
+DATA_BITS = 8
+INPUTS = CONTROL_BITS + DATA_BITS  # X
+
+
+class Question(NamedTuple):
+  """What a task asks about the items x_1 ... x_n, padded to L items."""
+  aux: chex.Array  # [L, 8] data of the auxiliary sequence, zeros where the task has none
+  targets: chex.Array  # [L, Y]
+  mask: chex.Array  # [L] True where an answer counts
+
+
+class Episode(NamedTuple):
+  """One example; T = L + 1, for the marker in front."""
+  main: chex.Array  # [T, X] store marker, then the items
+  aux: chex.Array  # [T, X] recall marker, then the auxiliary items
+  targets: chex.Array  # [T, Y] aligned with aux
+  mask: chex.Array  # [T] True where an answer counts
+  length: chex.Array  # [] n, the number of items
+
+  @property
+  def valid(self) -> chex.Array:
+    """[T] False where both sequences are padding."""
+    return jnp.arange(self.mask.shape[-1]) <= self.length
+
+
+# (key, items [L, 8], length []) -> Question. Items beyond `length` are zero.
+Ask = Callable[[chex.PRNGKey, chex.Array, chex.Array], Question]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+  """A working-memory task: its name, the bits of one answer (Y), and the question it asks."""
+  name: str
+  outputs: int
+  ask: Ask
+
+
+def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int) -> Episode:
+  """Draws one episode of `length` items, padded to `max_length`.
+
+  The same key gives the same main sequence whatever the task, so that several solvers can be
+  asked about one encoding. `length` may be traced: one compiled program serves every length.
+  """
+  items_key, ask_key = jax.random.split(key)
+  items = random_words(items_key, max_length) * within(length, max_length)[:, None]
+  question = task.ask(ask_key, items, length)
+  valid = within(length, max_length)
+  return Episode(
+      main=_with_marker(items, bit=0),
+      aux=_with_marker(question.aux * valid[:, None], bit=1),
+      targets=jnp.pad(question.targets, ((1, 0), (0, 0))),
+      mask=jnp.pad(question.mask & valid, (1, 0)),
+      length=jnp.asarray(length))
+
+
+def sample_batch(
+    task: Task,
+    keys: chex.PRNGKey,  # [B]
+    lengths: chex.Array,  # [B]
+    max_length: int,
+) -> Episode:
+  """A batch of episodes of any mix of lengths; every leaf has a leading axis B."""
+  return jax.vmap(lambda key, length: sample(task, key, length, max_length))(keys, lengths)
+
+
+def random_words(key: chex.PRNGKey, count: int) -> chex.Array:
+  """`count` words of 8 fair bits, [count, 8]."""
+  return jax.random.bernoulli(key, shape=(count, DATA_BITS)).astype(jnp.float32)
+
+
+def within(length: chex.Array, max_length: int) -> chex.Array:
+  """[max_length] True for the first `length` items."""
+  return jnp.arange(max_length) < length
+
+
+def _with_marker(items: chex.Array, bit: int) -> chex.Array:
+  """[L, 8] -> [L + 1, X]: a marker item with no data in front, control bits everywhere."""
+  marker_first = jnp.pad(items, ((1, 0), (CONTROL_BITS, 0)))
+  return marker_first.at[0, bit].set(1)

@@ -1,0 +1,34 @@
+"""Serial, Reverse and Odd Recall: repeat the items, in order, backwards, every other one."""
+
+import jax.numpy as jnp
+
+from maes_jax.tasks import episode
+
+
+def _recall(items, source, count):
+  """Answers i = 0 ... count - 1 are items[source[i]]."""
+  last = items.shape[0] - 1
+  return episode.Question(
+      aux=jnp.zeros_like(items),
+      targets=items[jnp.clip(source, 0, last)],
+      mask=episode.within(count, items.shape[0]))
+
+
+def _serial(key, items, length):
+  del key
+  return _recall(items, jnp.arange(items.shape[0]), length)
+
+
+def _reverse(key, items, length):
+  del key
+  return _recall(items, length - 1 - jnp.arange(items.shape[0]), length)
+
+
+def _odd(key, items, length):
+  del key
+  return _recall(items, 2 * jnp.arange(items.shape[0]), (length + 1) // 2)
+
+
+SERIAL_RECALL = episode.Task('serial_recall', outputs=8, ask=_serial)
+REVERSE_RECALL = episode.Task('reverse_recall', outputs=8, ask=_reverse)
+ODD_RECALL = episode.Task('odd_recall', outputs=8, ask=_odd)

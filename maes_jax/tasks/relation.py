@@ -1,0 +1,56 @@
+"""Sequence Comparison and Equality: relate an auxiliary sequence to the one in memory."""
+
+import jax
+import jax.numpy as jnp
+
+from maes_jax.tasks import episode
+
+
+def _other_words(key, items):
+  """For every word one of the 255 others, uniformly: flips the bits of a non-zero number."""
+  flips = jax.random.randint(key, items.shape[:1], 1, 2 ** episode.DATA_BITS)
+  bits = (flips[:, None] >> jnp.arange(episode.DATA_BITS)) & 1
+  return jnp.abs(items - bits)
+
+
+def _comparison(key, items, length):
+  """Is this item equal to that one? Each is kept with probability 1/2."""
+  keep_key, other_key = jax.random.split(key)
+  keep = jax.random.bernoulli(keep_key, shape=items.shape[:1])
+  aux = jnp.where(keep[:, None], items, _other_words(other_key, items))
+  targets = keep[:, None].astype(items.dtype)
+  return episode.Question(aux, targets, episode.within(length, items.shape[0]))
+
+
+def _equality(make_different, key, items, length):
+  """Are the sequences equal? They are with probability 1/2; only the last answer counts."""
+  equal_key, different_key = jax.random.split(key)
+  equal = jax.random.bernoulli(equal_key)
+  aux = jnp.where(equal, items, make_different(different_key, items, length))
+  positions = jnp.arange(items.shape[0])
+  targets = jnp.full((items.shape[0], 1), equal, items.dtype)
+  return episode.Question(aux, targets, positions == length - 1)
+
+
+def _fresh(key, items, length):
+  """Every item anew; if all come out the same, other words throughout."""
+  fresh_key, other_key = jax.random.split(key)
+  fresh = episode.random_words(fresh_key, items.shape[0])
+  valid = episode.within(length, items.shape[0])[:, None]
+  same = jnp.all((fresh == items) | ~valid)
+  return jnp.where(same, _other_words(other_key, items), fresh)
+
+
+def _one_bit(key, items, length):
+  """Exactly one bit of one item flipped."""
+  item_key, bit_key = jax.random.split(key)
+  item = jax.random.randint(item_key, (), 0, length)
+  bit = jax.random.randint(bit_key, (), 0, episode.DATA_BITS)
+  return items.at[item, bit].set(1 - items[item, bit])
+
+
+SEQUENCE_COMPARISON = episode.Task('sequence_comparison', outputs=1, ask=_comparison)
+SEQUENCE_EQUALITY = episode.Task(
+    'sequence_equality', outputs=1, ask=lambda *args: _equality(_fresh, *args))
+HARD_EQUALITY = episode.Task(
+    'hard_equality', outputs=1, ask=lambda *args: _equality(_one_bit, *args))

@@ -1,0 +1,89 @@
+"""Trained models back from a run's folder, whole or the encoder alone."""
+
+import dataclasses
+import pathlib
+
+import jax
+import numpy as np
+
+from maes_jax import checkpoints
+from maes_jax import errors
+from maes_jax import models
+from maes_jax.config import Config
+from maes_jax.encoder_solver import Model
+from maes_jax.encoder_solver import Params
+from maes_jax.training.trainer import NEVER
+from maes_jax.training.trainer import Trainer
+from maes_jax.training.workdir import Workdir
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+  """One model of a population, ready for any memory size."""
+  config: Config
+  model: Model
+  params: Params  # no population axis
+  index: int  # which of the population it is
+  iterations: int  # trained for
+  converged: bool
+
+
+def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') -> Trained:
+  """Restores a model from the workdir of a training run.
+
+  Args:
+    path: the workdir.
+    index: which model of the population; None takes the best: the first to converge or, where
+      none has, the one of the smallest validation loss.
+    only: a top-level key of the parameters, e.g. 'encoder': nothing else is read.
+
+  Raises:
+    UserError: no intact run is there, or the population has no such model.
+  """
+  workdir = Workdir(pathlib.Path(path))
+  config = workdir.read_config()
+  model = models.build(config)
+  _, saved = checkpoints.restore(workdir.checkpoints, _wanted(Trainer(config, model), only))
+  index = _best(saved) if index is None else index
+  if not 0 <= index < config.seeds:
+    raise errors.UserError(f'model {index} is not in {path}: its population has the models '
+                           f'0 to {config.seeds - 1}')
+  pick = lambda leaf: leaf[index]
+  return Trained(
+      config=config, model=model, params=jax.tree.map(pick, saved['params']), index=index,
+      iterations=int(saved['iteration'][index]), converged=bool(saved['converged'][index] != NEVER))
+
+
+def _wanted(trainer, only):
+  """The part of a checkpoint that a test needs: no optimizer state."""
+  saved = trainer.abstract()._asdict()
+  del saved['optimizer']
+  params = saved['params']
+  return {**saved, 'params': {only: params[only]} if only else params}
+
+
+def _best(saved) -> int:
+  converged = np.asarray(saved['converged'])
+  if (converged != NEVER).any():
+    return int(np.where(converged == NEVER, np.iinfo(converged.dtype).max, converged).argmin())
+  return int(np.nanargmin(np.asarray(saved['validation_loss'])))
+
+
+def load_encoder(config: Config) -> Params:
+  """The encoder that `config.encoder` names; only the encoder is read.
+
+  Raises:
+    UserError: no intact checkpoint is there, or its encoder is not of this config's model.
+  """
+  source = load(config.encoder, config.encoder_model, only='encoder')
+  if source.model.encoder != models.build(config).encoder or source.config.model != config.model:
+    raise errors.UserError(
+        f'the encoder in {config.encoder} is {source.config.model} {_sizes(source.model.encoder)}, '
+        f'not {config.model} {_sizes(models.build(config).encoder)}; give the same sizes')
+  return source.params['encoder']
+
+
+def _sizes(cell) -> str:
+  hidden = ('parent', 'name', 'outputs')
+  return ', '.join(f'{field.name}={getattr(cell, field.name)}'
+                   for field in dataclasses.fields(cell) if field.name not in hidden)

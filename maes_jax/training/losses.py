@@ -1,0 +1,31 @@
+"""The paper's loss: average binary cross-entropy over all bits that count (section 4.1)."""
+
+from collections.abc import Mapping
+
+import chex
+import jax.numpy as jnp
+import optax
+
+from maes_jax import tasks
+
+
+def masked_cross_entropy(
+    logits: chex.Array,  # [..., T, Y]
+    targets: chex.Array,  # [..., T, Y]
+    mask: chex.Array,  # [..., T]
+) -> chex.Array:
+  """Mean binary cross-entropy in nats over every bit of every masked-in step; a scalar."""
+  bits = optax.sigmoid_binary_cross_entropy(logits, targets)
+  counts = jnp.broadcast_to(mask[..., None], bits.shape)
+  return jnp.sum(bits, where=counts) / jnp.sum(counts)
+
+
+def loss(
+    logits: Mapping[str, chex.Array],  # by task, [B, T, Y]
+    episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
+    weights: Mapping[str, float],  # by task, sum 1
+) -> chex.Array:
+  """Weighted mean over the tasks of their cross-entropy on one batch; a scalar."""
+  return sum(
+      weights[name] * masked_cross_entropy(logits[name], batch.targets, batch.mask)
+      for name, batch in episodes.items())

@@ -1,0 +1,41 @@
+"""Adam with clipping, on the parameters that are not frozen."""
+
+from collections.abc import Collection
+import functools
+
+import jax
+import optax
+
+from maes_jax.config import Config
+from maes_jax.encoder_solver import Params
+
+
+def make(config: Config, params: Params, frozen: Collection[str]) -> optax.GradientTransformation:
+  """The optimizer of one model.
+
+  Clipping stands inside the freezing transform: it never sees a frozen gradient, and the frozen
+  parameters have no optimizer state.
+
+  Args:
+    config: the training run.
+    params: only their tree structure is used.
+    frozen: top-level keys of `params` that stay as they are.
+  """
+  adam = optax.chain(optax.clip(config.clip), optax.adam(config.learning_rate, b2=config.b2))
+  return optax.selective_transform(adam, freeze_mask=mask(params, frozen))
+
+
+def mask(params: Params, prefixes: Collection[str]):
+  """A tree like `params`, True below the top-level keys in `prefixes`."""
+  return {key: jax.tree.map(functools.partial(_constant, key in prefixes), tree)
+          for key, tree in params.items()}
+
+
+def _constant(value, unused_leaf):
+  return value
+
+
+def stop_gradients(params: Params, frozen: Collection[str]) -> Params:
+  """The same parameters; nothing is differentiated with respect to the frozen ones."""
+  return {key: jax.lax.stop_gradient(tree) if key in frozen else tree
+          for key, tree in params.items()}

@@ -1,0 +1,47 @@
+"""How a run is doing, for the person waiting: a bar on a terminal, else a line per validation."""
+
+import sys
+import time
+
+import numpy as np
+import tqdm
+
+from maes_jax.training.trainer import NEVER
+
+
+class Progress:
+  """Shows loss, validation accuracy, iterations per second and the time left at most."""
+
+  def __init__(self, iteration: int, max_iterations: int):
+    self._start, self._total = (iteration, time.monotonic()), max_iterations
+    self._interactive = sys.stderr.isatty()
+    self._bar = tqdm.tqdm(
+        total=max_iterations, initial=iteration, unit='it', dynamic_ncols=True,
+        disable=not self._interactive)
+    self._accuracy = ''
+
+  def update(self, iteration: int, state, rows):
+    """Takes in one window: the population's state and the rows it logged."""
+    accuracies = [row[name] for row in rows for name in row if name.startswith('bit_accuracy')]
+    if accuracies:
+      self._accuracy = f', validation {np.median(accuracies):.2%}'
+    text = self._describe(state)
+    if self._interactive:
+      self._bar.set_postfix_str(text, refresh=False)
+      self._bar.update(iteration - self._bar.n)
+    elif accuracies:
+      print(f'iteration {iteration}: {text}, {self._pace(iteration)}', file=sys.stderr, flush=True)
+
+  def close(self):
+    self._bar.close()
+
+  def _describe(self, state):
+    done = int(np.sum(np.asarray(state.converged) != NEVER))
+    loss = float(np.median(np.asarray(state.loss)))
+    return f'loss {loss:.1e}{self._accuracy}, {done} of {state.converged.size} done'
+
+  def _pace(self, iteration):
+    first, started = self._start
+    rate = (iteration - first) / (time.monotonic() - started)
+    left = (self._total - iteration) / rate
+    return f'{rate:.0f} it/s, at most {tqdm.tqdm.format_interval(left)} left'

@@ -1,0 +1,160 @@
+"""Training as pure functions: one iteration, a window of them, a population of models.
+
+Maths is written for one model; `Trainer` adds the population axis K by `vmap`, once.
+"""
+
+from collections.abc import Collection, Mapping
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import chex
+import jax
+from jax import lax
+import jax.numpy as jnp
+import optax
+
+from maes_jax import compilation
+from maes_jax import evaluation
+from maes_jax import randomness
+from maes_jax import tasks
+from maes_jax.config import Config
+from maes_jax.config import WINDOW
+from maes_jax.encoder_solver import Model
+from maes_jax.encoder_solver import Params
+from maes_jax.training import lengths
+from maes_jax.training import losses
+from maes_jax.training import optimizer
+
+NEVER = -1
+
+
+class TrainState(NamedTuple):
+  """One model in training: all that an exact resume needs. A population adds an axis K."""
+  params: Params
+  optimizer: Any
+  seed: chex.Array  # []
+  iteration: chex.Array  # [] iterations done; stands still once the model is done
+  first_batch: chex.Array  # [] iterations to the first batch at or under stop_loss, or NEVER
+  converged: chex.Array  # [] iterations to the first 100-iteration mean there, or NEVER
+  loss: chex.Array  # [] mean training loss of the last window
+  validation_loss: chex.Array  # [] of the last validation
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+  """Everything that stays the same while a population trains.
+
+  Attributes:
+    config: resolved, no field of it is left to a preset.
+    model: what is trained.
+    frozen: top-level keys of the parameters that stay as they are.
+  """
+  config: Config
+  model: Model
+  frozen: Collection[str] = ()
+
+  def init(self, given: Mapping[str, Any] | None = None) -> TrainState:
+    """A fresh population; `given` (no axis K) replaces top-level keys of each model's own."""
+    return compilation.jit(self._init_population)(given or {})
+
+  def abstract(self, given: Mapping[str, Any] | None = None) -> TrainState:
+    """The shapes of `init`, computing nothing."""
+    return jax.eval_shape(self._init_population, given or {})
+
+  def _init_population(self, given):
+    seeds = self.config.seed + jnp.arange(self.config.seeds)
+    return jax.vmap(lambda seed: self._init(seed, given))(seeds)
+
+  def _init(self, seed, given):
+    params = self.model.init(randomness.key(seed, randomness.Stream.INIT), tasks.INPUTS)
+    params = {**params, **given}
+    unknown = jnp.array(jnp.inf)
+    return TrainState(
+        params=params, optimizer=self._optimizer(params).init(params), seed=seed,
+        iteration=jnp.array(0), first_batch=jnp.array(NEVER), converged=jnp.array(NEVER),
+        loss=unknown, validation_loss=unknown)
+
+  def _optimizer(self, params):
+    return optimizer.make(self.config, params, self.frozen)
+
+  def active(self, state: TrainState) -> chex.Array:
+    """Whether the model still trains."""
+    return (state.converged == NEVER) & (state.iteration < self.config.max_iterations)
+
+  def window(self, state: TrainState) -> TrainState:
+    """`WINDOW` iterations of one model; a model that is done stays as it is."""
+    iterations = state.iteration + jnp.arange(WINDOW)
+    start = (state.params, state.optimizer)
+    (params, opt_state), batch_losses = lax.scan(
+        lambda carry, i: self._iterate(carry, state.seed, i), start, iterations)
+    trained = state._replace(
+        params=params, optimizer=opt_state, iteration=state.iteration + WINDOW,
+        loss=batch_losses.mean(), **self._record(state, iterations, batch_losses))
+    return _where(self.active(state), trained, state)
+
+  def _iterate(self, carry, seed, iteration):
+    """One step of gradient descent on a fresh batch."""
+    params, opt_state = carry
+    length_key, data_key = jax.random.split(
+        randomness.key(seed, randomness.Stream.TRAIN, iteration))
+    drawn = lengths.draw(self.config, length_key, iteration)
+    episodes = self._sample(data_key, drawn, self.config.max_length)
+    loss, gradients = jax.value_and_grad(self._loss)(params, episodes, self.config.memory)
+    updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
+    return (optax.apply_updates(params, updates), opt_state), loss
+
+  def _sample(self, key, drawn, max_length):
+    """A batch of episodes by task; the same keys, so that the tasks share main sequences."""
+    keys = jax.random.split(key, drawn.size)
+    return {name: tasks.sample_batch(task, keys, drawn, max_length)
+            for name, task in self._tasks.items()}
+
+  def _loss(self, params, episodes, addresses):
+    params = optimizer.stop_gradients(params, self.frozen)
+    logits = self.model.answer_batch(params, episodes, addresses)
+    return losses.loss(logits, episodes, self._weights)
+
+  def _record(self, state, iterations, batch_losses):
+    """Both readings of "converged"; neither counts before lengths reach the full range."""
+    full = iterations >= self.config.curriculum
+    low = full & (batch_losses <= self.config.stop_loss)
+    first_batch = jnp.where(low.any(), iterations[0] + low.argmax() + 1, NEVER)
+    done = full[0] & (batch_losses.mean() <= self.config.stop_loss)
+    return {
+        'first_batch': jnp.where(state.first_batch == NEVER, first_batch, state.first_batch),
+        'converged': jnp.where(done, iterations[-1] + 1, state.converged)}
+
+  def validate(self, state: TrainState) -> tuple[chex.Array, dict[str, evaluation.Counts]]:
+    """Loss and counts by task of one model on long sequences in a larger memory."""
+    config = self.config
+    key = randomness.key(state.seed, randomness.Stream.VALIDATE, state.iteration)
+    drawn = jnp.full(config.validation_sequences, config.validation_length)
+    episodes = self._sample(key, drawn, config.validation_length)
+    logits = self.model.answer_batch(state.params, episodes, config.validation_memory)
+    counts = {name: evaluation.count(logits[name], batch.targets, batch.mask)
+              for name, batch in episodes.items()}
+    return losses.loss(logits, episodes, self._weights), counts
+
+  @functools.cached_property
+  def train_population(self):
+    """Compiled `window` over the axis K; gives its argument's buffers up."""
+    return compilation.jit(jax.vmap(self.window), donate_argnums=0)
+
+  @functools.cached_property
+  def validate_population(self):
+    """Compiled `validate` over the axis K."""
+    return compilation.jit(jax.vmap(self.validate))
+
+  @functools.cached_property
+  def _tasks(self):
+    return {name: tasks.get(name) for name in self.config.task}
+
+  @functools.cached_property
+  def _weights(self):
+    weights = self.config.task_weights or [1.] * len(self.config.task)
+    return {name: w / sum(weights) for name, w in zip(self.config.task, weights, strict=True)}
+
+
+def _where(condition, one, other):
+  return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)
