@@ -5,7 +5,7 @@ one cell, so a solver adds only its output layer to the encoder's parameters, an
 the identity. Everything here is for one sequence; `vmap` adds batch and population outside.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 
 import chex
@@ -17,6 +17,25 @@ from maes_jax import tasks
 from maes_jax.cells import base
 
 Params = dict  # {'encoder': ..., 'solvers': {task: ...}}
+# How a cell runs over a sequence: `unroll` below, or `windowed.unroll` for long tests.
+Unroll = Callable[..., tuple[base.State, base.Step]]
+
+
+def unroll(
+    cell: base.Cell,
+    params: Mapping,
+    state: base.State,
+    inputs: chex.Array,  # [T, X]
+    valid: chex.Array,  # [T]
+) -> tuple[base.State, base.Step]:
+  """Runs a cell over a sequence; padding leaves the state as it was."""
+
+  def step(state_tm1, scanned):
+    x_t, valid_t = scanned
+    state_t, shown = cell.apply({'params': params}, state_tm1, x_t)
+    return jax.tree.map(lambda new, old: jnp.where(valid_t, new, old), state_t, state_tm1), shown
+
+  return lax.scan(step, state, (inputs, valid))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +69,7 @@ class Model:
       main: chex.Array,  # [T, X]
       valid: chex.Array,  # [T] False where the sequence is padding
       addresses: int,  # N
+      unroll: Unroll = unroll,
   ) -> tuple[base.State, base.Step]:
     """Reads the main sequence into a fresh memory; returns the last state and every step."""
     state = self.encoder.initial_state(addresses)
@@ -62,6 +82,7 @@ class Model:
       encoded: base.State,
       aux: chex.Array,  # [T, X]
       valid: chex.Array,  # [T]
+      unroll: Unroll = unroll,
   ) -> tuple[base.State, base.Step]:
     """Answers from an encoder's last state; `Step.output` holds the logits [T, Y]."""
     solver = self.solvers[task]
@@ -75,47 +96,32 @@ class Model:
       params: Params,
       episodes: Mapping[str, tasks.Episode],  # by task; they share one main sequence
       addresses: int,  # N
+      unroll: Unroll = unroll,
   ) -> dict[str, chex.Array]:
     """Encodes once, then solves every task; logits [T, Y] by task."""
     shared = next(iter(episodes.values()))
-    encoded, _ = self.encode(params, shared.main, shared.valid, addresses)
+    encoded, _ = self.encode(params, shared.main, shared.valid, addresses, unroll)
     logits = {}
     for name, episode in episodes.items():
-      _, steps = self.solve(params, name, encoded, episode.aux, episode.valid)
+      _, steps = self.solve(params, name, encoded, episode.aux, episode.valid, unroll)
       logits[name] = steps.output
     return logits
-
-  def trace(self, params: Params, task: str, episode: tasks.Episode, addresses: int):
-    """The encoder's last state, every step of encoding and every step of solving."""
-    encoded, writing = self.encode(params, episode.main, episode.valid, addresses)
-    _, reading = self.solve(params, task, encoded, episode.aux, episode.valid)
-    return encoded, writing, reading
 
   def answer_batch(
       self,
       params: Params,
       episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
       addresses: int,
+      unroll: Unroll = unroll,
   ) -> dict[str, chex.Array]:
     """`answer` for a batch: logits [B, T, Y] by task. The one place where the batch axis comes."""
-    return jax.vmap(lambda batch: self.answer(params, batch, addresses))(episodes)
+    return jax.vmap(lambda batch: self.answer(params, batch, addresses, unroll))(episodes)
 
-
-def unroll(
-    cell: base.Cell,
-    params: Mapping,
-    state: base.State,
-    inputs: chex.Array,  # [T, X]
-    valid: chex.Array,  # [T]
-) -> tuple[base.State, base.Step]:
-  """Runs a cell over a sequence; padding leaves the state as it was."""
-
-  def step(state_tm1, scanned):
-    x_t, valid_t = scanned
-    state_t, shown = cell.apply({'params': params}, state_tm1, x_t)
-    return jax.tree.map(lambda new, old: jnp.where(valid_t, new, old), state_t, state_tm1), shown
-
-  return lax.scan(step, state, (inputs, valid))
+  def trace(self, params: Params, task: str, episode: tasks.Episode, addresses: int):
+    """The encoder's last state, every step of encoding and every step of solving."""
+    encoded, writing = self.encode(params, episode.main, episode.valid, addresses)
+    _, reading = self.solve(params, task, encoded, episode.aux, episode.valid)
+    return encoded, writing, reading
 
 
 def _init_cell(cell: base.Cell, key: chex.PRNGKey, inputs: int) -> Mapping:

@@ -23,6 +23,11 @@ class Cell(nn.Module):
   """One recurrent cell; `outputs` is the number of output bits Y, 0 for an encoder."""
   outputs: int = 0
 
+  @property
+  def reach(self) -> int | None:
+    """How many addresses attention moves in a step at most; None if it can go anywhere."""
+    return None
+
   def initial_state(self, addresses: int) -> State:
     """The state before the first step, with a memory of `addresses` words."""
     raise NotImplementedError

@@ -85,6 +85,11 @@ class Maes(base.Cell):
   line3: str = 'write_first'
   add_activation: str = 'sigmoid'
 
+  @property
+  def reach(self) -> int:
+    """Attention moves by shifts alone."""
+    return self.shift_range
+
   def initial_state(self, addresses: int) -> State:
     """Empty memory M_0 = 0, attention on address 0."""
     return State(
