@@ -36,9 +36,9 @@ def main():
   config.check_memory(_LENGTH.value, _MEMORY.value)
   restored = trained.load(_CHECKPOINT.value, _INDEX.value)
   task = tasks.get(_pick_task(restored.config.task))
-  counts = evaluation.test(
-      restored.model, restored.params, task, length=_LENGTH.value, addresses=_MEMORY.value,
-      batch_size=_BATCH_SIZE.value, batches=_BATCHES.value, seed=_SEED.value)
+  tester = evaluation.Tester(
+      restored.model, task, _LENGTH.value, _MEMORY.value, _BATCH_SIZE.value)
+  counts = tester.test(restored.params, _LENGTH.value, _BATCHES.value, _SEED.value)
   result = _result(restored, task, counts)
   print(_describe(result))
   if _JSON.value:

@@ -9,7 +9,6 @@ from absl import flags
 
 from experiments import cli
 from experiments import report
-from maes_jax import errors
 from maes_jax import trained
 from maes_jax.training import loop
 from maes_jax.training.workdir import Workdir

@@ -47,6 +47,10 @@ class Config:
       None, 'Reading of Algorithm 1, line 3.', choices=('write_first', 'move_first'))
   add_activation: str | None = _field(
       None, 'Activation of the add vector.', choices=('sigmoid', 'linear'))
+  write_bias: float | None = _field(
+      None, 'First bias of erase and add, before the activation; negative: writes little.')
+  gamma_bias: float | None = _field(
+      None, 'First bias of gamma, before softplus; negative: sharpens little.')
   # Data.
   memory: int = _field(30, 'Memory addresses N in training.', minimum=1)
   batch_size: int | None = _field(None, 'Sequences per iteration and model.', minimum=1)
@@ -55,10 +59,16 @@ class Config:
   # Training.
   recipe: str = _field(
       'short_first', 'Learning rate, decay and length schedule.', choices=('short_first', 'plain'))
-  curriculum: int | None = _field(
-      None, 'Iterations over which lengths grow to the full range; 0: full from the start.',
-      minimum=0)
+  start_length: int | None = _field(
+      None, 'Longest training sequence at first; see hold and grow.', minimum=1)
+  hold: int | None = _field(
+      None, 'Iterations with sequences up to start_length.', minimum=0)
+  grow: int | None = _field(
+      None, 'Iterations after these in which lengths grow to max_length; with hold 0 and grow 0 '
+      'they are full from the start.', minimum=0)
   learning_rate: float | None = _field(None, "Adam's learning rate.", minimum=0.)
+  warmup: int | None = _field(
+      None, 'Iterations in which the learning rate rises from 0.', minimum=0)
   b2: float | None = _field(None, "Adam's decay of the second moment.", minimum=0.)
   clip: float = _field(10., 'Gradients are clipped element by element to this.', minimum=0.)
   stop_loss: float = _field(
@@ -80,6 +90,11 @@ class Config:
     for field in dataclasses.fields(self):
       _check(field, getattr(self, field.name))
     _check_relations(self)
+
+  @property
+  def full_range_from(self) -> int:
+    """The first iteration whose lengths reach from min_length to max_length."""
+    return self.hold + self.grow
 
   def to_json(self) -> str:
     return json.dumps(dataclasses.asdict(self), indent=2) + '\n'
@@ -114,6 +129,10 @@ def _check(field, value):
 
 
 def _check_relations(config):
+  if config.start_length is not None and config.start_length > config.max_length:
+    raise errors.UserError(
+        f'start_length is {config.start_length} and max_length {config.max_length}; '
+        'sequences grow from the first to the second')
   if config.min_length > config.max_length:
     raise errors.UserError(
         f'min_length is {config.min_length} and max_length {config.max_length}; '

@@ -1,5 +1,7 @@
 """How right a model is: per bit and per whole sequence, at any length and memory size."""
 
+from collections.abc import Sequence
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -37,42 +39,59 @@ def count(
   return Counts(counted.sum(), right.sum(), jnp.array(whole.size), whole.sum())
 
 
-def test(
-    model: Model,
-    params: Params,
-    task: tasks.Task,
-    *,
-    length: int,
-    addresses: int,
-    batch_size: int = 32,
-    batches: int = 100,
-    seed: int = 0,
-) -> Counts:
-  """Tests on `batches * batch_size` random sequences of `length` items (paper, section 4.1)."""
-  keys = [randomness.key(seed, randomness.Stream.TEST, batch) for batch in range(batches)]
-  totals = _tester(model, task, length, addresses, batch_size)(params, keys)
-  return Counts(*(sum(int(part) for part in parts) for parts in zip(*totals)))
+@dataclasses.dataclass(frozen=True)
+class Tester:
+  """Tests models of one kind; one compiled program serves all lengths up to `max_length`.
 
+  Attributes:
+    model: the kind of model; parameters are an argument of each test.
+    task: what is tested.
+    max_length: what sequences are padded to.
+    addresses: N, the memory size.
+    batch_size: sequences per batch.
+  """
+  model: Model
+  task: tasks.Task
+  max_length: int
+  addresses: int
+  batch_size: int = 32
 
-def _tester(model, task, length, addresses, batch_size):
-  """(params, keys) -> a list of counts; through windows on the memory wherever that is exact."""
-  @functools.partial(compilation.jit, static_argnums=2)
-  def run(params, key, unroll):
-    keys = jax.random.split(key, batch_size)
-    episodes = tasks.sample_batch(task, keys, jnp.full(batch_size, length), length)
-    logits = model.answer_batch(params, {task.name: episodes}, addresses, unroll)[task.name]
-    exact = ~jnp.isnan(logits).any()
-    return count(logits, episodes.targets, episodes.mask), exact
+  def test(self, params: Params, length: int, batches: int = 100, seed: int = 0) -> Counts:
+    """Counts over `batches` batches of random sequences of `length` items (section 4.1).
 
-  def run_exactly(params, key):
-    cells = (model.encoder, model.solvers[task.name])
-    if all(windowed.serves(cell, addresses) for cell in cells):
-      counts, exact = run(params, key, windowed.unroll)
+    Goes through a window on the memory wherever that is exact, else through all of it.
+    """
+    keys = [randomness.key(seed, randomness.Stream.TEST, batch) for batch in range(batches)]
+    counted = [self._test_batch(params, length, key) for key in keys]
+    return Counts(*(sum(int(part) for part in parts) for parts in zip(*counted)))
+
+  def curve(self, params: Params, lengths: Sequence[int], seed: int = 0) -> dict[int, Counts]:
+    """A batch at each length, by length."""
+    return {length: self.test(params, length, batches=1, seed=seed) for length in lengths}
+
+  def _test_batch(self, params, length, key):
+    cells = (self.model.encoder, self.model.solvers[self.task.name])
+    if all(windowed.serves(cell, self.addresses) for cell in cells):
+      counts, exact = self._through_window(params, length, key)
       if exact:
         return jax.device_get(counts)
-    return jax.device_get(run(params, key, encoder_solver.unroll)[0])
+    return jax.device_get(self._through_all(params, length, key)[0])
 
-  return lambda params, keys: [run_exactly(params, key) for key in keys]
+  @functools.cached_property
+  def _through_window(self):
+    return compilation.jit(functools.partial(self._count, windowed.unroll))
+
+  @functools.cached_property
+  def _through_all(self):
+    return compilation.jit(functools.partial(self._count, encoder_solver.unroll))
+
+  def _count(self, unroll, params, length, key):
+    keys = jax.random.split(key, self.batch_size)
+    lengths = jnp.full(self.batch_size, length)
+    episodes = tasks.sample_batch(self.task, keys, lengths, self.max_length)
+    logits = self.model.answer_batch(
+        params, {self.task.name: episodes}, self.addresses, unroll)[self.task.name]
+    return count(logits, episodes.targets, episodes.mask), ~jnp.isnan(logits).any()
 
 
 def interval(right: int, total: int) -> tuple[float, float]:

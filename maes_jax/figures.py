@@ -1,5 +1,6 @@
 """Pictures of what models do; the only file that knows matplotlib. Draws without a display."""
 
+from collections.abc import Mapping, Sequence
 import pathlib
 
 import chex
@@ -10,6 +11,9 @@ import numpy as np
 
 from maes_jax import errors
 
+# Okabe and Ito's colours, told apart with any colour vision.
+COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
+
 
 def attention(
     write: chex.Array,  # [T, N] where the encoder writes
@@ -19,27 +23,76 @@ def attention(
     path: pathlib.Path,
 ):
   """Write attention, the memory at the end, and read attention, over the same addresses."""
-  figure, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout='constrained', sharey=True,
-                              width_ratios=[1, 0.5, 1])
-  for axis, values, name in ((axes[0], write, 'encoder writes'), (axes[2], read, 'solver reads')):
-    image = axis.imshow(np.asarray(values).T, aspect='auto', origin='lower', cmap='viridis',
-                        vmin=0, vmax=1, interpolation='nearest')
-    axis.set(xlabel='time step', title=name)
-  stored = axes[1].imshow(np.asarray(memory).T, aspect='auto', origin='lower', cmap='cividis',
-                          interpolation='nearest')
-  axes[1].set(xlabel='component of the word', title='memory after encoding')
+  figure, axes = plt.subplots(
+      1, 3, figsize=(11, 4.2), layout='constrained', sharey=True, width_ratios=[1, 0.5, 1])
+  _heat(axes[0], np.asarray(write).T, 'time step', 'encoder writes', 'viridis', 0, 1)
+  stored = _heat(axes[1], np.asarray(memory).T, 'component of the word', 'memory after encoding',
+                 'cividis')
+  weight = _heat(axes[2], np.asarray(read).T, 'time step', 'solver reads', 'viridis', 0, 1)
   axes[0].set_ylabel('memory address')
   figure.colorbar(stored, ax=axes[1], label='content')
-  figure.colorbar(image, ax=axes[2], label='attention')
+  figure.colorbar(weight, ax=axes[2], label='attention')
   figure.suptitle(title)
   save(figure, path)
+
+
+def writing(write: chex.Array, memory: chex.Array, title: str, path: pathlib.Path):
+  """Write attention [T, N] during encoding and the memory [W, N] at its end (Figure 6)."""
+  figure, axes = plt.subplots(
+      1, 2, figsize=(8, 4.2), layout='constrained', sharey=True, width_ratios=[1, 0.5])
+  weight = _heat(axes[0], np.asarray(write).T, 'time step', 'write attention', 'viridis', 0, 1)
+  stored = _heat(axes[1], np.asarray(memory).T, 'component of the word', 'memory at the end',
+                 'cividis')
+  axes[0].set_ylabel('memory address')
+  figure.colorbar(weight, ax=axes[0], label='attention')
+  figure.colorbar(stored, ax=axes[1], label='content')
+  figure.suptitle(title)
+  save(figure, path)
+
+
+def words(stored: Mapping[str, chex.Array], title: str, path: pathlib.Path):
+  """What encoders store of one repeated item, a panel [n, W] each by title (Figure 7)."""
+  figure, axes = plt.subplots(
+      1, len(stored), figsize=(3.6 * len(stored), 4.2), layout='constrained', sharey=True)
+  low = min(np.min(values) for values in stored.values())
+  high = max(np.max(values) for values in stored.values())
+  for axis, (name, values) in zip(axes, stored.items()):
+    image = _heat(axis, np.asarray(values), 'component of the word', name, 'cividis', low, high)
+  axes[0].set_ylabel('item, in the order written')
+  figure.colorbar(image, ax=axes, label='content')
+  figure.suptitle(title)
+  save(figure, path)
+
+
+def training(curves: Sequence[Sequence[float]], every: int, title: str, goal: float,
+             path: pathlib.Path):
+  """Training loss over iterations, a thin line per seed, with a dot where it ends."""
+  figure, axis = plt.subplots(figsize=(7, 4), layout='constrained')
+  for k, curve in enumerate(curves):
+    iterations = every * np.arange(1, len(curve) + 1)
+    axis.plot(iterations, curve, color=COLOURS[0], alpha=0.45, linewidth=1,
+              label=f'{len(curves)} seeds' if k == 0 else None)
+    axis.plot(iterations[-1], curve[-1], '.', color=COLOURS[0])
+  axis.axhline(goal, color=COLOURS[1], linestyle='--', linewidth=1,
+               label=f'converged: 100-iteration mean at {goal:.0e}')
+  axis.set(yscale='log', xlabel='training iteration', title=title, xlim=(0, None),
+           ylabel='training loss (nats per bit)')
+  axis.grid(alpha=0.3)
+  axis.legend(frameon=False)
+  save(figure, path)
+
+
+def _heat(axis, values, xlabel, title, colours, low=None, high=None):
+  axis.set(xlabel=xlabel, title=title)
+  return axis.imshow(values, aspect='auto', origin='lower', cmap=colours, vmin=low, vmax=high,
+                     interpolation='nearest')
 
 
 def save(figure, path: pathlib.Path):
   """Writes and closes a figure; the ending of `path` says the format."""
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=120, metadata={'Software': None} if path.suffix == '.png' else None)
   except (OSError, ValueError) as error:
     raise errors.UserError(f'cannot write the figure {path}: {error}') from error
   finally:

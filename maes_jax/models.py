@@ -4,6 +4,8 @@ from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
+import jax
+
 from maes_jax import errors
 from maes_jax import tasks
 from maes_jax.cells import base
@@ -42,7 +44,7 @@ FAMILIES: dict[str, Family] = {
 
 # Config fields that are attributes of a cell.
 _CELL_OPTIONS = ('width', 'units', 'layers', 'read_heads', 'write_heads', 'shift_range',
-                 'line3', 'add_activation')
+                 'line3', 'add_activation', 'write_bias', 'gamma_bias')
 
 
 def register(name: str, family: Family):
@@ -70,6 +72,12 @@ def build(config: Config) -> Model:
     preset = {**_given(shared), **family.solvers.get(name, {}), **_given(solver)}
     solvers[name] = _cell(config.model, family, preset, outputs=tasks.get(name).outputs)
   return Model(encoder, solvers, family.tied)
+
+
+def count_parameters(config: Config) -> int:
+  """How many parameters a model of this config has, all its solvers included."""
+  shapes = jax.eval_shape(lambda: build(config).init(jax.random.key(0), tasks.INPUTS))
+  return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
 def _given(options):

@@ -1,7 +1,9 @@
 """Trained models back from a run's folder, whole or the encoder alone."""
 
+from collections.abc import Mapping
 import dataclasses
 import pathlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,10 +24,21 @@ class Trained:
   """One model of a population, ready for any memory size."""
   config: Config
   model: Model
-  params: Params  # no population axis
   index: int  # which of the population it is
-  iterations: int  # trained for
-  converged: bool
+  saved: Mapping[str, Any]  # its `TrainState` without the optimizer's, no population axis
+
+  @property
+  def params(self) -> Params:
+    return self.saved['params']
+
+  @property
+  def iterations(self) -> int:
+    """How long it was trained."""
+    return int(self.saved['iteration'])
+
+  @property
+  def converged(self) -> bool:
+    return int(self.saved['converged']) != NEVER
 
 
 def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') -> Trained:
@@ -48,10 +61,7 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') 
   if not 0 <= index < config.seeds:
     raise errors.UserError(f'model {index} is not in {path}: its population has the models '
                            f'0 to {config.seeds - 1}')
-  pick = lambda leaf: leaf[index]
-  return Trained(
-      config=config, model=model, params=jax.tree.map(pick, saved['params']), index=index,
-      iterations=int(saved['iteration'][index]), converged=bool(saved['converged'][index] != NEVER))
+  return Trained(config, model, index, jax.tree.map(lambda leaf: leaf[index], saved))
 
 
 def _wanted(trainer, only):

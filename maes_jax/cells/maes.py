@@ -76,6 +76,8 @@ class Maes(base.Cell):
     keep_attention: a solver starts at the encoder's last attention instead of address 0.
     line3: `write_first` or `move_first`, the two readings of Algorithm 1, line 3.
     add_activation: `sigmoid` or `linear`, for a_t; the paper names none.
+    write_bias: first bias of the erase and add vectors, before their activation.
+    gamma_bias: first bias of gamma, before its softplus.
   """
   width: int = 10
   units: int = 5
@@ -84,6 +86,8 @@ class Maes(base.Cell):
   keep_attention: bool = False
   line3: str = 'write_first'
   add_activation: str = 'sigmoid'
+  write_bias: float = 0.
+  gamma_bias: float = 0.
 
   @property
   def reach(self) -> int:
@@ -111,7 +115,8 @@ class Maes(base.Cell):
     # 2: h_t, y_t, P_t <- control(x_t, r_t, h_{t-1})
     z_t = jnp.concatenate([x_t, hidden_tm1, read_t])
     hidden_t = nn.sigmoid(nn.Dense(self.units, name='hidden')(z_t))
-    raw_t = nn.Dense(2 * self.width + 2 * self.shift_range + 2, name='interface')(z_t)
+    taps = 2 * self.shift_range + 1
+    raw_t = nn.Dense(2 * self.width + taps + 1, name='interface', bias_init=self._bias)(z_t)
     output_t = self._output(z_t)
     # 3: M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T;  4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)
     params_t = interface(raw_t, self.width, self.add_activation)
@@ -119,6 +124,12 @@ class Maes(base.Cell):
     written = attention_t if self.line3 == 'move_first' else attention_tm1
     step = base.Step(output_t, read=attention_tm1[None], write=written[None])
     return State(hidden_t, memory_t, attention_t), step
+
+  def _bias(self, unused_key, shape, dtype):
+    """Biases of (a, e, s, gamma) to start from."""
+    (size,) = shape
+    bias = jnp.zeros(size, dtype).at[:2 * self.width].set(self.write_bias)
+    return bias.at[-1].set(self.gamma_bias)
 
   def _output(self, z_t: chex.Array) -> chex.Array | None:
     """y_t as logits, through a ReLU layer where the task needs one (section 4.1)."""

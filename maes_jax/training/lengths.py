@@ -10,11 +10,13 @@ from maes_jax.config import Config
 def bounds(config: Config, iteration: chex.Array) -> tuple[chex.Array, chex.Array]:
   """Shortest and longest length at an iteration, both inclusive.
 
-  Grows from sequences of a single item, by equal shares of `config.curriculum` iterations, and
-  stays at the full range from then on.
+  The longest is `start_length` for `hold` iterations, grows evenly to `max_length` in the next
+  `grow`, and stays there.
   """
-  share = jnp.minimum(iteration / max(config.curriculum, 1), 1) if config.curriculum else 1.
-  longest = 1 + jnp.floor(share * (config.max_length - 1)).astype(int)
+  share = jnp.clip((iteration - config.hold) / max(config.grow, 1), 0, 1)
+  growing = config.start_length + share * (config.max_length - config.start_length)
+  longest = jnp.where(
+      iteration < config.full_range_from, jnp.floor(growing).astype(int), config.max_length)
   return jnp.minimum(config.min_length, longest), longest
 
 

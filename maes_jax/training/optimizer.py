@@ -21,7 +21,10 @@ def make(config: Config, params: Params, frozen: Collection[str]) -> optax.Gradi
     params: only their tree structure is used.
     frozen: top-level keys of `params` that stay as they are.
   """
-  adam = optax.chain(optax.clip(config.clip), optax.adam(config.learning_rate, b2=config.b2))
+  rate = config.learning_rate
+  if config.warmup:
+    rate = optax.linear_schedule(0, rate, config.warmup)
+  adam = optax.chain(optax.clip(config.clip), optax.adam(rate, b2=config.b2))
   return optax.selective_transform(adam, freeze_mask=mask(params, frozen))
 
 

@@ -117,7 +117,7 @@ class Trainer:
 
   def _record(self, state, iterations, batch_losses):
     """Both readings of "converged"; neither counts before lengths reach the full range."""
-    full = iterations >= self.config.curriculum
+    full = iterations >= self.config.full_range_from
     low = full & (batch_losses <= self.config.stop_loss)
     first_batch = jnp.where(low.any(), iterations[0] + low.argmax() + 1, NEVER)
     done = full[0] & (batch_losses.mean() <= self.config.stop_loss)

@@ -76,9 +76,14 @@ def write_atomically(path: pathlib.Path, text: str):
 
 def write_result(path: pathlib.Path, result: Mapping[str, Any]):
   """Writes a result as JSON, whole or not at all; an unwritable place is a UserError."""
+  write_text(path, json.dumps(result, indent=1) + '\n')
+
+
+def write_text(path: pathlib.Path, text: str):
+  """Writes a file that a user asked for, and the folders above it."""
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(result, indent=2) + '\n')
+    write_atomically(path, text)
   except OSError as error:
     raise errors.UserError(f'cannot write {path}: {error.strerror}; '
                            'choose a file in a folder that you may write to') from error

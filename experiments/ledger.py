@@ -1,0 +1,30 @@
+"""Writes RESULTS.md from the records in results/, and draws the figures.
+
+  python -m experiments.ledger
+"""
+
+import pathlib
+
+from absl import flags
+
+from experiments import cli
+from experiments.paper import ledger
+from experiments.paper import plots
+from maes_jax.training import workdir
+
+_RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')
+_CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')
+_OUTPUT = flags.DEFINE_string('output', 'RESULTS.md', 'File to write.')
+_FIGURES = flags.DEFINE_boolean('figures', True, 'Draw the figures as well.')
+
+
+def main():
+  results = pathlib.Path(_RESULTS.value)
+  if _FIGURES.value:
+    for name in plots.FIGURES:
+      print(plots.draw(name, results, pathlib.Path(_CHECKPOINTS.value)))
+  workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(results))
+
+
+if __name__ == '__main__':
+  cli.run(main)

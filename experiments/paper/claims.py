@@ -1,0 +1,179 @@
+"""What the paper says in sections 4 and 5, and how to hold a measurement against it."""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import statistics
+
+from experiments.paper.records import Record
+
+BETTER, SAME, NOT, OPEN = 'better', 'reproduced', 'not reproduced', 'not measured'
+ENOUGH = 0.9  # A claim about training holds where at least this share of the seeds succeeds.
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+  """What was measured, in words, and the verdict."""
+  text: str
+  verdict: str
+
+
+Measure = Callable[..., Finding]
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+  """One number or statement of the paper.
+
+  Attributes:
+    section: where it stands.
+    says: the claim in words.
+    paper: the paper's value.
+    runs: names of the records that it is measured on, passed to `measure` in this order.
+    measure: records -> Finding.
+  """
+  section: str
+  says: str
+  paper: str
+  runs: tuple[str, ...]
+  measure: Measure
+
+  def judge(self, records: Mapping[str, Record], prefix: str = '') -> Finding:
+    """Measures the claim on the records of one recipe."""
+    found = [records.get(prefix + name) for name in self.runs]
+    if None in found:
+      return Finding('', OPEN)
+    return self.measure(*found)
+
+
+def succeeded(seed: Mapping) -> bool:
+  """Converged, and every bit of every long sequence right."""
+  return seed['converged'] is not None and all(
+      test['bits_right'] == test['bits'] for test in seed['test'].values())
+
+
+def success(record: Record) -> float:
+  """Share of the seeds that succeeded."""
+  return sum(map(succeeded, record['seeds'])) / len(record['seeds'])
+
+
+def iterations(record: Record) -> list[int]:
+  """Iterations to convergence of the seeds that converged, in order."""
+  return sorted(seed['converged'] for seed in record['seeds'] if seed['converged'] is not None)
+
+
+def accuracies(record: Record) -> list[float]:
+  """Share of right bits at length 1000 by seed, the worst task's, in order."""
+  return sorted(min(test['bits_right'] / test['bits'] for test in seed['test'].values())
+                for seed in record['seeds'])
+
+
+def span(values, form='{:,}') -> str:
+  """`median [min - max]`."""
+  if not values:
+    return '-'
+  middle = statistics.median(values)
+  middle = int(middle) if all(isinstance(value, int) for value in values) else middle
+  return f'{form} [{form}–{form}]'.format(middle, values[0], values[-1])
+
+
+def describe(record: Record) -> str:
+  """Success rate, iterations and accuracy of a run, in a line."""
+  seeds = record['seeds']
+  wins = sum(map(succeeded, seeds))
+  done = iterations(record)
+  return (f'{wins} of {len(seeds)} succeed; {len(done)} converge at {span(done)}; '
+          f'bits right at 1000: {span(accuracies(record), "{:.2%}")}')
+
+
+def converges(within: int) -> Measure:
+  """Nearly all seeds succeed, in the paper's number of iterations (+ 10 %) in the median."""
+  def measure(record):
+    done = iterations(record)
+    if success(record) < ENOUGH or statistics.median(done) > 1.1 * within:
+      return Finding(describe(record), NOT)
+    faster = statistics.median(done) < 0.9 * within
+    return Finding(describe(record), BETTER if faster else SAME)
+  return measure
+
+
+def fails(record) -> Finding:
+  """The paper's training failed."""
+  return Finding(describe(record), SAME if success(record) <= 1 - ENOUGH else NOT)
+
+
+def stays_above(loss: float) -> Measure:
+  """No seed's 100-iteration loss ever falls under `loss`."""
+  def measure(record):
+    best = sorted(seed['best_loss'] for seed in record['seeds'])
+    return Finding(f'lowest loss {span(best, "{:.2g}")}', SAME if best[0] >= loss else NOT)
+  return measure
+
+
+def accuracy_implied(*records) -> Finding:
+  """Training loss at most 0.01 goes with full validation accuracy."""
+  points = [point for record in records for seed in record['seeds']
+            for point in seed['validations'] if point[1] <= 0.01]
+  full = sum(point[2] == 1 for point in points)
+  share = full / max(len(points), 1)
+  text = f'{full:,} of {len(points):,} validations at a loss of at most 0.01 ({share:.1%})'
+  return Finding(text, SAME if points and full == len(points) else NOT)
+
+
+def converged_means_perfect(*records) -> Finding:
+  """A model that reached the stopping loss is perfect at length 1000."""
+  done = [seed for record in records for seed in record['seeds'] if seed['converged'] is not None]
+  perfect = sum(map(succeeded, done))
+  text = f'{perfect} of {len(done)} converged models are perfect at length 1000'
+  return Finding(text, SAME if done and perfect == len(done) else NOT)
+
+
+def writes_hard(*records) -> Finding:
+  """Every write on one address, each on its own, one step on in a constant direction."""
+  seen = [seed['encoder'] for record in records for seed in record['seeds']
+          if seed['converged'] is not None]
+  hard = sum(e['hardness'] > 0.99 and e['distinct'] == 1 and e['constant_step'] == 1 for e in seen)
+  text = (f'{hard} of {len(seen)} converged encoders; smallest share on the largest address '
+          f'{min((e["hardness"] for e in seen), default=0):.4f}')
+  return Finding(text, SAME if seen and hard == len(seen) else NOT)
+
+
+def both_directions(*records) -> Finding:
+  """Some encoders move forwards, others backwards."""
+  steps = [seed['encoder']['step'] for record in records for seed in record['seeds']
+           if seed['converged'] is not None]
+  forwards, backwards = sum(s > 0 for s in steps), sum(s < 0 for s in steps)
+  return Finding(f'{forwards} move forwards, {backwards} backwards',
+                 SAME if forwards and backwards else NOT)
+
+
+def bias(record) -> list[float]:
+  """Forward bias of the converged encoders, in order."""
+  return sorted(seed['encoder']['forward_bias'] for seed in record['seeds']
+                if seed['converged'] is not None)
+
+
+def more_biased(serial, joint) -> Finding:
+  """E_S stores a repeated item less evenly than E_J."""
+  one, other = bias(serial), bias(joint)
+  text = f'spread E_S {span(one, "{:.2%}")}, E_J {span(other, "{:.2%}")}'
+  holds = one and other and statistics.median(one) > 2 * statistics.median(other)
+  return Finding(text, SAME if holds else NOT)
+
+
+def accuracy_at(length: int, task: str, at_least: float, at_most: float) -> Measure:
+  """Bit accuracy at a length lies between two bounds in most seeds."""
+  def measure(record):
+    values = sorted(seed['test'][task]['curve'][str(length)] for seed in record['seeds'])
+    text = f'bits right at {length}: {span(values, "{:.2%}")}'
+    middle = statistics.median(values)
+    if middle < at_least:
+      return Finding(text, NOT)
+    return Finding(text, SAME if middle <= at_most else BETTER)
+  return measure
+
+
+def sooner(one, other) -> Finding:
+  """The first converges in fewer iterations than the second."""
+  a, b = iterations(one), iterations(other)
+  text = f'{span(a)} against {span(b)}'
+  return Finding(text, SAME if a and b and statistics.median(a) < statistics.median(b) else NOT)

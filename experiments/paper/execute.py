@@ -1,0 +1,114 @@
+"""One run of the matrix from start to record: train, test every seed, look at the encoder."""
+
+import dataclasses
+import pathlib
+import time
+
+import jax
+
+from experiments.paper import records
+from experiments.paper import runs
+from maes_jax import compilation
+from maes_jax import diagnostics
+from maes_jax import evaluation
+from maes_jax import models
+from maes_jax import tasks
+from maes_jax import trained
+from maes_jax.training import loop
+from maes_jax.training import metrics
+from maes_jax.training.trainer import NEVER
+from maes_jax.training.workdir import Workdir
+
+LENGTHS = (20, 50, 100, 200, 300, 500, 700, 1000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """How much of everything; the paper's amounts are the defaults."""
+  workdir: pathlib.Path
+  results: pathlib.Path
+  seeds: int = 10
+  length: int = 1000
+  memory: int = 1024
+  batches: int = 100
+
+
+def execute(run: runs.Run, settings: Settings):
+  """Trains and tests a run, unless its record is there already; goes on where it was cut off."""
+  encoder = str(settings.workdir / run.encoder) if run.encoder else None
+  config = run.config(settings.seeds, encoder)
+  if done(run, settings):
+    return
+  start = time.monotonic()
+  workdir = Workdir(settings.workdir / run.name)
+  given = {'encoder': trained.load_encoder(config)} if encoder else {}
+  workdir.claim(config)
+  state = jax.device_get(loop.train(config, workdir, given))
+  trained_in = time.monotonic() - start
+  seeds = _seeds(config, state, metrics.read(workdir.metrics), settings)
+  records.write(settings.results, run.name, config, seeds,
+                encoder=run.encoder, train_seconds=round(trained_in, 1),
+                seconds=round(time.monotonic() - start, 1))
+
+
+def done(run: runs.Run, settings: Settings) -> bool:
+  """Whether the record of this run, with these settings, is there."""
+  record = records.read(settings.results, run.name)
+  return record is not None and len(record['seeds']) >= settings.seeds
+
+
+def _seeds(config, state, rows, settings):
+  """What came out, by seed."""
+  model = models.build(config)
+  encoders = [] if config.encoder else _encoders(model, state.params)
+  testers = [evaluation.Tester(model, tasks.get(name), settings.length, settings.memory)
+             for name in config.task]
+  seeds = [_seed(jax.tree.map(lambda leaf, k=k: leaf[k], state),
+                 [row for row in rows if row['model'] == k], testers, settings)
+           for k in range(config.seeds)]
+  return [{**seed, **({'encoder': encoders[k]} if encoders else {})}
+          for k, seed in enumerate(seeds)]
+
+
+def _seed(state, rows, testers, settings):
+  validated = {name: value for name, value in rows[-1].items() if '/' in name}
+  return {
+      'seed': int(state.seed), 'iterations': int(state.iteration),
+      'converged': _or_none(state.converged), 'first_batch': _or_none(state.first_batch),
+      'loss': float(state.loss), 'best_loss': min(row['loss'] for row in rows),
+      'validation_loss': float(state.validation_loss), **validated,
+      'test': {tester.task.name: _test(tester, state.params, settings) for tester in testers},
+      'validations': [_validation(row) for row in rows if 'validation_loss' in row],
+      'losses': [_round(row['loss']) for row in rows]}
+
+
+def _validation(row):
+  """[iteration, training loss, bit accuracy in validation, the worst task's]."""
+  accuracy = min(value for name, value in row.items() if name.startswith('bit_accuracy/'))
+  return [row['iteration'], _round(row['loss']), accuracy]
+
+
+def _round(loss):
+  return float(f'{loss:.3g}')
+
+
+def _test(tester, params, settings):
+  counts = tester.test(params, settings.length, settings.batches)
+  lengths = [length for length in LENGTHS if length <= settings.length]
+  curve = tester.curve(params, lengths)
+  return {**counts._asdict(), 'length': settings.length, 'memory': settings.memory,
+          'curve': {str(length): c.bits_right / c.bits for length, c in curve.items()}}
+
+
+def _encoders(model, population):
+  """Figures 6 and 7 as numbers, for every encoder of a population."""
+  def measure(params):
+    writing = diagnostics.writing(model, params, length=100, addresses=128)
+    words = diagnostics.repeated_words(model, params, length=100, addresses=128)
+    return {**writing._asdict(), 'forward_bias': diagnostics.forward_bias(words)}
+  measured = jax.device_get(compilation.jit(jax.vmap(measure))(population))
+  return [dict(zip(measured, map(float, values))) for values in zip(*measured.values())]
+
+
+def _or_none(iteration):
+  return None if iteration == NEVER else int(iteration)

@@ -1,0 +1,148 @@
+"""The claim ledger: every number of the paper beside ours, as Markdown, from the records alone."""
+
+import pathlib
+
+from experiments.paper import claims
+from experiments.paper import plots
+from experiments.paper import records
+from experiments.paper import runs
+from experiments.paper.claims import Claim
+from maes_jax import models
+
+_ENCODERS = tuple(runs.ENCODERS)
+_JOINT = tuple(f'E_J-{task}' for task in runs.TASKS)
+
+
+def _table1():
+  paper = {'serial_recall': 6_000, 'odd_recall': 6_900, 'sequence_equality': 27_000}
+  for task, steps in paper.items():
+    yield Claim('Table 1', f'{task} on frozen E_S', f'{steps:,}; 100 %', (f'E_S-{task}',),
+                claims.converges(steps))
+  yield Claim('Table 1', 'reverse_recall on frozen E_S', 'fails, no better than chance',
+              ('E_S-reverse_recall',), claims.fails)
+  yield Claim('Table 1', 'sequence_comparison on frozen E_S does not converge', '100,000; 99.4 %',
+              ('E_S-sequence_comparison',), claims.fails)
+
+
+def _table2():
+  paper = {'serial_recall': 7_000, 'reverse_recall': 6_900, 'odd_recall': 7_200,
+           'sequence_equality': 9_200, 'sequence_comparison': 11_000}
+  for task, steps in paper.items():
+    yield Claim('Table 2', f'{task} on frozen E_J', f'{steps:,}; 100 %', (f'E_J-{task}',),
+                claims.converges(steps))
+
+
+CLAIMS = [
+    Claim('4.1', 'a loss of 0.01 or less goes with 100 % validation accuracy', '100 %',
+          (*_ENCODERS, *_JOINT), claims.accuracy_implied),
+    Claim('4.1', 'a loss of 1e-5 means perfect recall at length 1000', '100 %',
+          (*_ENCODERS, *_JOINT), claims.converged_means_perfect),
+    Claim('4.2, Fig. 4', 'E_S, end to end', '11,000; 100 %', ('E_S',), claims.converges(11_000)),
+    Claim('4.2', 'a solver on frozen E_S trains sooner than E_S did', '6,000 against 11,000',
+          ('E_S-serial_recall', 'E_S'), claims.sooner),
+    *_table1(),
+    Claim('4.2, Fig. 6', 'writes are hard, one address an item, in order', 'all seeds',
+          _ENCODERS, claims.writes_hard),
+    Claim('4.2', 'some seeds write forwards, others backwards', 'both', _ENCODERS,
+          claims.both_directions),
+    Claim('4.2, Fig. 7a', 'E_S stores a repeated item unevenly, E_J evenly', 'E_S > E_J',
+          ('E_S', 'E_J'), claims.more_biased),
+    Claim('4.3', 'E_R does not converge; its best loss', 'about 0.01', ('E_R',),
+          claims.stays_above(1e-3)),
+    Claim('4.3', 'E_R at length 500', '100 %', ('E_R',),
+          claims.accuracy_at(500, 'reverse_recall', 0.99995, 1)),
+    Claim('4.3', 'E_R at length 1000', '92 %', ('E_R',),
+          claims.accuracy_at(1000, 'reverse_recall', 0.91, 0.93)),
+    Claim('4.4, Fig. 10', 'E_J, jointly on Serial and Reverse Recall', '12,000', ('E_J',),
+          claims.converges(12_000)),
+    *_table2(),
+    Claim('5.1', 'serial_recall trains sooner on frozen E_J than E_J did', '7,000 against 12,000',
+          ('E_J-serial_recall', 'E_J'), claims.sooner),
+    Claim('5.2', 'Odd Recall with shifts by one does not train', 'loss close to 0.5',
+          ('E_J-odd_recall_shift_1',), claims.stays_above(0.4)),
+    Claim('5.3', 'Equality converges sooner than Comparison', '9,200 against 11,000',
+          ('E_J-sequence_equality', 'E_J-sequence_comparison'), claims.sooner),
+    Claim('beyond', 'Equality where exactly one bit differs, on frozen E_J', '-',
+          ('E_J-hard_equality',), claims.converges(9_200)),
+]
+
+
+def render(results: pathlib.Path) -> str:
+  """RESULTS.md from the records in `results`; the same records give the same bytes."""
+  found = {name: records.read(results, name) for name in runs.RUNS}
+  found = {name: record for name, record in found.items() if record is not None}
+  return '\n'.join([
+      *_head(), *_claims(found), *_parameters(), *_figures(results), *_seeds(found), *_made(found)])
+
+
+def _head():
+  return [
+      '# Results',
+      '',
+      'Written by `python -m experiments.ledger` from the records in `results/`; do not edit.',
+      'A run *converges* at the first 100-iteration mean of its training loss at or under 1e-5.',
+      'A seed *succeeds* if it converges and then has every bit of 3,200 sequences of length 1000',
+      'right, in a memory of 1024 addresses. Figures are median [min–max] over the seeds.',
+      'Verdicts: *better* and *reproduced* need 9 of 10 seeds and a median of at most 0.9 and 1.1',
+      'times the number of iterations in the paper.', '']
+
+
+def _claims(found):
+  yield from ['## The paper, claim by claim', '']
+  yield ('| section | claim | paper | measured, `short_first` | verdict '
+         '| measured, `plain` | verdict |')
+  yield '|---|---|---|---|---|---|---|'
+  for claim in CLAIMS:
+    ours, plain = claim.judge(found), claim.judge(found, 'plain/')
+    cells = (claim.section, claim.says, claim.paper, ours.text, ours.verdict, plain.text,
+             plain.verdict)
+    yield f'| {" | ".join(cells)} |'
+  yield ''
+
+
+def _parameters():
+  """Section 4.1: fewer than 2,000 parameters, whatever the memory size."""
+  yield from ['## Parameters of each model', '',
+              'The paper: fewer than 2,000, independent of the memory size.', '',
+              '| task | parameters |', '|---|---|']
+  for task in runs.TASKS:
+    yield f'| {task} | {models.count_parameters(runs.RUNS[f"E_J-{task}"].config(seeds=1)):,} |'
+  yield ''
+
+
+def _figures(results):
+  yield from ['## Figures', '']
+  for name in plots.FIGURES:
+    if (results / 'figures' / f'{name}.png').exists():
+      yield from [f'![{name}]({results.name}/figures/{name}.png)', '']
+
+
+def _seeds(found):
+  yield from ['## Every seed', '',
+              'Iterations to convergence by seed; a failed seed shows its last loss and, after the '
+              'slash, its share of right bits at length 1000.', '',
+              '| run | seeds |', '|---|---|']
+  for name, record in found.items():
+    yield f'| {name} | {", ".join(map(_seed, record["seeds"]))} |'
+  yield ''
+
+
+def _seed(seed):
+  accuracy = min(test['bits_right'] / test['bits'] for test in seed['test'].values())
+  if claims.succeeded(seed):
+    return f'{seed["converged"]:,}'
+  start = f'{seed["converged"]:,}' if seed['converged'] is not None else f'loss {seed["loss"]:.1g}'
+  return f'**{start} / {accuracy:.2%}**'
+
+
+def _made(found):
+  yield from ['## How these were made', '',
+              '| run | batch | most iterations | seconds to train | seconds in all | machine |',
+              '|---|---|---|---|---|---|']
+  for name, record in found.items():
+    config = record['config']
+    yield (f'| {name} | {config["batch_size"]} | {config["max_iterations"]:,} | '
+           f'{record["train_seconds"]:,} | {record["seconds"]:,} | {record["machine"]} |')
+  versions = sorted({', '.join(f'{k} {v}' for k, v in record['versions'].items())
+                     for record in found.values()})
+  yield from ['', *(f'Versions: {line}.' for line in versions), '']

@@ -1,0 +1,65 @@
+"""One JSON record per run: what was asked, on what machine, and what came out for every seed."""
+
+from collections.abc import Mapping
+import dataclasses
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+from typing import Any
+
+import jax
+
+from maes_jax import errors
+from maes_jax.config import Config
+from maes_jax.training import workdir
+
+Record = Mapping[str, Any]
+
+_PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
+_KEYS = {'name', 'config', 'machine', 'versions', 'seconds', 'seeds'}
+
+
+def path(results: pathlib.Path, name: str) -> pathlib.Path:
+  return results / f'{name}.json'
+
+
+def write(results: pathlib.Path, name: str, config: Config, seeds, **more):
+  """Writes the record of a run, whole or not at all."""
+  settings = dataclasses.asdict(config)
+  del settings['encoder']  # A path of this machine; the run's name says which encoder it was.
+  record = {'name': name, 'config': settings, 'machine': machine(), 'versions': versions(),
+            **more, 'seeds': seeds}
+  workdir.write_result(path(results, name), record)
+
+
+def read(results: pathlib.Path, name: str) -> Record | None:
+  """The record of a run, or None where there is none yet.
+
+  Raises:
+    UserError: the file is not a record.
+  """
+  file = path(results, name)
+  if not file.exists():
+    return None
+  try:
+    record = json.loads(file.read_text())
+  except ValueError as error:
+    raise errors.UserError(f'record {file} is damaged ({error}); restore it or delete it and '
+                           'run this part of the paper again') from error
+  if not isinstance(record, dict) or not record.keys() >= _KEYS:
+    raise errors.UserError(f'record {file} is damaged (it lacks some of {sorted(_KEYS)}); '
+                           'restore it or delete it and run this part of the paper again')
+  return record
+
+
+def machine() -> str:
+  """What computed, in words."""
+  device = jax.devices()[0]
+  return f'{os.cpu_count()} x {platform.machine()} cores, {device.platform} {device.device_kind}'
+
+
+def versions() -> dict[str, str]:
+  found = {name: importlib.metadata.version(name) for name in _PACKAGES}
+  return {'python': platform.python_version(), **found}

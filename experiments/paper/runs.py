@@ -1,0 +1,86 @@
+"""Every training run that the paper's tables and figures rest on, by name."""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+from maes_jax import errors
+from maes_jax import presets
+from maes_jax.config import Config
+
+FORWARD = ('serial_recall', 'reverse_recall', 'odd_recall')
+RELATIONS = ('sequence_equality', 'sequence_comparison', 'hard_equality')
+TASKS = FORWARD + RELATIONS
+ENCODERS = {'E_S': ('serial_recall',), 'E_R': ('reverse_recall',),
+            'E_J': ('serial_recall', 'reverse_recall')}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """One cell of the matrix: a population of models trained in one way.
+
+  Attributes:
+    name: also the path of its record below `results/`, without the ending.
+    options: what differs from the default config.
+    encoder: name of the run whose best encoder is taken over and frozen; '' for none.
+  """
+  name: str
+  options: Mapping[str, Any]
+  encoder: str = ''
+
+  def config(self, seeds: int, encoder_workdir: str | None = None) -> Config:
+    """The resolved config with a population of `seeds` models."""
+    return presets.resolve(Config(seeds=seeds, encoder=encoder_workdir, **self.options))
+
+
+def _encoder(recipe, name):
+  options = {'task': ENCODERS[name], 'recipe': recipe}
+  return Run(_prefix(recipe) + name, options)
+
+
+def _transfer(recipe, encoder, task, name=None, **options):
+  """A solver on a frozen encoder; runs not done by 20,000 iterations count as failed."""
+  options = {'task': (task,), 'recipe': recipe, 'max_iterations': 20_000, **options}
+  return Run(f'{_prefix(recipe)}{encoder}-{name or task}', options, _prefix(recipe) + encoder)
+
+
+def _prefix(recipe):
+  return '' if recipe == 'short_first' else f'{recipe}/'
+
+
+# Section 5.2: with shifts by one the solver of Odd Recall must fail.
+_CONTROL = _transfer(
+    'short_first', 'E_J', 'odd_recall', 'odd_recall_shift_1', solver_shift_range=1,
+    max_iterations=10_000)
+
+_ALL = [
+    *(_encoder('short_first', name) for name in ENCODERS),
+    *(_transfer('short_first', name, task) for name in ENCODERS for task in TASKS),
+    _CONTROL,
+    *(_encoder('plain', name) for name in ENCODERS),
+    *(_transfer('plain', 'E_J', task) for task in FORWARD + RELATIONS[:2]),
+]
+
+RUNS: dict[str, Run] = {run.name: run for run in _ALL}
+
+# What `--only` understands besides the name of a run.
+GROUPS: dict[str, tuple[str, ...]] = {
+    'table1': ('E_S', *(f'E_S-{task}' for task in TASKS)),
+    'section4_3': ('E_R', *(f'E_R-{task}' for task in TASKS)),
+    'table2': ('E_J', *(f'E_J-{task}' for task in TASKS), _CONTROL.name),
+    'plain': tuple(name for name in RUNS if name.startswith('plain/')),
+    'figure4': ('E_S',),
+    'figure6': ('E_S',),
+    'figure7': ('E_S', 'E_J'),
+    'figure10': ('E_J',),
+    'figure11': ('E_J', 'E_J-sequence_comparison'),
+    'figure12': ('E_J', 'E_J-sequence_equality'),
+}
+
+
+def select(names: list[str]) -> list[Run]:
+  """The runs that groups and names ask for, each once, encoders before what needs them."""
+  known = {**{name: (name,) for name in RUNS}, **GROUPS}
+  wanted = {run for name in names for run in errors.pick('part of the paper', name, known)}
+  wanted |= {RUNS[name].encoder for name in wanted} - {''}
+  return [run for name, run in RUNS.items() if name in wanted]

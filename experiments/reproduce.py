@@ -1,0 +1,61 @@
+"""Runs the paper's experiments and writes a record of each; resumable at any point.
+
+  python -m experiments.reproduce --only=table1,table2 --workdir=/tmp/paper --jobs=2
+  python -m experiments.reproduce --only=E_J-odd_recall --workdir=/tmp/paper
+"""
+
+import concurrent.futures
+import pathlib
+import subprocess
+import sys
+
+from absl import flags
+
+from experiments import cli
+from experiments.paper import execute
+from experiments.paper import runs
+from maes_jax import errors
+
+_ONLY = flags.DEFINE_list(
+    'only', list(runs.GROUPS), 'Parts of the paper, or names of single runs, with commas.')
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of all the runs.', required=True)
+_RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')
+_SEEDS = flags.DEFINE_integer('seeds', 10, 'Models per run.', lower_bound=1)
+_LENGTH = flags.DEFINE_integer('length', 1000, 'Items of a test sequence.', lower_bound=1)
+_MEMORY = flags.DEFINE_integer('memory', 1024, 'Memory addresses in the test.', lower_bound=1)
+_BATCHES = flags.DEFINE_integer('batches', 100, 'Batches of 32 test sequences.', lower_bound=1)
+_JOBS = flags.DEFINE_integer('jobs', 1, 'Runs at a time, each a process of its own.', lower_bound=1)
+
+
+def main():
+  settings = execute.Settings(
+      pathlib.Path(_WORKDIR.value), pathlib.Path(_RESULTS.value), _SEEDS.value, _LENGTH.value,
+      _MEMORY.value, _BATCHES.value)
+  todo = [run for run in runs.select(_ONLY.value) if not execute.done(run, settings)]
+  if _JOBS.value == 1 or len(todo) <= 1:
+    for run in todo:
+      print(f'{run.name} ...', file=sys.stderr, flush=True)
+      execute.execute(run, settings)
+    return
+  # Encoders first: the other runs take them over.
+  _in_processes([run.name for run in todo if not run.encoder])
+  _in_processes([run.name for run in todo if run.encoder])
+
+
+def _in_processes(names):
+  with concurrent.futures.ThreadPoolExecutor(_JOBS.value) as pool:
+    failed = [name for name, ok in zip(names, pool.map(_in_process, names)) if not ok]
+  if failed:
+    raise errors.UserError(f'not finished: {", ".join(failed)} (the reason stands above); '
+                           'run the same command again to go on')
+
+
+def _in_process(name) -> bool:
+  passed_on = [f'--{flag}={flags.FLAGS[flag].value}'
+               for flag in ('workdir', 'results', 'seeds', 'length', 'memory', 'batches')]
+  command = [sys.executable, '-m', 'experiments.reproduce', f'--only={name}', *passed_on]
+  return subprocess.run(command, check=False).returncode == 0
+
+
+if __name__ == '__main__':
+  cli.run(main)

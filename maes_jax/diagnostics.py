@@ -1,0 +1,67 @@
+"""Two of the paper's pictures as numbers: how an encoder writes, and whether it is biased."""
+
+from typing import NamedTuple
+
+import chex
+import jax.numpy as jnp
+
+from maes_jax import randomness
+from maes_jax import tasks
+from maes_jax.encoder_solver import Model
+from maes_jax.encoder_solver import Params
+
+
+class Writing(NamedTuple):
+  """How hard and how sequential the writes of one sequence are (paper, Figure 6)."""
+  hardness: chex.Array  # [] smallest share of write attention on its largest address
+  distinct: chex.Array  # [] share of the items written to an address of their own
+  constant_step: chex.Array  # [] share of moves between items that are the commonest move
+  step: chex.Array  # [] the commonest move, in addresses, between -N/2 and N/2
+
+
+def writing(model: Model, params: Params, length: int, addresses: int) -> Writing:
+  """Measures the writes of one random sequence of `length` items."""
+  _, attention = encode_random(model, params, length, addresses)
+  written = attention[1:].argmax(-1)  # [n] by item; the marker comes first
+  used = jnp.zeros(addresses).at[written].add(1)
+  moves = (jnp.diff(written) + addresses // 2) % addresses - addresses // 2
+  histogram = jnp.bincount(moves + addresses // 2, length=addresses)
+  return Writing(
+      hardness=attention[1:].max(-1).min(),
+      distinct=jnp.sum(used == 1) / length,
+      constant_step=histogram.max() / max(length - 1, 1),
+      step=histogram.argmax() - addresses // 2)
+
+
+def encode_random(model: Model, params: Params, length: int, addresses: int):
+  """The memory [W, N] after one random sequence, and the write attention [length + 1, N]."""
+  return _encode(model, params, tasks.sample(_task(model), _key(), length, length), addresses)
+
+
+def repeated_words(model: Model, params: Params, length: int, addresses: int) -> chex.Array:
+  """What the encoder stores of one item repeated `length` times, [length, W] (Figure 7)."""
+  episode = tasks.sample(_task(model), _key(), length, length)
+  episode = episode._replace(main=episode.main.at[1:].set(episode.main[1]))
+  memory, attention = _encode(model, params, episode, addresses)
+  return memory.T[attention[1:].argmax(-1)]
+
+
+def forward_bias(words: chex.Array) -> chex.Array:
+  """Spread of stored words [n, W] round their mean, as a share of its length; 0 without bias."""
+  mean = words.mean(0)
+  distances = jnp.linalg.norm(words - mean, axis=-1)
+  return jnp.sqrt(jnp.mean(distances ** 2)) / jnp.linalg.norm(mean)
+
+
+def _encode(model, params, episode, addresses):
+  """The memory [W, N] and the write attention [T, N] of the first head."""
+  encoded, steps = model.encode(params, episode.main, episode.valid, addresses)
+  return encoded.memory, steps.write[:, 0]
+
+
+def _task(model):
+  return tasks.get(next(iter(model.solvers)))
+
+
+def _key():
+  return randomness.key(0, randomness.Stream.TEST)
