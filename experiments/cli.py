@@ -14,6 +14,7 @@ from absl import logging
 import jax
 
 from maes_jax import errors
+from maes_jax import models
 from maes_jax import presets
 from maes_jax.config import Config
 
@@ -45,13 +46,15 @@ def define_config_flags(leave_out: Collection[str] = ()):
       _define(field, typing.get_type_hints(Config)[field.name])
 
 
-def config_from_flags(**fixed) -> Config:
-  """The resolved config that the flags give; `fixed` fields are not flags of this binary."""
+def config_from_flags() -> Config:
+  """The resolved config that the flags give, checked before anything is written."""
   names = [field.name for field in dataclasses.fields(Config) if field.name in flags.FLAGS]
-  values = {name: flags.FLAGS[name].value for name in names} | fixed
+  values = {name: flags.FLAGS[name].value for name in names}
   values['task'] = tuple(values['task'])
   values['task_weights'] = tuple(_number(weight) for weight in values['task_weights'])
-  return presets.resolve(Config(**values))
+  config = presets.resolve(Config(**values))
+  models.check(config)
+  return config
 
 
 def _define(field, hint):

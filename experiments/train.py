@@ -12,7 +12,6 @@ from absl import flags
 
 from experiments import cli
 from experiments import report
-from maes_jax import models
 from maes_jax.training import loop
 from maes_jax.training.workdir import Workdir
 
@@ -22,7 +21,6 @@ cli.define_config_flags(leave_out=('encoder', 'encoder_model', 'unfreeze'))
 
 def main():
   config = cli.config_from_flags()
-  models.build(config)  # Before anything is written: whatever is wrong with the flags shows here.
   workdir = Workdir(pathlib.Path(_WORKDIR.value))
   workdir.claim(config)
   print(report.population(loop.train(config, workdir)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -72,6 +73,24 @@ def build(config: Config) -> Model:
     preset = {**_given(shared), **family.solvers.get(name, {}), **_given(solver)}
     solvers[name] = _cell(config.model, family, preset, outputs=tasks.get(name).outputs)
   return Model(encoder, solvers, family.tied)
+
+
+def check(config: Config):
+  """Walks through a model in shapes alone, so that impossible sizes show before any work.
+
+  Raises:
+    UserError: whatever `build` raises, or sizes that do not go together, e.g. a shift kernel
+      wider than the memory.
+  """
+  model = build(config)
+  key = jax.random.key(0)
+  episodes = {name: tasks.sample(tasks.get(name), key, 1, max_length=1) for name in config.task}
+  try:
+    params = jax.eval_shape(lambda: model.init(key, tasks.INPUTS))
+    for addresses in (config.memory, config.validation_memory):
+      jax.eval_shape(functools.partial(model.answer, addresses=addresses), params, episodes)
+  except ValueError as error:
+    raise errors.UserError(f'model {config.model!r}: {error}') from error
 
 
 def count_parameters(config: Config) -> int:
