@@ -24,7 +24,7 @@ def _field(default, help, minimum=None, choices=None):
 class Config:
   """What to train and how; one documented field a line."""
   # What.
-  model: str = _field('maes', 'Model: maes, lstm, ntm or dnc.')
+  model: str = _field('maes', 'Model, by name.')
   task: tuple[str, ...] = _field(
       ('serial_recall',), 'Task, or several with commas: then their solvers share one encoder.')
   task_weights: tuple[float, ...] = _field(
