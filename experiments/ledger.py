@@ -1,4 +1,4 @@
-"""Writes RESULTS.md from the records in results/, and draws the figures.
+"""Writes RESULTS.md and the README's table from the records in results/, draws the figures.
 
   python -m experiments.ledger
 """
@@ -15,15 +15,18 @@ from maes_jax.training import workdir
 _RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')
 _CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')
 _OUTPUT = flags.DEFINE_string('output', 'RESULTS.md', 'File to write.')
+_README = flags.DEFINE_string('readme', 'README.md', 'README whose table of results is renewed.')
 _FIGURES = flags.DEFINE_boolean('figures', True, 'Draw the figures as well.')
 
 
 def main():
   results = pathlib.Path(_RESULTS.value)
   if _FIGURES.value:
-    for name in plots.FIGURES:
+    for name in plots.drawable(results, pathlib.Path(_CHECKPOINTS.value)):
       print(plots.draw(name, results, pathlib.Path(_CHECKPOINTS.value)))
   workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(results))
+  readme = pathlib.Path(_README.value)
+  workdir.write_text(readme, ledger.into_readme(readme.read_text(), results))
 
 
 if __name__ == '__main__':

@@ -67,12 +67,36 @@ CLAIMS = [
 ]
 
 
+_MARKS = ('<!-- measured -->\n', '<!-- /measured -->\n')
+
+
 def render(results: pathlib.Path) -> str:
   """RESULTS.md from the records in `results`; the same records give the same bytes."""
-  found = {name: records.read(results, name) for name in runs.RUNS}
-  found = {name: record for name, record in found.items() if record is not None}
+  found = _found(results)
   return '\n'.join([
       *_head(), *_claims(found), *_parameters(), *_figures(results), *_seeds(found), *_made(found)])
+
+
+def into_readme(text: str, results: pathlib.Path) -> str:
+  """The README with its table of results brought up to date."""
+  before, rest = text.split(_MARKS[0])
+  _, after = rest.split(_MARKS[1])
+  table = '\n'.join(_summary(_found(results)))
+  return f'{before}{_MARKS[0]}{table}\n{_MARKS[1]}{after}'
+
+
+def _found(results):
+  found = {name: records.read(results, name) for name in runs.RUNS}
+  return {name: record for name, record in found.items() if record is not None}
+
+
+def _summary(found):
+  yield '| run | seeds that succeed | iterations, median [min–max] | bits right at length 1000 |'
+  yield '|---|---|---|---|'
+  for name, record in found.items():
+    wins = f'{sum(map(claims.succeeded, record["seeds"]))} of {len(record["seeds"])}'
+    accuracy = claims.span(claims.accuracies(record), '{:.2%}')
+    yield f'| {name} | {wins} | {claims.span(claims.iterations(record))} | {accuracy} |'
 
 
 def _head():

@@ -1,35 +1,49 @@
 """The paper's figures, drawn from shipped models and from records."""
 
 from collections.abc import Callable
+import dataclasses
 import pathlib
 
 import numpy as np
 
 from experiments.paper import records
+from experiments.paper import runs
 from maes_jax import config
 from maes_jax import diagnostics
-from maes_jax import errors
 from maes_jax import figures
 from maes_jax import trained
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+  """How to draw a figure, and the records and shipped models that it needs."""
+  draw: Callable[[pathlib.Path, pathlib.Path, pathlib.Path], None]  # results, checkpoints, file
+  records: tuple[str, ...] = ()
+  models: tuple[str, ...] = ()
+
+
+def drawable(results: pathlib.Path, checkpoints: pathlib.Path) -> list[str]:
+  """The figures for which everything is there."""
+  return [name for name, figure in FIGURES.items()
+          if all(records.path(results, run).exists() for run in figure.records)
+          and all((checkpoints / model).is_dir() for model in figure.models)]
 
 
 def draw(name: str, results: pathlib.Path, checkpoints: pathlib.Path) -> pathlib.Path:
   """Draws one figure into `results/figures` and returns its file."""
   path = results / 'figures' / f'{name}.png'
-  FIGURES[name](results, checkpoints, path)
+  FIGURES[name].draw(results, checkpoints, path)
   return path
 
 
-def _training(run, title) -> Callable:
-  """A figure of the training losses that the record of a run holds."""
+def _training(run, title) -> Figure:
+  """The training losses that the record of a run holds."""
   def figure(results, checkpoints, path):
     del checkpoints
     record = records.read(results, run)
-    if record is None:
-      raise errors.UserError(f'no record of {run} in {results}; run that part of the paper first')
     curves = [seed['losses'] for seed in record['seeds']]
     figures.training(curves, config.WINDOW, title, record['config']['stop_loss'], path)
-  return figure
+  return Figure(figure, records=(run,))
 
 
 def _writing(results, checkpoints, path):
@@ -42,20 +56,20 @@ def _writing(results, checkpoints, path):
 
 
 def _repeated(results, checkpoints, path):
-  """Figure 7: one item 100 times, by E_S and by E_J."""
+  """Figure 7: one item 100 times, by every encoder."""
   del results
   stored = {}
-  for name in ('E_S', 'E_R', 'E_J'):
+  for name in runs.ENCODERS:
     encoder = trained.load(checkpoints / name)
     values = diagnostics.repeated_words(encoder.model, encoder.params, length=100, addresses=128)
     stored[f'{name}, spread {float(diagnostics.forward_bias(values)):.2%}'] = np.asarray(values)
   figures.words(stored, 'One item repeated 100 times, as stored', path)
 
 
-FIGURES: dict[str, Callable] = {
+FIGURES: dict[str, Figure] = {
     'figure4': _training('E_S', 'Figure 4: MAES on Serial Recall, end to end (E_S)'),
-    'figure6': _writing,
-    'figure7': _repeated,
+    'figure6': Figure(_writing, models=('E_S',)),
+    'figure7': Figure(_repeated, models=tuple(runs.ENCODERS)),
     'figure10': _training('E_J', 'Figure 10: Serial and Reverse Recall jointly (E_J)'),
     'figure11': _training(
         'E_J-sequence_comparison', 'Figure 11: Sequence Comparison on the frozen E_J'),

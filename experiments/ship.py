@@ -1,0 +1,25 @@
+"""Takes the best models of finished runs into checkpoints/.
+
+  python -m experiments.ship --workdir=/tmp/paper
+"""
+
+import pathlib
+
+from absl import flags
+
+from experiments import cli
+from experiments.paper import ship
+
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the runs.', required=True)
+_CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')
+_ONLY = flags.DEFINE_list('only', list(ship.SHIPPED), 'Names of runs, with commas.')
+
+
+def main():
+  for name in _ONLY.value:
+    ship.ship(name, pathlib.Path(_WORKDIR.value), pathlib.Path(_CHECKPOINTS.value))
+    print(name)
+
+
+if __name__ == '__main__':
+  cli.run(main)
