@@ -29,7 +29,7 @@ _INDEX = flags.DEFINE_integer(
 _JSON = flags.DEFINE_string('json', None, 'File for the result.')
 _FIGURE = flags.DEFINE_string('figure', None, 'File for a picture of attention and memory.')
 _FIGURE_LENGTH = flags.DEFINE_integer(
-    'figure_length', 100, 'Items of the sequence in the picture.', lower_bound=1)
+    'figure_length', 40, 'Items of the sequence in the picture.', lower_bound=1)
 
 
 def main():

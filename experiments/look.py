@@ -23,4 +23,4 @@ def draw_attention(restored: Trained, task: tasks.Task, length: int, path: pathl
                            'leave --figure out')
   figures.attention(
       writing.write[:, 0], reading.read[:, 0], encoded.memory,
-      f'{restored.config.model}, {task.name}, {length} items', path)
+      f'{restored.config.model.upper()} on {task.name}: {length} random items', path)

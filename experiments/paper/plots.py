@@ -6,11 +6,13 @@ import pathlib
 
 import numpy as np
 
+from experiments import look
 from experiments.paper import records
 from experiments.paper import runs
 from maes_jax import config
 from maes_jax import diagnostics
 from maes_jax import figures
+from maes_jax import tasks
 from maes_jax import trained
 
 
@@ -55,6 +57,12 @@ def _writing(results, checkpoints, path):
   figures.writing(attention, memory, 'E_S stores 100 random items in 128 addresses', path)
 
 
+def _at_work(results, checkpoints, path):
+  """The whole way of a sequence: written, stored, read."""
+  del results
+  look.draw_attention(trained.load(checkpoints / 'E_S'), tasks.get('serial_recall'), 40, path)
+
+
 def _repeated(results, checkpoints, path):
   """Figure 7: one item 100 times, by every encoder."""
   del results
@@ -67,6 +75,7 @@ def _repeated(results, checkpoints, path):
 
 
 FIGURES: dict[str, Figure] = {
+    'memory_at_work': Figure(_at_work, models=('E_S',)),
     'figure4': _training('E_S', 'Figure 4: MAES on Serial Recall, end to end (E_S)'),
     'figure6': Figure(_writing, models=('E_S',)),
     'figure7': Figure(_repeated, models=tuple(runs.ENCODERS)),
