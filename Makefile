@@ -16,7 +16,7 @@ demo: $(INSTALLED)
 	    --json=$(DEMO)/test.json --figure=$(DEMO)/attention.png
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -24,13 +24,15 @@ _SEEDS = flags.DEFINE_integer('seeds', 10, 'Models per run.', lower_bound=1)
 _LENGTH = flags.DEFINE_integer('length', 1000, 'Items of a test sequence.', lower_bound=1)
 _MEMORY = flags.DEFINE_integer('memory', 1024, 'Memory addresses in the test.', lower_bound=1)
 _BATCHES = flags.DEFINE_integer('batches', 100, 'Batches of 32 test sequences.', lower_bound=1)
+_MAX_ITERATIONS = flags.DEFINE_integer(
+    'max_iterations', runs.MAX_ITERATIONS, 'Most iterations of a run.', lower_bound=1)
 _JOBS = flags.DEFINE_integer('jobs', 1, 'Runs at a time, each a process of its own.', lower_bound=1)
 
 
 def main():
   settings = execute.Settings(
       pathlib.Path(_WORKDIR.value), pathlib.Path(_RESULTS.value), _SEEDS.value, _LENGTH.value,
-      _MEMORY.value, _BATCHES.value)
+      _MEMORY.value, _BATCHES.value, _MAX_ITERATIONS.value)
   todo = [run for run in runs.select(_ONLY.value) if not execute.done(run, settings)]
   if _JOBS.value == 1 or len(todo) <= 1:
     for run in todo:
@@ -52,7 +54,8 @@ def _in_processes(names):
 
 def _in_process(name) -> bool:
   passed_on = [f'--{flag}={flags.FLAGS[flag].value}'
-               for flag in ('workdir', 'results', 'seeds', 'length', 'memory', 'batches')]
+               for flag in ('workdir', 'results', 'seeds', 'length', 'memory', 'batches',
+                            'max_iterations')]
   command = [sys.executable, '-m', 'experiments.reproduce', f'--only={name}', *passed_on]
   return subprocess.run(command, check=False).returncode == 0
 

@@ -31,12 +31,13 @@ class Settings:
   length: int = 1000
   memory: int = 1024
   batches: int = 100
+  max_iterations: int = runs.MAX_ITERATIONS
 
 
 def execute(run: runs.Run, settings: Settings):
   """Trains and tests a run, unless its record is there already; goes on where it was cut off."""
   encoder = str(settings.workdir / run.encoder) if run.encoder else None
-  config = run.config(settings.seeds, encoder)
+  config = run.config(settings.seeds, settings.max_iterations, encoder)
   if done(run, settings):
     return
   start = time.monotonic()

@@ -31,19 +31,22 @@ class Run:
   options: Mapping[str, Any]
   encoder: str = ''
 
-  def config(self, seeds: int, encoder_workdir: str | None = None) -> Config:
+  def config(
+      self, seeds: int, max_iterations: int = MAX_ITERATIONS, encoder_workdir: str | None = None,
+  ) -> Config:
     """The resolved config with a population of `seeds` models."""
-    return presets.resolve(Config(seeds=seeds, encoder=encoder_workdir, **self.options))
+    return presets.resolve(Config(
+        seeds=seeds, max_iterations=max_iterations, encoder=encoder_workdir, **self.options))
 
 
 def _encoder(recipe, name):
-  options = {'task': ENCODERS[name], 'recipe': recipe, 'max_iterations': MAX_ITERATIONS}
+  options = {'task': ENCODERS[name], 'recipe': recipe}
   return Run(_prefix(recipe) + name, options)
 
 
 def _transfer(recipe, encoder, task, name=None, **options):
   """A solver on a frozen encoder."""
-  options = {'task': (task,), 'recipe': recipe, 'max_iterations': MAX_ITERATIONS, **options}
+  options = {'task': (task,), 'recipe': recipe, **options}
   return Run(f'{_prefix(recipe)}{encoder}-{name or task}', options, _prefix(recipe) + encoder)
 
 
@@ -53,8 +56,7 @@ def _prefix(recipe):
 
 # Section 5.2: with shifts by one the solver of Odd Recall must fail.
 _CONTROL = _transfer(
-    'short_first', 'E_J', 'odd_recall', 'odd_recall_shift_1', solver_shift_range=1,
-    max_iterations=10_000)
+    'short_first', 'E_J', 'odd_recall', 'odd_recall_shift_1', solver_shift_range=1)
 
 _ALL = [
     *(_encoder('short_first', name) for name in ENCODERS),

@@ -1,0 +1,131 @@
+"""One step of Algorithm 1 against loops in double precision, and the handover."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maes_jax.cells import maes
+from tests.oracles import maes as oracle
+
+INPUTS = 10
+ADDRESSES = 7
+
+
+def cell(**options):
+  return maes.Maes(**{'outputs': 3, 'width': 4, 'units': 2, **options})
+
+
+def random_tree(rng, like):
+  """Numbers of both signs everywhere: a zero bias or a zero state hides a wrong product."""
+  return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), like)
+
+
+def random_state(rng, module):
+  state = random_tree(rng, module.initial_state(ADDRESSES))
+  return state._replace(attention=rng.dirichlet(np.ones(ADDRESSES)))
+
+
+def init(module):
+  state = module.initial_state(ADDRESSES)
+  return module.init(jax.random.key(0), state, jnp.zeros(INPUTS))['params']
+
+
+OPTIONS = [
+    {'line3': 'write_first', 'add_activation': 'sigmoid'},
+    {'line3': 'move_first', 'add_activation': 'linear'},
+    {'line3': 'write_first', 'add_activation': 'linear', 'shift_range': 2, 'output_hidden': 6},
+    {'line3': 'move_first', 'shift_range': 0, 'outputs': 0},
+]
+
+
+@pytest.mark.parametrize('options', OPTIONS, ids=str)
+def test_step_is_algorithm_1(options):
+  rng, module = np.random.default_rng(1), cell(**options)
+  numbered = {k: v for k, v in options.items() if k in ('line3', 'add_activation')}
+  with jax.enable_x64(True):
+    shapes = jax.eval_shape(lambda: init(module))
+    apply = jax.jit(module.apply)
+    for _ in range(5):
+      params, state, x_t = random_tree(rng, shapes), random_state(rng, module), rng.normal(size=10)
+      state_t, shown = apply({'params': params}, state, x_t)
+      expected, logits = oracle.step(params, state, x_t, **numbered)
+      for found, wanted in zip(state_t, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
+      if logits is None:
+        assert shown.output is None
+      else:
+        np.testing.assert_allclose(shown.output, logits, atol=1e-12)
+
+
+@pytest.mark.parametrize('line3', maes.LINE3)
+def test_shown_attention_is_what_was_read_and_written(line3):
+  """Reads at w_{t-1}; writes at w_{t-1} or w_t. What is shown must be what the memory saw."""
+  rng, module = np.random.default_rng(2), cell(line3=line3)
+  state = random_state(rng, module)._replace(memory=np.zeros((4, ADDRESSES)))
+  params = random_tree(rng, jax.eval_shape(lambda: init(module)))
+  state_t, shown = jax.jit(module.apply)({'params': params}, state, rng.normal(size=10))
+  np.testing.assert_allclose(shown.read, state.attention[None], rtol=1e-6)
+  # Into an empty memory a w^T is written: every word is a multiple of the write attention.
+  share = state_t.memory / state_t.memory.sum(axis=1, keepdims=True)
+  np.testing.assert_allclose(share, np.repeat(shown.write, 4, axis=0), rtol=1e-4)
+
+
+def test_interface_splits_in_the_papers_order():
+  """P_t = (a, e, s, gamma); zeros give sigmoid 1/2, a flat kernel and gamma = 1 + ln 2."""
+  params = maes.interface(jnp.array([9., -9., 0., 0., 0., 0., 0., 0.]), 2, 'linear')
+  np.testing.assert_array_equal(params.add, [9., -9.])
+  np.testing.assert_array_equal(params.erase, [.5, .5])
+  np.testing.assert_allclose(params.kernel, [1 / 3] * 3, rtol=1e-6)
+  np.testing.assert_allclose(params.gamma, 1 + np.log(2), rtol=1e-6)
+
+
+def test_first_state_is_empty_with_attention_on_address_0():
+  state = cell().initial_state(ADDRESSES)
+  assert not state.hidden.any()
+  assert not state.memory.any()
+  np.testing.assert_array_equal(state.attention, np.eye(ADDRESSES)[0])
+
+
+@pytest.mark.parametrize('keep_attention', [False, True])
+def test_handover_passes_memory_and_attention_if_asked_but_never_hidden(keep_attention):
+  module = cell(keep_attention=keep_attention)
+  encoded = random_state(np.random.default_rng(3), module)
+  taken = module.take_over(encoded)
+  np.testing.assert_array_equal(taken.memory, encoded.memory)
+  np.testing.assert_array_equal(
+      taken.attention, encoded.attention if keep_attention else np.eye(ADDRESSES)[0])
+  assert not taken.hidden.any()
+
+
+def test_handover_between_cells_of_other_sizes():
+  """A solver with more units than its encoder starts with its own number of them."""
+  encoded = random_state(np.random.default_rng(4), cell(units=2))
+  assert cell(units=5).take_over(encoded).hidden.shape == (5,)
+
+
+def test_memory_smaller_than_the_kernel_is_an_error():
+  module = cell(shift_range=2)
+  state = module.initial_state(4)
+  with pytest.raises(ValueError, match=r'5 taps .*4 addresses'):
+    jax.eval_shape(module.init, jax.random.key(0), state, jnp.zeros(INPUTS))
+
+
+def test_layers_see_input_hidden_and_read():
+  """z_t = [x_t, h_{t-1}, r_t]: 10 + 2 + 4 rows, and a column per number that comes out."""
+  params = jax.eval_shape(lambda: init(cell(shift_range=2, output_hidden=6)))
+  shapes = {name: layer['kernel'].shape for name, layer in params.items()}
+  assert shapes == {
+      'hidden': (16, 2), 'interface': (16, 4 + 4 + 5 + 1), 'output_hidden': (16, 6),
+      'output': (6, 3)}
+  assert all(layer.keys() == {'kernel', 'bias'} for layer in params.values())
+
+
+def test_unknown_reading_of_line_3_is_an_error():
+  with pytest.raises(KeyError, match='sideways'):
+    init(cell(line3='sideways'))
+
+
+def test_reach_is_the_shift_range():
+  assert [cell(shift_range=k).reach for k in (0, 1, 2)] == [0, 1, 2]
+

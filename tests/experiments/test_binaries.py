@@ -1,0 +1,158 @@
+"""Every binary run for real, as a user would, right and wrong."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+SMALL = ('--hold=0', '--grow=0', '--start_length=5', '--max_length=5', '--memory=8',
+         '--validation_length=5', '--validation_memory=8', '--max_iterations=100')
+
+
+@pytest.fixture(scope='module')
+def launch(tmp_path_factory):
+  """Runs a binary; compiled programs are shared by the tests of this file."""
+  environment = os.environ | {'XDG_CACHE_HOME': str(tmp_path_factory.mktemp('cache')),
+                              'JAX_PLATFORMS': 'cpu'}
+
+  def run(binary, *flags):
+    return subprocess.run([sys.executable, '-m', f'experiments.{binary}', *flags], cwd=ROOT,
+                          env=environment, capture_output=True, text=True, check=False)
+  return run
+
+
+@pytest.fixture(scope='module')
+def joint(launch, tmp_path_factory):
+  """A trained run of two tasks on one encoder, with the other reading of line 3."""
+  path = tmp_path_factory.mktemp('runs') / 'joint'
+  flags = ('--task=serial_recall,reverse_recall', '--line3=move_first', '--seeds=2',
+           f'--workdir={path}', *SMALL)
+  done = launch('train', *flags)
+  assert done.returncode == 0, done.stderr
+  return path, flags, done.stdout
+
+
+def contents(path):
+  return {file: file.read_bytes() for file in sorted(path.rglob('*')) if file.is_file()}
+
+
+def assert_one_line(result, *words):
+  assert result.returncode == 1
+  assert 'Traceback' not in result.stderr
+  assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+  for word in words:
+    assert word in result.stderr
+
+
+def test_the_same_command_again_trains_nothing_more(launch, joint):
+  path, flags, printed = joint
+  metrics = (path / 'metrics.jsonl').read_bytes()
+  again = launch('train', *flags)
+  assert again.stdout == printed
+  assert (path / 'metrics.jsonl').read_bytes() == metrics
+  assert [json.loads(line)['model'] for line in metrics.splitlines()] == [0, 1]
+
+
+def test_another_config_on_a_workdir_names_the_fields_and_harms_nothing(launch, joint):
+  path, flags, _ = joint
+  before = contents(path)
+  assert_one_line(launch('train', *flags, '--seeds=3', '--clip=1'), 'seeds', 'clip')
+  assert contents(path) == before
+
+
+def test_evaluation_counts_every_bit_and_draws(launch, joint, tmp_path):
+  path, _, _ = joint
+  result = launch('evaluate', f'--checkpoint={path}', '--task=reverse_recall', '--length=7',
+                  '--memory=40', '--batches=3', '--batch_size=5', f'--json={tmp_path}/r.json',
+                  '--figure_length=6', f'--figure={tmp_path}/a.png')
+  assert result.returncode == 0, result.stderr
+  counted = json.loads((tmp_path / 'r.json').read_text())
+  assert (counted['sequences'], counted['bits']) == (15, 15 * 7 * 8)
+  assert counted['bit_accuracy'] == counted['bits_right'] / counted['bits']
+  assert (tmp_path / 'a.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_transfer_trains_a_solver_of_another_task(launch, joint, tmp_path):
+  path, _, _ = joint
+  small = [flag for flag in SMALL if 'start' not in flag]
+  result = launch('transfer', f'--encoder={path}', '--task=sequence_comparison',
+                  '--line3=move_first', '--batch_size=2', f'--workdir={tmp_path}/run', *small,
+                  '--start_length=5')
+  assert result.returncode == 0, result.stderr
+  tested = launch('evaluate', f'--checkpoint={tmp_path}/run', '--length=5', '--memory=8',
+                  '--batches=1')
+  assert tested.returncode == 0, tested.stderr
+  assert 'sequence_comparison' in tested.stdout
+
+
+def test_an_encoder_of_other_sizes_is_refused(launch, joint, tmp_path):
+  path, _, _ = joint
+  result = launch('transfer', f'--encoder={path}', '--task=odd_recall', '--units=4',
+                  f'--workdir={tmp_path}/run')
+  assert_one_line(result, 'units=5', 'units=4')
+  assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize(('flag', 'words'), [
+    ('--task=serial_recal', ('sequence_equality', "did you mean 'serial_recall'")),
+    ('--model=maess', ("did you mean 'maes'",)),
+    ('--max_length=40', ('at least 41',)),
+    ('--shift_range=15', ('31 taps', 'at least 31')),
+    ('--units=0', ('--units=0',)),
+    ('--batch_size=-1', ('--batch_size=-1',)),
+    ('--learning_rate=nan', ('learning_rate',)),
+    ('--task=odd_recall,odd_recall', ('each once',)),
+    ('--layers=2', ('layers',)),
+    ('--tsk=odd_recall', ('tsk',)),
+])
+def test_wrong_flags_get_one_line_and_write_nothing(launch, tmp_path, flag, words):
+  assert_one_line(launch('train', f'--workdir={tmp_path}/run', flag), *words)
+  assert not any(tmp_path.iterdir())
+
+
+def test_a_workdir_that_cannot_be_written(launch, tmp_path):
+  (tmp_path / 'file').write_text('mine')
+  assert_one_line(launch('train', f'--workdir={tmp_path}/file/run'), 'cannot be used')
+  assert (tmp_path / 'file').read_text() == 'mine'
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    (('--length=1024',), ('at least 1025',)),
+    (('--task=odd_recall', '--length=5'), ('serial_recall, reverse_recall',)),
+    (('--length=0',), ('--length=0',)),
+    (('--task=serial_recall', '--length=5', '--model_index=2'), ('0 to 1',)),
+])
+def test_wrong_tests_get_one_line(launch, joint, flags, words):
+  assert_one_line(launch('evaluate', f'--checkpoint={joint[0]}', *flags), *words)
+
+
+def test_a_missing_checkpoint(launch, tmp_path):
+  assert_one_line(launch('evaluate', f'--checkpoint={tmp_path}/none'), 'no training run')
+
+
+def test_a_truncated_checkpoint(launch, joint, tmp_path):
+  broken = tmp_path / 'broken'
+  for file, content in contents(joint[0]).items():
+    copy = broken / file.relative_to(joint[0])
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(content[:len(content) // 2] if 'checkpoints' in file.parts else content)
+  result = launch('evaluate', f'--checkpoint={broken}', '--task=serial_recall', '--length=5')
+  assert result.returncode == 1
+  assert 'Traceback' not in result.stderr
+  assert 'no intact checkpoint' in result.stderr.splitlines()[-1]
+
+
+def test_a_part_of_the_paper_from_nothing_to_its_record(launch, tmp_path):
+  """The record is written once; a second launch finds it and does nothing."""
+  flags = ('--only=plain/E_S', f'--workdir={tmp_path}/w', f'--results={tmp_path}/r', '--seeds=1')
+  small = ('--length=40', '--memory=64', '--batches=1', '--max_iterations=100')
+  first = launch('reproduce', *flags, *small)
+  assert first.returncode == 0, first.stderr
+  record = (tmp_path / 'r' / 'plain' / 'E_S.json').read_bytes()
+  assert json.loads(record)['seeds'][0]['iterations'] == 100
+  launch('reproduce', *flags, *small)
+  assert (tmp_path / 'r' / 'plain' / 'E_S.json').read_bytes() == record

@@ -1,0 +1,1 @@
+"""Second implementations to test against: plain loops in double precision, no shared code."""

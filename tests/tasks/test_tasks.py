@@ -1,0 +1,217 @@
+"""Every task against its definition in plain Python, and the odds it promises."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maes_jax import errors
+from maes_jax import tasks
+from tests.oracles import tasks as oracle
+
+PADDED = 7  # Longer than every length below, so that all but the last have padding.
+COUNT = 1024
+OUTPUTS = {  # Y by task: a row for each task there is.
+    'serial_recall': 8,
+    'reverse_recall': 8,
+    'odd_recall': 8,
+    'sequence_comparison': 1,
+    'sequence_equality': 1,
+    'hard_equality': 1,
+}
+EQUALITIES = ['sequence_equality', 'hard_equality']
+
+
+@functools.cache
+def episodes(name, seed=0):
+  """1,024 episodes of lengths 1 ... 7 in turn, all from one compiled program."""
+  keys = jax.random.split(jax.random.key(seed), COUNT)
+  lengths = 1 + jnp.arange(COUNT) % PADDED
+  return jax.device_get(draw(name)(keys, lengths))
+
+
+@functools.cache
+def draw(name):
+  return jax.jit(jax.vmap(lambda key, n: tasks.sample(tasks.get(name), key, n, PADDED)))
+
+
+def each(name, count=COUNT):
+  """Episodes one by one with the words of main and aux."""
+  batch = episodes(name)
+  for i in range(count):
+    one = tasks.Episode(*(leaf[i] for leaf in batch))
+    yield one, oracle.words(one.main, one.length), oracle.words(one.aux, one.length)
+
+
+def test_every_task_is_in_the_table():
+  assert set(OUTPUTS) == set(tasks.TASKS)
+
+
+@pytest.mark.parametrize('name', OUTPUTS)
+class TestEveryTask:
+
+  def test_targets_are_the_definition(self, name):
+    for episode, main, aux in each(name, 256):
+      answers = oracle.answers(name, main, aux)
+      counted = [answer is not None for answer in answers]
+      np.testing.assert_array_equal(episode.mask[1:1 + episode.length], counted)
+      for target, answer in zip(episode.targets[1:], answers):
+        if answer is not None:
+          np.testing.assert_array_equal(target, answer)
+
+  def test_shapes(self, name):
+    batch = episodes(name)
+    assert batch.main.shape == batch.aux.shape == (COUNT, PADDED + 1, 2 + 8)
+    assert batch.targets.shape == (COUNT, PADDED + 1, OUTPUTS[name])
+    assert tasks.get(name).outputs == OUTPUTS[name]
+    assert {leaf.dtype for leaf in batch[:3]} == {np.dtype('float32')}
+    np.testing.assert_array_equal(batch.length, 1 + np.arange(COUNT) % PADDED)
+
+  def test_markers_come_first_and_carry_no_data(self, name):
+    """Store is control bit 0 on main, recall is control bit 1 on aux, and nowhere else."""
+    batch = episodes(name)
+    for sequence, marker in ((batch.main, [1, 0]), (batch.aux, [0, 1])):
+      np.testing.assert_array_equal(sequence[:, 0, :2], np.tile(marker, (COUNT, 1)))
+      assert not sequence[:, 0, 2:].any()
+      assert not sequence[:, 1:, :2].any()
+
+  def test_inputs_and_targets_are_bits(self, name):
+    for sequence in episodes(name)[:3]:
+      assert set(np.unique(sequence)) <= {0., 1.}
+
+  def test_nothing_lies_in_the_padding(self, name):
+    batch = episodes(name)
+    padding = np.arange(PADDED + 1) > batch.length[:, None]
+    assert padding.any()
+    assert not batch.main[padding].any()
+    assert not batch.aux[padding].any()
+    assert not batch.mask[padding].any()
+
+  def test_marker_asks_for_no_answer(self, name):
+    assert not episodes(name).mask[:, 0].any()
+
+  def test_same_key_same_main_sequence_in_all_tasks(self, name):
+    np.testing.assert_array_equal(episodes(name).main, episodes('serial_recall').main)
+
+  def test_other_keys_give_other_sequences(self, name):
+    """512-fold doubles of 7 x 8 bits have a chance of 2^-40."""
+    longest = episodes(name).main[episodes(name).length == PADDED]
+    assert len(np.unique(longest, axis=0)) == len(longest)
+
+  def test_valid_covers_marker_and_items(self, name):
+    _, _, one, *_ = (episode for episode, _, _ in each(name, 3))
+    np.testing.assert_array_equal(one.valid, [True] * 4 + [False] * 4)
+
+
+@pytest.mark.parametrize('name', ['serial_recall', 'reverse_recall', 'odd_recall'])
+def test_recall_has_only_dummies_after_the_marker(name):
+  assert not episodes(name).aux[:, 1:].any()
+
+
+@pytest.mark.parametrize('name, counted', [
+    ('serial_recall', [1, 2, 3, 4, 5, 6, 7]),
+    ('reverse_recall', [1, 2, 3, 4, 5, 6, 7]),
+    ('odd_recall', [1, 1, 2, 2, 3, 3, 4]),
+    ('sequence_comparison', [1, 2, 3, 4, 5, 6, 7]),
+    ('sequence_equality', [1] * 7),
+    ('hard_equality', [1] * 7),
+])
+def test_answers_counted_at_lengths_1_to_7(name, counted):
+  np.testing.assert_array_equal(episodes(name).mask[:7].sum(axis=1), counted)
+
+
+def assert_share(hits, share):
+  """The hits of fair draws lie within five standard deviations of their share."""
+  hits = np.asarray(hits)
+  assert abs(hits.mean() - share) < 5 * np.sqrt(share * (1 - share) / hits.size)
+
+
+class TestOdds:
+
+  def test_bits_are_fair_and_independent(self):
+    batch = episodes('serial_recall')
+    bits = batch.main[batch.length == PADDED][:, 1:, 2:]
+    for bit in range(8):
+      assert_share(bits[..., bit], 1 / 2)
+    assert_share(bits[..., 1:] == bits[..., :-1], 1 / 2)
+    assert_share(bits[:, 1:] == bits[:, :-1], 1 / 2)
+
+  def test_comparison_keeps_half_and_changes_the_rest(self):
+    """A changed word is any of 255 others: each bit differs with probability 128 / 255."""
+    kept, flips = [], []
+    for episode, main, aux in each('sequence_comparison'):
+      for word, other, target in zip(main, aux, episode.targets[1:, 0]):
+        kept.append(target)
+        assert (word == other) == bool(target)
+        if word != other:
+          flips.append(np.not_equal(word, other))
+    assert_share(kept, 1 / 2)
+    assert_share(flips, 128 / 255)
+
+  @pytest.mark.parametrize('name', EQUALITIES)
+  def test_half_are_equal_at_every_length(self, name):
+    batch = episodes(name)
+    for length in range(1, PADDED + 1):
+      here = batch.length == length
+      assert_share(batch.targets[here][:, length, 0], 1 / 2)
+
+  def test_different_sequences_differ_at_every_length(self):
+    """A fresh word is the old one with probability 1/256: length 1 must not slip through."""
+    for seed in range(3):  # 3 x 73 different pairs of length 1
+      batch = episodes('sequence_equality', seed)
+      same = (batch.main[:, 1:] == batch.aux[:, 1:]).all(axis=(1, 2))
+      equal = batch.targets[np.arange(COUNT), batch.length, 0] == 1
+      np.testing.assert_array_equal(same, equal)
+
+  def test_a_fresh_sequence_that_comes_out_equal_is_drawn_again(self, monkeypatch):
+    """Forces the one case in 256: the fresh words are the same as the old ones."""
+    items = jnp.ones((2, 8))
+    monkeypatch.setattr(tasks.episode, 'random_words', lambda key, count: jnp.ones((count, 8)))
+    ask = tasks.get('sequence_equality').ask
+    for seed in range(8):
+      question = ask(jax.random.key(seed), items, 1)
+      same = bool((question.aux[0] == items[0]).all())
+      assert same == bool(question.targets[0, 0])
+
+  def test_different_sequences_are_fresh_throughout(self):
+    """Half of the bits differ, not only one item."""
+    differing = [np.not_equal(main, aux) for _, main, aux in each('sequence_equality')
+                 if main != aux and len(main) == PADDED]
+    assert_share(differing, 1 / 2)
+
+  def test_hard_equality_differs_in_one_bit_anywhere(self):
+    where = []
+    for _, main, aux in each('hard_equality'):
+      differing = np.argwhere(np.not_equal(main, aux))
+      assert len(differing) == (main != aux)
+      if len(main) == PADDED:
+        where.extend(differing.tolist())
+    items, bits = np.transpose(where)
+    assert set(items) == set(range(PADDED))
+    assert set(bits) == set(range(8))
+
+
+def test_one_program_serves_every_length():
+  one = jax.jit(lambda key, n: tasks.sample(tasks.get('odd_recall'), key, n, PADDED))
+  for length in range(1, PADDED + 1):
+    one(jax.random.key(0), length)
+  assert one._cache_size() == 1
+
+
+class TestRegistry:
+
+  def test_unknown_task_names_the_closest_and_all(self):
+    with pytest.raises(errors.UserError, match=r"'serial_recal'.*odd_recall.*'serial_recall'\?"):
+      tasks.get('serial_recal')
+
+  def test_names_are_taken_once(self):
+    with pytest.raises(errors.UserError, match="'odd_recall' is registered already"):
+      tasks.register(tasks.get('odd_recall'))
+
+  def test_own_task_is_known_by_its_name(self, monkeypatch):
+    monkeypatch.setattr(tasks, 'TASKS', dict(tasks.TASKS))
+    own = tasks.Task('count_ones', 1, tasks.get('serial_recall').ask)
+    assert tasks.register(own) is own
+    assert tasks.get('count_ones') is own

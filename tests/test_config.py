@@ -1,0 +1,157 @@
+"""The config: what it refuses, that it survives a file, that nothing in it is for show."""
+
+import ast
+import dataclasses
+import functools
+import json
+import pathlib
+import typing
+
+import pytest
+
+import maes_jax
+from maes_jax import config as config_lib
+from maes_jax import errors
+from maes_jax import presets
+from maes_jax.config import Config
+
+FIELDS = dataclasses.fields(Config)
+ROOT = pathlib.Path(maes_jax.__file__).parents[1]
+OTHER = Config(
+    model='ntm', task=('odd_recall', 'serial_recall'), task_weights=(.25, .75), seeds=3, width=7,
+    learning_rate=.03, line3='move_first', encoder='/some/where', unfreeze=True, stop_loss=1e-4)
+
+
+@pytest.mark.parametrize('config', [Config(), OTHER, presets.resolve(OTHER)])
+def test_survives_json(config):
+  assert Config.from_dict(json.loads(config.to_json())) == config
+
+
+def test_unknown_key_names_the_closest():
+  with pytest.raises(errors.UserError, match="'batchsize'; did you mean 'batch_size'"):
+    Config.from_dict({'batchsize': 2})
+  with pytest.raises(errors.UserError, match=r"unknown config key 'xyzzy'$"):
+    Config.from_dict({'xyzzy': 2})
+
+
+def test_differences_name_the_fields_and_both_values():
+  assert config_lib.differences(Config(seeds=2), Config(seeds=3)) == ['seeds: 2, not 3']
+  assert not config_lib.differences(Config(), Config())
+
+
+def test_is_frozen():
+  with pytest.raises(dataclasses.FrozenInstanceError):
+    Config().seeds = 2
+
+
+def each_field(condition=lambda field: True):
+  return pytest.mark.parametrize(
+      'field', [field for field in FIELDS if condition(field)], ids=lambda field: field.name)
+
+
+def is_number(field):
+  return {int, float} & set(typing.get_args(field.type) or (field.type,)) and not isinstance(
+      field.default, tuple)
+
+
+@each_field()
+def test_every_field_has_help(field):
+  """One sentence that a flag can show."""
+  text = field.metadata['help']
+  assert text.endswith('.')
+  assert text[0].isupper()
+
+
+@each_field(is_number)
+def test_every_number_has_a_bound(field):
+  """Whatever is a count or a rate is checked; biases may have any sign."""
+  assert field.metadata['minimum'] is not None or field.name.endswith('_bias')
+
+
+@each_field(lambda field: field.metadata['minimum'] is not None)
+def test_bounds_hold(field):
+  minimum = field.metadata['minimum']
+  with pytest.raises(errors.UserError, match=f'{field.name} is .*at least {minimum}'):
+    Config(**{field.name: minimum - 1})
+
+
+@each_field(lambda field: field.metadata['choices'])
+def test_choices_hold(field):
+  choices = field.metadata['choices']
+  for choice in choices:
+    assert getattr(Config(**{field.name: choice}), field.name) == choice
+  with pytest.raises(errors.UserError, match=f"unknown {field.name} 'x': .*{choices[0]}"):
+    Config(**{field.name: 'x'})
+
+
+@each_field()
+def test_somebody_reads_every_field(field):
+  assert field.name in names_read_from_configs()
+
+
+@functools.cache
+def names_read_from_configs():
+  """Attributes of anything called config, and option names that models pass on to cells."""
+  names = set()
+  for folder in ('maes_jax', 'experiments'):
+    for path in (ROOT / folder).rglob('*.py'):
+      if path.name != 'config.py':
+        names |= {node.attr for node in ast.walk(ast.parse(path.read_text()))
+                  if isinstance(node, ast.Attribute) and _name(node.value).endswith('config')}
+  models = ast.parse((ROOT / 'maes_jax/models.py').read_text())
+  options = next(node.value for node in models.body if isinstance(node, ast.Assign)
+                 and _name(node.targets[0]) == '_CELL_OPTIONS')
+  properties = {'full_range_from': {'hold', 'grow'}}
+  for name in names & properties.keys():
+    names = names | properties[name]
+  return names | set(ast.literal_eval(options))
+
+
+def _name(node):
+  return getattr(node, 'id', None) or getattr(node, 'attr', '')
+
+
+@pytest.mark.parametrize('values, message', [
+    ({'learning_rate': float('nan')}, 'learning_rate is nan'),
+    ({'min_length': 5, 'max_length': 4}, 'min_length is 5 and max_length 4'),
+    ({'start_length': 21}, 'start_length is 21 and max_length 20'),
+    ({'task': ()}, 'one task or more'),
+    ({'task': ('serial_recall', 'serial_recall')}, 'each once'),
+    ({'task_weights': (1., 2.)}, '2 values for 1 tasks'),
+    ({'task_weights': (0.,)}, 'must be positive'),
+    ({'task_weights': (float('nan'),)}, 'must be positive'),
+    ({'max_length': 20, 'memory': 20}, 'memory of at least 21'),
+    ({'validation_length': 80}, 'validation_memory of at least 81'),
+])
+def test_what_does_not_fit_together_is_an_error(values, message):
+  with pytest.raises(errors.UserError, match=message):
+    Config(**values)
+
+
+def test_memory_for_each_item_and_the_marker_is_enough():
+  assert Config(max_length=20, memory=21).memory == 21
+
+
+@pytest.mark.parametrize('recipe', ['plain', 'short_first'])
+@pytest.mark.parametrize('task', ['serial_recall', 'sequence_equality'])
+def test_presets_leave_nothing_about_training_open(recipe, task):
+  config = presets.resolve(Config(recipe=recipe, task=(task,)))
+  sizes = {'width', 'units', 'layers', 'read_heads', 'write_heads', 'shift_range', 'line3',
+           'solver_shift_range', 'output_hidden', 'add_activation', 'write_bias', 'gamma_bias',
+           'encoder', 'encoder_model'}
+  still_open = {f.name for f in FIELDS if getattr(config, f.name) is None}
+  assert still_open <= sizes
+  assert presets.resolve(config) == config
+
+
+def test_presets_do_not_touch_what_was_given():
+  given = Config(recipe='plain', learning_rate=.5, b2=.5, batch_size=7)
+  config = presets.resolve(given)
+  assert (config.learning_rate, config.b2, config.batch_size) == (.5, .5, 7)
+
+
+def test_the_papers_batch_sizes():
+  """64 for comparison and equality, 1 for the others (sections 4.1 and 5.3)."""
+  sizes = {task: presets.resolve(Config(task=(task,))).batch_size
+           for task in ('serial_recall', 'odd_recall', 'sequence_comparison', 'sequence_equality')}
+  assert list(sizes.values()) == [1, 1, 64, 64]

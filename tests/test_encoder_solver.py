@@ -1,0 +1,259 @@
+"""Whole runs: encode, hand over, solve; against loops, and what must not matter."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from maes_jax import encoder_solver
+from maes_jax import models
+from maes_jax import tasks
+from maes_jax.config import Config
+from maes_jax.training import losses
+from tests.oracles import maes as oracle
+
+ADDRESSES = 8
+PADDED = 6
+LENGTHS = (1, 3, 6)
+JOINT = ('serial_recall', 'reverse_recall', 'odd_recall', 'sequence_comparison')
+PAIR = ('reverse_recall', 'sequence_comparison')  # Enough where a gradient must compile.
+KEEP_ATTENTION = ('reverse_recall',)
+
+
+def build(task=JOINT, **options):
+  return models.build(Config(task=task, **options))
+
+
+@functools.cache
+def numbers(model_options=()):
+  """Parameters of a joint model: random, larger than fresh ones, and no bias is zero."""
+  model = build(**dict(model_options))
+  shapes = jax.eval_shape(lambda key: model.init(key, tasks.INPUTS), jax.random.key(0))
+  rng = np.random.default_rng(0)
+  return jax.tree.map(lambda leaf: .7 * rng.normal(size=leaf.shape), shapes)
+
+
+@functools.cache
+def episodes(padded=PADDED, lengths=LENGTHS):
+  """A batch of one episode of each length, by task; double precision would draw other bits."""
+  with jax.enable_x64(False):
+    return _episodes(padded, lengths)
+
+
+def _episodes(padded, lengths):
+  keys = jax.random.split(jax.random.key(1), len(lengths))
+  drawn = {}
+  for name in JOINT:
+    batch = [jax.device_get(tasks.sample(tasks.get(name), key, n, PADDED))
+             for key, n in zip(keys, lengths)]
+    batch = jax.tree.map(lambda *leaves: np.stack(leaves), *batch)
+    cut = tasks.Episode(*(leaf[:, :padded + 1] if leaf.ndim > 1 else leaf for leaf in batch))
+    drawn[name] = cut
+  return drawn
+
+
+def one(batch, i):
+  """The i-th sequence three times over, so that the same program takes it."""
+  return jax.tree.map(lambda leaf: np.stack([leaf[i]] * 3), batch)
+
+
+@functools.cache
+def compiled():
+  """Logits, loss and gradient of a batch: the one program that most tests here share."""
+  model = build(PAIR)
+
+  def total(params, batch):
+    logits = model.answer_batch(params, batch, ADDRESSES)
+    return losses.loss(logits, batch, dict.fromkeys(PAIR, 1 / 2)), logits
+
+  def run(params, batch):
+    (loss, logits), gradient = jax.value_and_grad(total, has_aux=True)(params, batch)
+    return logits, loss, gradient
+
+  return jax.jit(run)
+
+
+@functools.cache
+def whole():
+  return run(pair())
+
+
+def run(batch):
+  params = jax.tree.map(np.float32, numbers())
+  solvers = {name: params['solvers'][name] for name in PAIR}
+  return jax.device_get(compiled()({**params, 'solvers': solvers}, batch))
+
+
+def pair(padded=PADDED):
+  return {name: episodes(padded)[name] for name in PAIR}
+
+
+def assert_tree(comparison, found, wanted, **tolerance):
+  jax.tree.map(functools.partial(comparison, **tolerance), found, wanted)
+
+
+@pytest.mark.parametrize('options', [
+    {'line3': 'write_first', 'add_activation': 'sigmoid'},
+    {'line3': 'move_first', 'add_activation': 'linear'}], ids=str)
+def test_whole_run_is_the_papers(options):
+  """One encoder, four solvers, lengths 1, 3 and 6, padding and all, in double precision."""
+  model = build(**options)
+  params = numbers()
+  with jax.enable_x64(True):
+    logits = jax.jit(lambda p, b: model.answer_batch(p, b, ADDRESSES))(params, episodes())
+  for name, batch in episodes().items():
+    for i, length in enumerate(LENGTHS):
+      expected = oracle.run(
+          params['encoder'], params['solvers'][name],
+          batch.main[i, :length + 1], batch.aux[i, :length + 1], addresses=ADDRESSES,
+          keep_attention=name in KEEP_ATTENTION, **options)
+      np.testing.assert_allclose(
+          logits[name][i, :length + 1], expected, atol=1e-10, err_msg=f'{name} {length}')
+
+
+class TestPadding:
+
+  def test_what_lies_in_it_changes_nothing(self):
+    """Rubbish beyond the length, in inputs and targets: every number is the same bit for bit."""
+    def spoil(episode):
+      beyond = np.arange(PADDED + 1) > episode.length[:, None]
+      return episode._replace(**{
+          name: np.where(beyond[..., None], np.float32(7), getattr(episode, name))
+          for name in ('main', 'aux', 'targets')})
+
+    batch = {name: spoil(episode) for name, episode in pair().items()}
+    assert (batch[PAIR[0]].main != pair()[PAIR[0]].main).any()
+    logits, loss, gradient = run(batch)
+    for name, episode in pair().items():
+      inside = np.arange(PADDED + 1) <= episode.length[:, None]
+      np.testing.assert_array_equal(logits[name][inside], whole()[0][name][inside])
+    assert loss == whole()[1]
+    assert_tree(np.testing.assert_array_equal, gradient, whole()[2])
+
+  def test_none_gives_the_same(self):
+    """Lengths 1, 3, 3 without any padding behind 3; another program, so rounding may differ."""
+    short = jax.tree.map(lambda leaf: leaf[[0, 1, 1]], pair(padded=3))
+    long = jax.tree.map(lambda leaf: leaf[[0, 1, 1]], pair())
+    (logits, loss, gradient), (_, long_loss, long_gradient) = run(short), run(long)
+    for name in PAIR:
+      np.testing.assert_allclose(logits[name][1], whole()[0][name][1, :4], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(loss, long_loss, rtol=1e-5)
+    assert_tree(np.testing.assert_allclose, gradient, long_gradient, rtol=1e-3, atol=1e-6)
+
+  def test_adds_nothing_to_the_state(self):
+    """The encoder's last state is that after the last item, whatever comes behind."""
+    model, params = build(), jax.tree.map(np.float32, numbers())
+    main = episodes()['odd_recall'].main[0]
+    encode = jax.jit(lambda valid: model.encode(params, main, valid, ADDRESSES)[0])
+    stop = jax.device_get(encode(np.arange(PADDED + 1) <= 1))
+    state, step = model.encoder.initial_state(ADDRESSES), jax.jit(model.encoder.apply)
+    for x_t in main[:2]:
+      state, _ = step({'params': params['encoder']}, state, x_t)
+    assert_tree(np.testing.assert_allclose, stop, jax.device_get(state), rtol=1e-5)
+
+
+class TestBatch:
+
+  @pytest.mark.parametrize('i', range(3))
+  def test_mixed_lengths_equal_each_alone(self, i):
+    logits, _, _ = run(one(pair(), i))
+    for name in PAIR:
+      np.testing.assert_allclose(logits[name][0], whole()[0][name][i], rtol=1e-5, atol=1e-6)
+
+  def test_gradient_is_the_mean_over_bits(self):
+    """Of one task: three sequences' gradients, weighted by how many bits each has."""
+    name = 'reverse_recall'
+    weights = np.array(LENGTHS) / sum(LENGTHS)
+    parts = [run(one(pair(), i))[2]['solvers'][name] for i in range(3)]
+    mean = jax.tree.map(lambda *leaves: sum(w * g for w, g in zip(weights, leaves)), *parts)
+    assert_tree(np.testing.assert_allclose, mean, whole()[2]['solvers'][name], rtol=1e-3, atol=1e-6)
+
+  def test_order_does_not_matter(self):
+    order = np.array([2, 0, 1])
+    logits, loss, gradient = run(jax.tree.map(lambda leaf: leaf[order], pair()))
+    for name in PAIR:
+      np.testing.assert_allclose(logits[name], whole()[0][name][order], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(loss, whole()[1], rtol=1e-6)
+    assert_tree(np.testing.assert_allclose, gradient, whole()[2], rtol=1e-3, atol=1e-6)
+
+
+def test_jit_changes_nothing():
+  """The same numbers op by op, but for rounding."""
+  model = build(('reverse_recall',))
+  params = {'encoder': numbers()['encoder'],
+            'solvers': {'reverse_recall': numbers()['solvers']['reverse_recall']}}
+  episode = episodes()['reverse_recall']
+  batch = {'reverse_recall': episode._replace(length=episode.length[1], **{
+      part: getattr(episode, part)[1, :4] for part in ('main', 'aux', 'targets', 'mask')})}
+  with jax.disable_jit():
+    plain = model.answer(jax.tree.map(np.float32, params), batch, ADDRESSES)
+  np.testing.assert_allclose(
+      plain['reverse_recall'], whole()[0]['reverse_recall'][1, :4], rtol=1e-4, atol=1e-6)
+
+
+def test_chunks_equal_the_whole():
+  """State is all that a cell remembers: four steps and three more are seven."""
+  model, params = build(), jax.tree.map(np.float32, numbers())
+  main = episodes()['odd_recall'].main[2]
+  valid = np.ones(PADDED + 1, bool)
+  unroll = jax.jit(lambda state, inputs, valid: encoder_solver.unroll(
+      model.encoder, params['encoder'], state, inputs, valid))
+  start = model.encoder.initial_state(ADDRESSES)
+  at_once, _ = unroll(start, main, valid)
+  half, _ = unroll(start, main[:4], valid[:4])
+  pieces, _ = unroll(half, main[4:], valid[4:])
+  assert_tree(np.testing.assert_allclose, pieces, at_once, rtol=1e-5, atol=1e-7)
+
+
+def test_second_call_compiles_nothing():
+  run(pair())
+  size = compiled()._cache_size()
+  run(one(pair(), 0))
+  assert compiled()._cache_size() == size
+
+
+def test_joint_answers_are_those_of_each_solver_alone():
+  """Solvers share an encoding and nothing else."""
+  params = jax.tree.map(np.float32, numbers())
+  alone = build(PAIR[1:])
+  mine = {'encoder': params['encoder'], 'solvers': {PAIR[1]: params['solvers'][PAIR[1]]}}
+  batch = {PAIR[1]: episodes()[PAIR[1]]}
+  logits = jax.jit(lambda: alone.answer_batch(mine, batch, ADDRESSES))()
+  np.testing.assert_allclose(logits[PAIR[1]], whole()[0][PAIR[1]], rtol=1e-4, atol=1e-6)
+
+
+def test_trace_shows_what_answer_computes():
+  model, params = build(), jax.tree.map(np.float32, numbers())
+  episode = jax.tree.map(lambda leaf: leaf[2], episodes()['reverse_recall'])
+  encoded, writing, reading = jax.jit(
+      lambda: model.trace(params, 'reverse_recall', episode, ADDRESSES))()
+  np.testing.assert_allclose(
+      reading.output, whole()[0]['reverse_recall'][2], rtol=1e-4, atol=1e-6)
+  assert writing.output is None
+  assert writing.write.shape == reading.read.shape == (PADDED + 1, 1, ADDRESSES)
+  np.testing.assert_array_equal(reading.read[0, 0], encoded.attention)
+
+
+@pytest.mark.parametrize('task', tasks.TASKS)
+def test_paper_sizes_are_under_2000_parameters(task):
+  """Section 4.1: the largest network contained less than 2,000 trainable parameters."""
+  model = build((task,))
+  shapes = jax.eval_shape(lambda key: model.init(key, tasks.INPUTS), jax.random.key(0))
+  assert shapes.keys() == {'encoder', 'solvers'}
+  assert shapes['solvers'].keys() == {task}
+  assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) < 2000
+
+
+def test_encoder_and_solvers_start_with_numbers_of_their_own():
+  model = build(('odd_recall', 'sequence_comparison'))
+  params = jax.jit(lambda key: model.init(key, tasks.INPUTS))(jax.random.key(0))
+  kernels = [params['encoder'], *params['solvers'].values()]
+  hidden = np.array([layers['hidden']['kernel'] for layers in kernels])
+  assert len(np.unique(hidden)) == hidden.size
+
+
+def test_wide_shift_range_needs_only_memory_to_match():
+  """A kernel of 81 taps and a memory of 100 addresses fit each other."""
+  model = models.build(Config(memory=100, shift_range=40))
+  jax.eval_shape(lambda key: model.init(key, tasks.INPUTS), jax.random.key(0))

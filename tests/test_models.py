@@ -1,0 +1,219 @@
+"""What every model promises, for every family in the table: a new one is tested by being there."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maes_jax import errors
+from maes_jax import models
+from maes_jax import tasks
+from maes_jax.config import Config
+from maes_jax.training import losses
+
+# Small, and no two alike: a swapped axis shows. A cell takes those of them that it has.
+SIZES = {'width': 4, 'units': 3, 'layers': 2, 'read_heads': 2, 'write_heads': 1}
+ADDRESSES = 9
+PADDED = 6
+LENGTHS = np.array([2, 6])
+TASK = 'sequence_comparison'
+FAMILIES = list(models.FAMILIES)
+
+
+def config(name, task=(TASK,), **options):
+  known = {field.name for field in dataclasses.fields(models.FAMILIES[name].cell)}
+  sizes = {option: size for option, size in SIZES.items() if option in known}
+  return Config(model=name, task=task, **{**sizes, **options})
+
+
+def shapes(model):
+  return jax.eval_shape(lambda key: model.init(key, tasks.INPUTS), jax.random.key(0))
+
+
+@functools.cache
+def prepared(name):
+  """A model with random parameters, and its compiled (params, batch) -> logits, loss, gradient."""
+  model = models.build(config(name))
+  rng = np.random.default_rng(0)
+  params = jax.tree.map(
+      lambda leaf: rng.normal(size=leaf.shape).astype(np.float32) / 2, shapes(model))
+
+  def total(params, batch):
+    logits = model.answer_batch(params, {TASK: batch}, ADDRESSES)
+    return losses.loss(logits, {TASK: batch}, {TASK: 1.}), logits[TASK]
+
+  def run(params, batch):
+    (loss, logits), gradient = jax.value_and_grad(total, has_aux=True)(params, batch)
+    return logits, loss, gradient
+
+  return model, params, jax.jit(run)
+
+
+@functools.cache
+def batch():
+  keys = jax.random.split(jax.random.key(1), len(LENGTHS))
+  draw = jax.jit(jax.vmap(lambda key, n: tasks.sample(tasks.get(TASK), key, n, PADDED)))
+  return jax.device_get(draw(keys, LENGTHS))
+
+
+@functools.cache
+def whole(name):
+  _, params, run = prepared(name)
+  return jax.device_get(run(params, batch()))
+
+
+@functools.cache
+def traced(name):
+  model, params, _ = prepared(name)
+  episode = jax.tree.map(lambda leaf: leaf[1], batch())
+  return jax.device_get(jax.jit(lambda: model.trace(params, TASK, episode, ADDRESSES))())
+
+
+@pytest.mark.parametrize('name', FAMILIES)
+class TestEveryFamily:
+
+  def test_parameters_have_the_two_top_level_keys(self, name):
+    """Freezing, transfer and reports go by them."""
+    params = shapes(models.build(config(name, tuple(tasks.TASKS))))
+    assert params.keys() == {'encoder', 'solvers'}
+    assert params['solvers'].keys() == set(tasks.TASKS)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
+
+  def test_tied_solvers_add_only_what_the_encoder_lacks(self, name):
+    model = models.build(config(name))
+    params = shapes(model)
+    shared = params['encoder'].keys() & params['solvers'][TASK].keys()
+    assert bool(shared) != model.tied
+    assert 'output' not in params['encoder']
+
+  def test_memory_size_is_no_parameters_shape(self, name):
+    cell = models.build(config(name)).encoder
+    init = lambda addresses: cell.init(
+        jax.random.key(0), cell.initial_state(addresses), jnp.zeros(tasks.INPUTS))
+    assert jax.eval_shape(lambda: init(9)) == jax.eval_shape(lambda: init(33))
+
+  def test_one_set_of_parameters_runs_with_any_memory(self, name):
+    model, params, _ = prepared(name)
+    episodes = {TASK: batch()}
+    for addresses in (8, 40):
+      answer = functools.partial(model.answer_batch, addresses=addresses)
+      assert jax.eval_shape(answer, params, episodes)[TASK].shape == (2, PADDED + 1, 1)
+
+  def test_state_keeps_its_shapes_and_types(self, name):
+    """A scan and a checkpoint both need it."""
+    cell = models.build(config(name)).encoder
+    state = cell.initial_state(ADDRESSES)
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), state, jnp.zeros(tasks.INPUTS)))
+    after, shown = jax.eval_shape(cell.apply, params, state, jnp.zeros(tasks.INPUTS))
+    described = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
+    assert described(after) == described(state)
+    assert shown.output is None
+
+  def test_answers_are_logits_by_step(self, name):
+    logits, loss, _ = whole(name)
+    assert logits.shape == (2, PADDED + 1, 1)
+    assert np.isfinite(logits).all()
+    assert 0 < loss < 10
+
+  def test_every_gradient_is_finite_and_none_is_left_out(self, name):
+    """A leaf without any gradient is connected to nothing."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(whole(name)[2]):
+      assert np.isfinite(leaf).all(), path
+      assert leaf.any(), path
+
+  def test_what_lies_in_the_padding_changes_nothing(self, name):
+    """Rubbish beyond the length: answers, loss and gradient are the same bit for bit."""
+    _, params, run = prepared(name)
+    beyond = np.arange(PADDED + 1) > LENGTHS[:, None]
+    spoilt = batch()._replace(**{
+        part: np.where(beyond[..., None], np.float32(7), getattr(batch(), part))
+        for part in ('main', 'aux', 'targets')})
+    assert (spoilt.main != batch().main).any()
+    logits, loss, gradient = jax.device_get(run(params, spoilt))
+    np.testing.assert_array_equal(logits[~beyond], whole(name)[0][~beyond])
+    assert loss == whole(name)[1]
+    jax.tree.map(np.testing.assert_array_equal, gradient, whole(name)[2])
+
+  def test_sequences_of_a_batch_know_nothing_of_each_other(self, name):
+    _, params, run = prepared(name)
+    for i in range(2):
+      twice = jax.tree.map(lambda leaf: leaf[[i, i]], batch())  # noqa: B023
+      logits, _, _ = run(params, twice)
+      np.testing.assert_allclose(logits[0], whole(name)[0][i], rtol=1e-5, atol=1e-6)
+
+  def test_second_call_compiles_nothing(self, name):
+    _, params, run = prepared(name)
+    run(params, batch())
+    run(params, jax.tree.map(lambda leaf: leaf[::-1], batch()))
+    assert run._cache_size() == 1
+
+  def test_attention_is_non_negative_and_sums_to_1_at_most(self, name):
+    """[T, heads, N] for figures; none where there is no memory."""
+    _, writing, reading = traced(name)
+    for attention in (writing.read, writing.write, reading.read, reading.write):
+      if attention is not None:
+        assert attention.shape[0] == PADDED + 1
+        assert attention.shape[2] == ADDRESSES
+        assert attention.min() >= 0
+        assert attention.sum(axis=-1).max() < 1 + 1e-5
+
+  def test_later_inputs_do_not_reach_earlier_answers(self, name):
+    """The recall phase is causal: the last auxiliary item changes the last answer alone."""
+    _, params, run = prepared(name)
+    aux = batch().aux.copy()
+    aux[1, -1, 2:] = 1 - aux[1, -1, 2:]
+    logits, _, _ = run(params, batch()._replace(aux=aux))
+    np.testing.assert_array_equal(logits[1, :-1], whole(name)[0][1, :-1])
+    assert logits[1, -1] != whole(name)[0][1, -1]
+
+  def test_answers_depend_on_what_was_encoded(self, name):
+    _, params, run = prepared(name)
+    main = batch().main.copy()
+    main[1, 1, 2:] = 1 - main[1, 1, 2:]
+    logits, _, _ = run(params, batch()._replace(main=main))
+    assert (logits[1] != whole(name)[0][1]).any()
+    np.testing.assert_array_equal(logits[0], whole(name)[0][0])
+
+
+class TestBuild:
+
+  def test_the_papers_maes(self):
+    """Width 10, 5 units; jumps by two for Odd, attention kept for Reverse, 10 units for XOR."""
+    solvers = models.build(Config(task=tuple(tasks.TASKS))).solvers
+    assert {(cell.width, cell.units) for cell in solvers.values()} == {(10, 5)}
+    chosen = lambda test: {name for name, cell in solvers.items() if test(cell)}
+    assert chosen(lambda cell: cell.shift_range == 2) == {'odd_recall'}
+    assert chosen(lambda cell: cell.keep_attention) == {'reverse_recall'}
+    assert chosen(lambda cell: cell.output_hidden == 10) == {
+        'sequence_comparison', 'sequence_equality', 'hard_equality'}
+
+  def test_config_wins_over_the_table(self):
+    model = models.build(Config(
+        task=('odd_recall',), shift_range=3, solver_shift_range=1, output_hidden=4, units=7))
+    solver = model.solvers['odd_recall']
+    assert (model.encoder.shift_range, model.encoder.units, model.encoder.outputs) == (3, 7, 0)
+    assert (solver.shift_range, solver.output_hidden, solver.outputs) == (1, 4, 8)
+
+  def test_unknown_model_names_the_closest(self):
+    with pytest.raises(errors.UserError, match=r"unknown model 'meas'.*did you mean 'maes'"):
+      models.build(Config(model='meas'))
+
+  def test_unknown_task_names_the_closest(self):
+    with pytest.raises(errors.UserError, match="did you mean 'odd_recall'"):
+      models.build(Config(task=('od_recall',)))
+
+  def test_option_that_a_model_lacks_is_an_error(self):
+    with pytest.raises(errors.UserError, match="'maes' has no option 'layers'"):
+      models.build(Config(layers=2))
+
+  def test_names_are_taken_once(self):
+    with pytest.raises(errors.UserError, match="'maes' is registered already"):
+      models.register('maes', models.FAMILIES['maes'])
+
+  def test_own_model_is_known_by_its_name(self, monkeypatch):
+    monkeypatch.setattr(models, 'FAMILIES', dict(models.FAMILIES))
+    models.register('mine', models.FAMILIES['maes'])
+    assert models.build(Config(model='mine')).encoder == models.build(Config()).encoder

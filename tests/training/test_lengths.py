@@ -1,0 +1,53 @@
+"""The length schedule at its corners."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from maes_jax import presets
+from maes_jax.config import Config
+from maes_jax.training import lengths
+
+CONFIG = presets.resolve(Config(
+    start_length=2, hold=10, grow=180, min_length=3, max_length=20, batch_size=4096))
+
+
+@pytest.mark.parametrize('iteration, expected', [
+    (0, (2, 2)),  # As long as it starts, even if that is shorter than min_length,
+    (19, (2, 2)),
+    (21, (3, 3)),  # one more every 180 / 18 = 10 iterations after the first 10,
+    (31, (3, 4)),
+    (189, (3, 19)),
+    (190, (3, 20)),  # the full range when the schedule ends,
+    (100_000, (3, 20)),  # for good.
+])
+def test_bounds_hold_then_grow_evenly(iteration, expected):
+  assert lengths.bounds(CONFIG, iteration) == expected
+
+
+def test_full_range_is_where_the_config_says():
+  """What counts as converged hangs on it."""
+  before, there = CONFIG.full_range_from - 1, CONFIG.full_range_from
+  assert lengths.bounds(CONFIG, before) != (3, 20)
+  assert lengths.bounds(CONFIG, there) == (3, 20)
+
+
+def test_no_schedule_is_the_full_range_from_the_start():
+  config = dataclasses.replace(CONFIG, hold=0, grow=0)
+  assert lengths.bounds(config, 0) == (3, 20)
+
+
+def test_draws_every_length_between_the_bounds_alike():
+  draw = jax.jit(lambda iteration: lengths.draw(CONFIG, jax.random.key(0), iteration))
+  assert set(np.asarray(draw(0))) == {2}
+  values, counts = np.unique(draw(190), return_counts=True)
+  np.testing.assert_array_equal(values, np.arange(3, 21))
+  # 4096 / 18 = 228 each, give or take five standard deviations of 15.
+  assert abs(counts - 4096 / 18).max() < 75
+
+
+def test_a_single_length_is_possible():
+  config = dataclasses.replace(CONFIG, min_length=5, max_length=5, hold=0, grow=0)
+  assert set(np.asarray(lengths.draw(config, jax.random.key(0), 0))) == {5}

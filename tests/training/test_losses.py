@@ -1,0 +1,60 @@
+"""Cross-entropy against numbers worked out by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maes_jax import tasks
+from maes_jax.training import losses
+
+# sigmoid(ln 3) = 3/4: the right bit costs -ln 3/4, the wrong one -ln 1/4.
+LN3 = np.log(3.)
+RIGHT, WRONG = np.log(4 / 3), np.log(4.)
+
+
+def cross_entropy(logits, targets, mask):
+  return losses.masked_cross_entropy(*map(jnp.array, (logits, targets, mask)))
+
+
+def test_undecided_costs_ln_2():
+  np.testing.assert_allclose(cross_entropy([[0.]], [[1.]], [True]), np.log(2), rtol=1e-6)
+
+
+def test_mean_over_bits_of_counted_steps():
+  """Counted: right, wrong (step 0) and right, right (step 2). Step 1 does not count."""
+  loss = cross_entropy(
+      [[LN3, LN3], [9., -9.], [-LN3, LN3]], [[1., 0.], [0., 1.], [0., 1.]], [True, False, True])
+  np.testing.assert_allclose(loss, (3 * RIGHT + WRONG) / 4, rtol=1e-6)
+
+
+def test_every_bit_of_a_batch_weighs_the_same():
+  """Three bits of one sequence and one of another: a mean over bits, not over sequences."""
+  loss = cross_entropy(
+      [[[LN3], [LN3], [LN3]], [[LN3], [0.], [0.]]], [[[1.], [1.], [1.]], [[0.], [0.], [0.]]],
+      [[True, True, True], [True, False, False]])
+  np.testing.assert_allclose(loss, (3 * RIGHT + WRONG) / 4, rtol=1e-6)
+
+
+@pytest.mark.parametrize('logit', [1e4, -1e4, jnp.inf])
+def test_what_does_not_count_has_no_gradient(logit):
+  targets, mask = jnp.ones((2, 1)), jnp.array([True, False])
+  gradient = jax.grad(losses.masked_cross_entropy)(jnp.array([[0.], [logit]]), targets, mask)
+  np.testing.assert_allclose(gradient, [[-.5], [0.]])
+
+
+def test_sure_and_wrong_is_finite():
+  """Computed from logits, the cost of 1,000 is 1,000; from probabilities it would be infinite."""
+  np.testing.assert_allclose(cross_entropy([[1000.]], [[0.]], [True]), 1000.)
+
+
+def test_tasks_add_by_weight():
+  """3/4 of the right task's loss and 1/4 of the wrong one's, whatever their numbers of bits."""
+  def batch(bits):
+    return tasks.Episode(
+        main=None, aux=None, targets=jnp.ones((2, 1, bits)), mask=jnp.ones((2, 1), bool),
+        length=None)
+
+  logits = {'one': jnp.full((2, 1, 8), LN3), 'other': jnp.full((2, 1, 1), -LN3)}
+  total = losses.loss(logits, {'one': batch(8), 'other': batch(1)}, {'one': .75, 'other': .25})
+  np.testing.assert_allclose(total, .75 * RIGHT + .25 * WRONG, rtol=1e-6)

@@ -1,0 +1,105 @@
+"""The log of a run: one row a step and model, whole, in order, each once."""
+
+import json
+
+import numpy as np
+import pytest
+
+from maes_jax import evaluation
+from maes_jax.training import metrics
+from maes_jax.training.trainer import NEVER
+from maes_jax.training.trainer import TrainState
+from maes_jax.training.workdir import Workdir
+
+
+@pytest.fixture
+def workdir(tmp_path):
+  return Workdir(tmp_path)
+
+
+def row(iteration, model=0, loss=.5):
+  return {'iteration': iteration, 'model': model, 'loss': loss}
+
+
+def write(workdir, iteration, rows):
+  log = metrics.Log(workdir, iteration)
+  log.write(rows)
+  log.close()
+
+
+def state(iterations, loss):
+  never = np.full(len(iterations), NEVER)
+  return TrainState(
+      params={}, optimizer={}, seed=np.arange(len(iterations)), iteration=np.array(iterations),
+      first_batch=never, converged=never, loss=np.array(loss),
+      validation_loss=np.array([.25] * len(iterations)))
+
+
+def test_reads_back_what_was_written(workdir):
+  rows = [row(100, 0, .5), row(100, 1, 1e-7)]
+  write(workdir, 0, rows)
+  assert metrics.read(workdir.metrics) == rows
+  assert [json.loads(line) for line in workdir.metrics.read_text().splitlines()] == rows
+
+
+def test_flushed_rows_survive_a_kill(workdir):
+  log = metrics.Log(workdir, 0)
+  log.write([row(100)])
+  log.flush()
+  assert metrics.read(workdir.metrics) == [row(100)]
+  log.close()
+
+
+def test_resume_drops_rows_that_will_be_written_anew(workdir):
+  write(workdir, 0, [row(100, loss=.1), row(200, loss=.2), row(300, loss=.3)])
+  write(workdir, 200, [row(300, loss=.4)])
+  assert [r['loss'] for r in metrics.read(workdir.metrics)] == [.1, .2, .4]
+
+
+def test_resume_keeps_all_rows_up_to_where_it_stands(workdir):
+  rows = [row(100, 0), row(100, 1), row(200, 1)]
+  write(workdir, 0, rows)
+  write(workdir, 200, [])
+  assert metrics.read(workdir.metrics) == rows
+
+
+@pytest.mark.parametrize('half', ['{"iterat', '{"iteration": 200, "model": 0}', '\x00\x00'])
+def test_a_half_written_last_line_is_left_out(workdir, half):
+  write(workdir, 0, [row(100)])
+  with workdir.metrics.open('a') as file:
+    file.write(half)
+  assert metrics.read(workdir.metrics) == [row(100)]
+  write(workdir, 100, [row(200)])
+  assert metrics.read(workdir.metrics) == [row(100), row(200)]
+
+
+def test_an_empty_log_has_no_rows(workdir):
+  write(workdir, 0, [])
+  assert metrics.read(workdir.metrics) == []
+
+
+def test_tensorboard_gets_the_same_numbers(workdir):
+  write(workdir, 0, [row(100)])
+  (events,) = workdir.tensorboard.iterdir()
+  assert b'loss/model_0' in events.read_bytes()
+
+
+class TestRows:
+
+  def test_one_for_each_model_that_trained(self):
+    before, after = state([100, 100, 300], [.5, .5, 0.]), state([200, 100, 400], [.1, .5, .2])
+    rows = metrics.rows(before, after, {}, np.zeros(3, bool))
+    assert rows == [row(200, 0, .1), row(400, 2, .2)]
+
+  def test_validation_of_the_models_that_were_due(self):
+    before, after = state([0, 0], [1., 1.]), state([100, 100], [.5, .5])
+    counts = {'odd_recall': evaluation.Counts(
+        *map(np.array, ([8, 8], [6, 8], [2, 2], [1, 2])))}
+    first, second = metrics.rows(before, after, counts, np.array([True, False]))
+    assert second == row(100, 1)
+    assert first == {**row(100, 0), 'validation_loss': .25, 'bit_accuracy/odd_recall': .75,
+                     'sequence_accuracy/odd_recall': .5}
+
+  def test_numbers_are_plain_json(self):
+    (found,) = metrics.rows(state([0], [1.]), state([100], [.5]), {}, np.zeros(1, bool))
+    assert json.loads(json.dumps(found)) == found

@@ -1,0 +1,110 @@
+"""Clipping, Adam and freezing on two numbers a leaf."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from maes_jax import presets
+from maes_jax.config import Config
+from maes_jax.training import optimizer
+
+CONFIG = presets.resolve(Config(learning_rate=0.1, warmup=0, b2=0.95, clip=10.))
+PARAMS = {
+    'encoder': {'w': jnp.array([1., -2.])},
+    'solvers': {'a': {'w': jnp.array([3., 4.])}, 'b': {'w': jnp.array([-5., 6.])}},
+}
+
+
+def gradients(encoder=(1., 1.), a=(1., 2.), b=(-1., -2.)):
+  return {
+      'encoder': {'w': jnp.array(encoder)},
+      'solvers': {'a': {'w': jnp.array(a)}, 'b': {'w': jnp.array(b)}},
+  }
+
+
+def steps(frozen, *sequence, config=CONFIG):
+  """Parameters after one optimizer step for each gradient."""
+  transform = optimizer.make(config, PARAMS, frozen)
+  params, state = PARAMS, transform.init(PARAMS)
+  for gradient in sequence:
+    updates, state = transform.update(gradient, state, params)
+    params = optax.apply_updates(params, updates)
+  return params
+
+
+def assert_equal(found, wanted):
+  jax.tree.map(np.testing.assert_array_equal, found, wanted)
+
+
+def test_first_step_is_the_learning_rate_against_the_sign():
+  """Adam's first step is g / |g|, whatever the size of g."""
+  params = steps((), gradients(encoder=(1e-3, -5.)))
+  np.testing.assert_allclose(params['encoder']['w'], [1 - .1, -2 + .1], rtol=1e-4)
+
+
+def test_every_recipe_trains():
+  """No warmup means the full rate at once, not none for ever."""
+  for recipe in ('plain', 'short_first'):
+    config = presets.resolve(Config(recipe=recipe))
+    params = steps((), *[gradients()] * 3, config=config)
+    assert (params['encoder']['w'] != PARAMS['encoder']['w']).all(), recipe
+
+
+def test_warmup_raises_the_rate_evenly():
+  """Four iterations of warmup: steps of 0, 1/4, 2/4, 3/4 and then all of the rate."""
+  config = dataclasses.replace(CONFIG, warmup=4)
+  places = [steps((), *[gradients()] * n, config=config)['encoder']['w'][0] for n in range(7)]
+  np.testing.assert_allclose(-np.diff(places), .1 * np.minimum(np.arange(6) / 4, 1), atol=1e-5)
+
+
+def test_second_step_uses_b2():
+  """By hand for g = 1, then 3: m = .9 .1 + .1 3, v = .95 .05 + .05 9, both bias-corrected."""
+  first, second = gradients(encoder=(1., 1.)), gradients(encoder=(3., 3.))
+  moved = steps((), first)['encoder']['w'] - steps((), first, second)['encoder']['w']
+  mean, square = (.9 * .1 + .1 * 3) / (1 - .9**2), (.95 * .05 + .05 * 9) / (1 - .95**2)
+  np.testing.assert_allclose(moved, [.1 * mean / np.sqrt(square)] * 2, rtol=1e-4)
+
+
+def test_clips_element_by_element():
+  """A gradient of 1,000 counts as 10; its neighbour keeps its value. A norm would shrink it."""
+  start = gradients(encoder=(1., 1.))
+  assert_equal(steps((), start, gradients(encoder=(1000., 2.))),
+               steps((), start, gradients(encoder=(10., 2.))))
+  assert_equal(steps((), start, gradients(encoder=(-1000., 2.))),
+               steps((), start, gradients(encoder=(-10., 2.))))
+
+
+class TestFrozen:
+
+  def test_changes_by_exactly_nothing(self):
+    params = steps(('encoder',), *[gradients(encoder=(1e9, -1e-9))] * 3)
+    assert_equal(params['encoder'], PARAMS['encoder'])
+    assert (params['solvers']['a']['w'] != PARAMS['solvers']['a']['w']).all()
+    assert (params['solvers']['b']['w'] != PARAMS['solvers']['b']['w']).all()
+
+  def test_has_no_optimizer_state(self):
+    """Two moments for each of the 4 trained numbers; the rest are counters."""
+    state = optimizer.make(CONFIG, PARAMS, ('encoder',)).init(PARAMS)
+    assert sum(leaf.size for leaf in jax.tree.leaves(state) if leaf.ndim) == 2 * 4
+
+  @pytest.mark.parametrize('frozen_gradient', [(0., 0.), (1e30, -1e30), (jnp.nan, jnp.inf)])
+  def test_gradients_do_not_touch_the_others(self, frozen_gradient):
+    """Nothing that a frozen gradient holds, in a norm or in a mean, reaches what trains."""
+    params = steps(('encoder',), *[gradients(encoder=frozen_gradient)] * 2)
+    assert_equal(params['solvers'], steps((), *[gradients()] * 2)['solvers'])
+
+  def test_mask_is_true_below_frozen_keys(self):
+    mask = optimizer.mask(PARAMS, ('encoder',))
+    assert mask == {'encoder': {'w': True}, 'solvers': {'a': {'w': False}, 'b': {'w': False}}}
+
+  def test_nothing_is_differentiated_with_respect_to_it(self):
+    def total(params):
+      stopped = optimizer.stop_gradients(params, ('encoder',))
+      return sum(leaf.sum() for leaf in jax.tree.leaves(stopped))
+
+    gradient = jax.grad(total)(PARAMS)
+    assert_equal(gradient, gradients(encoder=(0., 0.), a=(1., 1.), b=(1., 1.)))

@@ -1,0 +1,255 @@
+"""The training step on a cell small enough to compile in a second, and on scripted losses."""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maes_jax import presets
+from maes_jax.cells import base
+from maes_jax.config import Config
+from maes_jax.config import WINDOW
+from maes_jax.encoder_solver import Model
+from maes_jax.training.trainer import NEVER
+from maes_jax.training.trainer import Trainer
+
+TASK = 'sequence_comparison'
+CONFIG = presets.resolve(Config(
+    task=(TASK,), seeds=3, seed=5, memory=5, batch_size=2, min_length=2, max_length=4,
+    start_length=2, hold=50, grow=100, warmup=10, learning_rate=.01, stop_loss=1e-9,
+    max_iterations=1000, validation_length=6, validation_memory=7, validation_sequences=3))
+
+
+class State(NamedTuple):
+  hidden: jax.Array  # [3]
+
+
+class Tiny(base.Cell):
+  """The least that a cell must be; also the proof that training asks no more of one."""
+
+  def initial_state(self, addresses):
+    del addresses
+    return State(jnp.zeros(3))
+
+  @nn.compact
+  def __call__(self, state_tm1, x_t):
+    hidden_t = jnp.tanh(nn.Dense(3, name='hidden')(jnp.concatenate([x_t, state_tm1.hidden])))
+    output_t = nn.Dense(self.outputs, name='output')(hidden_t) if self.outputs else None
+    return State(hidden_t), base.Step(output_t, read=None, write=None)
+
+
+MODEL = Model(Tiny(), {TASK: Tiny(outputs=1)})
+
+
+@functools.cache
+def population(**changes):
+  return Trainer(dataclasses.replace(CONFIG, **changes), MODEL)
+
+
+@functools.cache
+def fresh():
+  return jax.device_get(population().init())
+
+
+def train(trainer, state):
+  """One window; a copy goes in, since the compiled program gives up its argument's buffers."""
+  return jax.device_get(trainer.train_population(jax.tree.map(jnp.array, state)))
+
+
+@functools.cache
+def trained():
+  return train(population(), fresh())
+
+
+def model(state, k):
+  return jax.tree.map(lambda leaf: leaf[k], state)
+
+
+def assert_same(found, wanted):
+  jax.tree.map(np.testing.assert_array_equal, found, wanted)
+
+
+class TestInit:
+
+  def test_models_have_seeds_of_their_own(self):
+    np.testing.assert_array_equal(fresh().seed, [5, 6, 7])
+    kernel = fresh().params['encoder']['hidden']['kernel']
+    assert len(np.unique(kernel)) == kernel.size
+
+  def test_nothing_is_known_yet(self):
+    for leaf, value in ((fresh().iteration, 0), (fresh().first_batch, NEVER),
+                        (fresh().converged, NEVER), (fresh().loss, np.inf)):
+      np.testing.assert_array_equal(leaf, [value] * 3)
+
+  def test_abstract_is_its_shapes(self):
+    described = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
+    assert described(population().abstract()) == described(fresh())
+
+
+class TestWindow:
+
+  def test_trains_every_model(self):
+    before, after = fresh(), trained()
+    np.testing.assert_array_equal(after.iteration, [WINDOW] * 3)
+    np.testing.assert_array_equal(after.seed, before.seed)
+    assert np.isfinite(after.loss).all()
+    for old, new in zip(jax.tree.leaves(before.params), jax.tree.leaves(after.params)):
+      assert (old != new).any(axis=tuple(range(1, old.ndim))).all()
+
+  def test_does_the_same_again(self):
+    assert_same(train(population(), fresh()), trained())
+
+  def test_learns(self):
+    """By 600 iterations the loss is under that of a coin, ln 2, that it started near."""
+    state = trained()
+    for _ in range(5):
+      state = train(population(), state)
+    assert (state.loss < trained().loss).all()
+    np.testing.assert_array_equal(state.iteration, [6 * WINDOW] * 3)
+
+  @pytest.mark.parametrize('k', range(3))
+  def test_model_k_is_what_its_seed_alone_gives(self, k):
+    """Only rounding differs: products of one model and of three are summed in other orders."""
+    state = jax.tree.map(lambda leaf: leaf[k:k + 1], fresh())
+    alone = train(population(seeds=1), state)
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5),
+        model(alone, 0), model(trained(), k))
+
+  def test_models_know_nothing_of_each_other(self):
+    """One that went wrong does not spoil the next."""
+    ruined = jax.tree.map(np.copy, fresh())
+    ruined.params['encoder']['hidden']['kernel'][1] = np.nan
+    after = train(population(), ruined)
+    assert np.isnan(after.loss[1])
+    for k in (0, 2):
+      assert_same(model(after, k), model(trained(), k))
+
+  def test_a_model_that_is_done_stays_bit_for_bit(self):
+    done = trained()._replace(converged=np.array([NEVER, WINDOW, NEVER]))
+    after, others = train(population(), done), train(population(), trained())
+    assert_same(model(after, 1), model(done, 1))
+    for k in (0, 2):
+      assert_same(model(after, k), model(others, k))
+
+  def test_second_window_compiles_nothing(self):
+    """What comes out of a window is what came out of `init`, weak types included."""
+    types = lambda state: jax.tree.map(lambda leaf: (leaf.dtype, leaf.weak_type), state)
+    start = population().abstract()
+    after = jax.eval_shape(jax.vmap(population().window), start)
+    assert types(start) == types(after)
+    assert not any(leaf.weak_type for leaf in jax.tree.leaves(start))  # As checkpoints restore.
+
+
+class TestFrozen:
+
+  def test_given_parameters_start_every_model_and_stay_bit_for_bit(self):
+    given = {'encoder': jax.tree.map(lambda leaf: leaf[0] + 1, fresh().params['encoder'])}
+    trainer = Trainer(CONFIG, MODEL, frozen=('encoder',))
+    before = jax.device_get(trainer.init(given))
+    after = train(trainer, before)
+    for k in range(3):
+      assert_same(model(before, k).params['encoder'], given['encoder'])
+      assert_same(model(after, k).params['encoder'], given['encoder'])
+    assert_same(before.params['solvers'], fresh().params['solvers'])
+    for old, new in zip(*(jax.tree.leaves(s.params['solvers']) for s in (before, after))):
+      assert (old != new).any()
+
+
+class TestValidation:
+
+  def test_counts_every_bit_of_the_validation_set(self):
+    """3 sequences of 6 answers for each model."""
+    losses, counts = jax.device_get(population().validate_population(trained()))
+    np.testing.assert_array_equal(counts[TASK].bits, [18] * 3)
+    np.testing.assert_array_equal(counts[TASK].sequences, [3] * 3)
+    assert np.isfinite(losses).all()
+    assert (counts[TASK].bits_right <= 18).all()
+
+
+@dataclasses.dataclass(frozen=True)
+class Scripted(Trainer):
+  """Losses come from a list, and a step adds 1 to every parameter."""
+  script: tuple[float, ...] = ()
+
+  def _iterate(self, carry, seed, iteration):
+    del seed
+    params, opt_state = carry
+    params = jax.tree.map(lambda leaf: leaf + 1, params)
+    return (params, opt_state), jnp.array(self.script)[iteration]
+
+
+def windows(script, **changes):
+  """The states after each window of a single model with these losses."""
+  changes = {'seeds': 1, 'hold': 0, 'grow': 0, 'stop_loss': .5, **changes}
+  trainer = Scripted(dataclasses.replace(CONFIG, **changes), MODEL, script=tuple(script))
+  states, step = [model(fresh(), 0)], jax.jit(trainer.window)
+  for _ in range(len(script) // WINDOW):
+    states.append(jax.device_get(step(states[-1])))
+  return trainer, states[1:]
+
+
+def script(*parts):
+  return np.concatenate([np.full(count, loss) for count, loss in parts])
+
+
+class TestConverged:
+
+  def test_first_batch_is_counted_in_iterations_done(self):
+    """The 43rd batch is the first at the threshold; the mean of 100 is not there yet."""
+    _, (state,) = windows(script((42, 1.), (1, .5), (57, 1.)))
+    assert (state.first_batch, state.converged) == (43, NEVER)
+    np.testing.assert_allclose(state.loss, .995, rtol=1e-6)
+
+  def test_the_very_first_and_the_last_of_a_window(self):
+    _, (state,) = windows(script((1, .1), (99, 1.)))
+    assert state.first_batch == 1
+    _, (state,) = windows(script((99, 1.), (1, .1)))
+    assert state.first_batch == 100
+
+  def test_first_batch_stays_the_first(self):
+    _, states = windows(script((50, 1.), (1, .1), (49, 1.), (10, .1), (90, 1.)))
+    assert [state.first_batch for state in states] == [51, 51]
+
+  def test_converged_is_the_end_of_the_first_window_with_a_low_mean(self):
+    trainer, states = windows(script((100, 1.), (50, .9), (50, .1), (100, .2)))
+    assert [state.converged for state in states] == [NEVER, 200, 200]
+    assert [bool(trainer.active(state)) for state in states] == [True, False, False]
+
+  def test_done_stands_still(self):
+    """The third window would have added 100 to every parameter and raised the loss."""
+    _, states = windows(script((100, 1.), (100, .1), (100, 9.)))
+    assert_same(states[2], states[1])
+    assert states[1].iteration == 200
+
+  def test_short_sequences_do_not_count(self):
+    """Lengths are full from iteration 150 on: first the batches count, then whole windows."""
+    _, states = windows(script((300, .1)), hold=50, grow=100)
+    assert [state.first_batch for state in states] == [NEVER, 151, 151]
+    assert [state.converged for state in states] == [NEVER, NEVER, 300]
+
+  def test_ends_at_max_iterations(self):
+    trainer, states = windows(script((300, 1.)), max_iterations=200)
+    assert [state.iteration for state in states] == [100, 200, 200]
+    assert [bool(trainer.active(state)) for state in states] == [True, False, False]
+    assert states[2].converged == NEVER
+    assert_same(states[2], states[1])
+
+  def test_a_window_is_100_iterations(self):
+    _, (state,) = windows(script((100, 1.)))
+    assert WINDOW == 100
+    np.testing.assert_array_equal(state.params['encoder']['hidden']['bias'], [100.] * 3)
+
+  def test_a_loss_that_is_no_number_is_not_low(self):
+    _, (state,) = windows(script((100, np.nan)))
+    assert (state.first_batch, state.converged) == (NEVER, NEVER)
+
+
+def test_joint_loss_weighs_tasks_as_the_config_says():
+  config = dataclasses.replace(CONFIG, task=('odd_recall', TASK), task_weights=(1., 3.))
+  assert Trainer(config, MODEL)._weights == {'odd_recall': .25, TASK: .75}
