@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import dataclasses
 import difflib
 import json
+import math
 from typing import Any
 
 from maes_jax import errors
@@ -124,6 +125,8 @@ def _check(field, value):
     return
   if choices and value not in choices:
     errors.pick(field.name, value, dict.fromkeys(choices))
+  if isinstance(value, float) and not math.isfinite(value):
+    raise errors.UserError(f'{field.name} is {value}; it must be a finite number')
   if minimum is not None and not value >= minimum:
     raise errors.UserError(f'{field.name} is {value}; it must be at least {minimum}')
 

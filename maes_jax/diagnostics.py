@@ -48,7 +48,7 @@ def repeated_words(model: Model, params: Params, length: int, addresses: int) ->
 
 def forward_bias(words: chex.Array) -> chex.Array:
   """Spread of stored words [n, W] round their mean, as a share of its length; 0 without bias."""
-  mean = words.mean(0)
+  mean = words.mean(0, keepdims=True)
   distances = jnp.linalg.norm(words - mean, axis=-1)
   return jnp.sqrt(jnp.mean(distances ** 2)) / jnp.linalg.norm(mean)
 

@@ -9,7 +9,7 @@ from maes_jax.tasks import episode
 def _other_words(key, items):
   """For every word one of the 255 others, uniformly: flips the bits of a non-zero number."""
   flips = jax.random.randint(key, items.shape[:1], 1, 2 ** episode.DATA_BITS)
-  bits = (flips[:, None] >> jnp.arange(episode.DATA_BITS)) & 1
+  bits = (flips[:, None] >> jnp.arange(episode.DATA_BITS)[None, :]) & 1
   return jnp.abs(items - bits)
 
 
