@@ -8,6 +8,7 @@ an older one, never a silently different model.
 import hashlib
 import logging
 import pathlib
+import shutil
 from typing import Any
 
 import jax
@@ -27,11 +28,19 @@ def save(directory: pathlib.Path, step: int, tree: Any):
   """
   policy = ocp.training.preservation_policies.LatestN(KEEP)
   try:
+    _drop_after(directory, step)
     with ocp.training.Checkpointer(directory.absolute(), preservation_policy=policy) as writer:
       writer.save(step, tree, custom_metadata={'digests': _digests(tree)}, overwrite=True)
   except OSError as error:
     raise errors.UserError(f'cannot save a checkpoint in {directory}: {error.strerror or error}; '
                            'free some space or use another workdir') from error
+
+
+def _drop_after(directory, step):
+  """Steps beyond the one to save are damaged: the run was taken up before them. They go."""
+  for later in steps(directory):
+    if later > step:
+      shutil.rmtree(directory / str(later))
 
 
 def steps(directory: pathlib.Path) -> list[int]:

@@ -125,6 +125,6 @@ class Model:
 
 
 def _init_cell(cell: base.Cell, key: chex.PRNGKey, inputs: int) -> Mapping:
-  # Any memory size does: wide enough for every shift kernel and head.
-  state = cell.initial_state(addresses=64)
+  # Any memory size does that is wide enough for every head and shift kernel.
+  state = cell.initial_state(addresses=max(64, 2 * (cell.reach or 0) + 1))
   return cell.init(key, state, jnp.zeros(inputs))['params']
