@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import json
 import math
+import typing
 from typing import Any
 
 from maes_jax import errors
@@ -103,6 +104,8 @@ class Config:
   @classmethod
   def from_dict(cls, values: Mapping[str, Any]) -> 'Config':
     """Reads a config back; an unknown key is an error that names the closest known one."""
+    if not isinstance(values, Mapping):
+      raise errors.UserError(f'a config is a mapping of names to values, not {values!r}')
     known = {field.name for field in dataclasses.fields(cls)}
     for key in values:
       if key not in known:
@@ -121,6 +124,9 @@ def differences(one: Config, other: Config) -> list[str]:
 
 def _check(field, value):
   minimum, choices = field.metadata['minimum'], field.metadata['choices']
+  if not _fits(value, field.type):
+    kind = field.type.__name__ if isinstance(field.type, type) else field.type
+    raise errors.UserError(f'{field.name} is {value!r}; it must be {kind}')
   if value is None:
     return
   if choices and value not in choices:
@@ -129,6 +135,21 @@ def _check(field, value):
     raise errors.UserError(f'{field.name} is {value}; it must be a finite number')
   if minimum is not None and not value >= minimum:
     raise errors.UserError(f'{field.name} is {value}; it must be at least {minimum}')
+
+
+def _fits(value, kind):
+  """Whether a value is of a field's type; a whole number will do for a float."""
+  if _items(kind):
+    return isinstance(value, tuple) and all(_fits(item, _items(kind)) for item in value)
+  kinds = typing.get_args(kind) or (kind,)
+  if isinstance(value, bool):
+    return bool in kinds
+  return isinstance(value, (*kinds, int) if float in kinds else kinds)
+
+
+def _items(kind):
+  """The type of a tuple's items; None for any other type."""
+  return typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else None
 
 
 def _check_relations(config):

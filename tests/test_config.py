@@ -34,6 +34,19 @@ def test_unknown_key_names_the_closest():
     Config.from_dict({'xyzzy': 2})
 
 
+@pytest.mark.parametrize('wrong', [
+    {'seeds': 'two'}, {'seeds': 2.5}, {'seeds': True}, {'unfreeze': 1}, {'task': 'serial_recall'},
+    {'task': (3,)}, {'learning_rate': '1e-3'}, {'line3': 3}, {'memory': None}])
+def test_a_value_of_another_type_is_refused(wrong):
+  (name,) = wrong
+  with pytest.raises(errors.UserError, match=f'^{name} is .*; it must be '):
+    Config(**wrong)
+
+
+def test_a_whole_number_does_for_a_float():
+  assert Config(learning_rate=1).learning_rate == 1
+
+
 def test_differences_name_the_fields_and_both_values():
   assert config_lib.differences(Config(seeds=2), Config(seeds=3)) == ['seeds: 2, not 3']
   assert not config_lib.differences(Config(), Config())

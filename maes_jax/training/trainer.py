@@ -69,10 +69,10 @@ class Trainer:
   def _init(self, seed, given):
     params = self.model.init(randomness.key(seed, randomness.Stream.INIT), tasks.INPUTS)
     params = {**params, **given}
-    unknown = jnp.array(jnp.inf)
+    never, unknown = jnp.int32(NEVER), jnp.float32(jnp.inf)
     return TrainState(
         params=params, optimizer=self._optimizer(params).init(params), seed=seed,
-        iteration=jnp.array(0), first_batch=jnp.array(NEVER), converged=jnp.array(NEVER),
+        iteration=jnp.int32(0), first_batch=never, converged=never,
         loss=unknown, validation_loss=unknown)
 
   def _optimizer(self, params):

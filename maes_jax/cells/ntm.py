@@ -1,0 +1,148 @@
+"""The Neural Turing Machine (Graves et al. 2014), a baseline of the paper (section 5.4).
+
+Equation numbers are those of Graves et al. 2014. All heads address M_{t-1}, the last memory there
+is; the write heads then make M_t, and the read heads read from that.
+"""
+
+from typing import NamedTuple
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from maes_jax import addressing
+from maes_jax import errors
+from maes_jax import memory
+from maes_jax.cells import base
+
+
+class State(NamedTuple):
+  """What the cell carries from one step to the next."""
+  hidden: chex.Array  # h_t [H]
+  memory: chex.Array  # M_t [W, N]
+  attention: chex.Array  # w_t [R + heads, N], the read heads first
+  read: chex.Array  # r_t [R, W]
+
+
+class Head(NamedTuple):
+  """How one head addresses the memory (section 3.3)."""
+  key: chex.Array  # k_t [W]
+  strength: chex.Array  # beta_t [] > 0
+  gate: chex.Array  # g_t [] in (0, 1)
+  kernel: chex.Array  # s_t [2k + 1], sums to 1
+  gamma: chex.Array  # gamma_t [] >= 1
+
+
+def head(raw: chex.Array, width: int) -> Head:
+  """Splits one head's part of the interface [W + (2k + 1) + 3] into its parameters."""
+  key, kernel, scalars = jnp.split(raw, [width, raw.size - 3])
+  return Head(
+      key=key,
+      strength=jax.nn.softplus(scalars[0]),
+      gate=jax.nn.sigmoid(scalars[1]),
+      kernel=jax.nn.softmax(kernel),
+      gamma=1 + jax.nn.softplus(scalars[2]))
+
+
+def address(params: Head, memory_tm1: chex.Array, attention_tm1: chex.Array) -> chex.Array:
+  """One head's attention w_t [N] from M_{t-1} [W, N] and w_{t-1} [N] (figure 2, equations 5-9)."""
+  content_t = addressing.content_weights(memory_tm1, params.key, params.strength)
+  gated_t = addressing.interpolate(content_t, attention_tm1, params.gate)
+  # w~_t(i) = sum_j w^g_t(j) s_t(i - j);  w_t(i) = w~_t(i)^gamma_t / sum_j w~_t(j)^gamma_t
+  return memory.sharpen(memory.shift(gated_t, params.kernel), params.gamma)
+
+
+def write(
+    memory_tm1: chex.Array,  # [W, N]
+    attention: chex.Array,  # [heads, N]
+    erase: chex.Array,  # [heads, W] in (0, 1)
+    add: chex.Array,  # [heads, W]
+) -> chex.Array:
+  """All heads erase, then all add; returns the new memory [W, N] (equations 3 and 4)."""
+  memory_t = memory_tm1
+  # M~_t = M_{t-1} prod_h (1 - e_h w_h^T)
+  for attention_h, erase_h in zip(attention, erase):
+    memory_t = memory_t * (1 - jnp.outer(erase_h, attention_h))
+  # M_t = M~_t + sum_h a_h w_h^T
+  return memory_t + add.T @ attention
+
+
+# w_0 of every head, given N.
+INITIAL_ATTENTION = {
+    'address_0': lambda addresses: jax.nn.one_hot(0, addresses),
+    'uniform': lambda addresses: jnp.full(addresses, 1 / addresses)}
+
+
+class Ntm(base.Cell):
+  """One step of a Neural Turing Machine with a simple recurrent controller.
+
+  Attributes:
+    outputs: Y, output bits; 0 for an encoder.
+    width: W, word width.
+    units: H, sigmoid units of the controller.
+    read_heads: R.
+    write_heads: how many heads write.
+    shift_range: k, how many addresses attention may move in one step, each way.
+    initial_memory: the constant in every cell of M_0; Graves et al. name none.
+    initial_attention: `address_0` (one-hot) or `uniform`, for w_0 of every head.
+  """
+  width: int = 10
+  units: int = 20
+  read_heads: int = 1
+  write_heads: int = 1
+  shift_range: int = 1
+  initial_memory: float = 1e-6
+  initial_attention: str = 'address_0'
+
+  def initial_state(self, addresses: int) -> State:
+    """Constant memory and reads of it, every head at `initial_attention`, h_0 = 0.
+
+    Raises:
+      ValueError: the memory has no width or fewer addresses than heads, or the name of the
+        initial attention is not one of `INITIAL_ATTENTION`.
+    """
+    addressing.check_sizes(
+        addresses, width=self.width, read_heads=self.read_heads, write_heads=self.write_heads)
+    attention = errors.pick('initial_attention', self.initial_attention, INITIAL_ATTENTION)
+    return State(
+        hidden=jnp.zeros(self.units),
+        memory=jnp.full((self.width, addresses), self.initial_memory),
+        attention=jnp.tile(attention(addresses), (self.read_heads + self.write_heads, 1)),
+        read=jnp.full((self.read_heads, self.width), self.initial_memory))
+
+  @nn.compact
+  def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:
+    """One time step on the input x_t [X].
+
+    Raises:
+      ValueError: the memory has fewer addresses than the shift kernel has taps.
+    """
+    hidden_tm1, memory_tm1, attention_tm1, read_tm1 = state_tm1
+    # The controller sees the input, its own last state and what was read last (figure 1).
+    z_t = jnp.concatenate([x_t, hidden_tm1, read_tm1.ravel()])
+    hidden_t = nn.sigmoid(nn.Dense(self.units, name='hidden')(z_t))
+    heads_t, erase_t, add_t = self._interface(hidden_t)
+    attention_t = jax.vmap(address, (0, None, 0))(heads_t, memory_tm1, attention_tm1)
+    read_attention_t, write_attention_t = jnp.split(attention_t, [self.read_heads])
+    memory_t = write(memory_tm1, write_attention_t, erase_t, add_t)
+    # r_t = sum_i w_t(i) M_t(i)  (equation 2)
+    read_t = jax.vmap(memory.read, (None, 0))(memory_t, read_attention_t)
+    step = base.Step(self._output(hidden_t, read_t), read_attention_t, write_attention_t)
+    return State(hidden_t, memory_t, attention_t, read_t), step
+
+  def _interface(self, hidden_t: chex.Array) -> tuple[Head, chex.Array, chex.Array]:
+    """One fused layer: every head's parameters, and e_t and a_t [heads, W] of those that write."""
+    heads, words = self.read_heads + self.write_heads, self.write_heads * self.width
+    size = self.width + 2 * self.shift_range + 4
+    raw_t = nn.Dense(heads * size + 2 * words, name='interface')(hidden_t)
+    raw_heads, erase, add = jnp.split(raw_t, [heads * size, heads * size + words])
+    heads_t = jax.vmap(head, (0, None))(raw_heads.reshape(heads, size), self.width)
+    by_head = (self.write_heads, self.width)
+    return heads_t, nn.sigmoid(erase).reshape(by_head), add.reshape(by_head)
+
+  def _output(self, hidden_t: chex.Array, read_t: chex.Array) -> chex.Array | None:
+    """y_t as logits, from the controller and what was just read."""
+    if not self.outputs:
+      return None
+    return nn.Dense(self.outputs, name='output')(jnp.concatenate([hidden_t, read_t.ravel()]))
