@@ -35,6 +35,8 @@ def unroll(
     state_t, shown = cell.apply({'params': params}, state_tm1, x_t)
     return jax.tree.map(lambda new, old: jnp.where(valid_t, new, old), state_t, state_tm1), shown
 
+  if cell.recomputes:
+    step = jax.checkpoint(step, prevent_cse=False)
   return lax.scan(step, state, (inputs, valid))
 
 

@@ -10,7 +10,10 @@ import jax
 from maes_jax import errors
 from maes_jax import tasks
 from maes_jax.cells import base
+from maes_jax.cells import dnc
+from maes_jax.cells import lstm
 from maes_jax.cells import maes
+from maes_jax.cells import ntm
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Model
 
@@ -41,6 +44,9 @@ _MAES_SOLVERS = {
 
 FAMILIES: dict[str, Family] = {
     'maes': Family(maes.Maes, tied=False, solvers=_MAES_SOLVERS),
+    'ntm': Family(ntm.Ntm, tied=True),
+    'dnc': Family(dnc.Dnc, tied=True),
+    'lstm': Family(lstm.Lstm, tied=True),
 }
 
 # Config fields that are attributes of a cell.

@@ -28,6 +28,11 @@ class Cell(nn.Module):
     """How many addresses attention moves in a step at most; None if it can go anywhere."""
     return None
 
+  @property
+  def recomputes(self) -> bool:
+    """Whether the backward pass computes a step again: cheaper than storing all its parts."""
+    return True
+
   def initial_state(self, addresses: int) -> State:
     """The state before the first step, with a memory of `addresses` words."""
     raise NotImplementedError

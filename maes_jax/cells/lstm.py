@@ -43,6 +43,11 @@ class Lstm(base.Cell):
   layers: int = 3
   units: int = 512
 
+  @property
+  def recomputes(self) -> bool:
+    """Its matrix products are most of the work and its state is small."""
+    return False
+
   def initial_state(self, addresses: int) -> State:
     """Zeros; there is no memory, so `addresses` changes nothing.
 
