@@ -23,9 +23,10 @@ _RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')
 _SEEDS = flags.DEFINE_integer('seeds', 10, 'Models per run.', lower_bound=1)
 _LENGTH = flags.DEFINE_integer('length', 1000, 'Items of a test sequence.', lower_bound=1)
 _MEMORY = flags.DEFINE_integer('memory', 1024, 'Memory addresses in the test.', lower_bound=1)
-_BATCHES = flags.DEFINE_integer('batches', 100, 'Batches of 32 test sequences.', lower_bound=1)
+_BATCHES = flags.DEFINE_integer(
+    'batches', None, "Test batches of every model; default: the run's budget.", lower_bound=1)
 _MAX_ITERATIONS = flags.DEFINE_integer(
-    'max_iterations', runs.MAX_ITERATIONS, 'Most iterations of a run.', lower_bound=1)
+    'max_iterations', None, "Most iterations of a run; default: the run's budget.", lower_bound=1)
 _JOBS = flags.DEFINE_integer('jobs', 1, 'Runs at a time, each a process of its own.', lower_bound=1)
 
 
@@ -55,7 +56,7 @@ def _in_processes(names):
 def _in_process(name) -> bool:
   passed_on = [f'--{flag}={flags.FLAGS[flag].value}'
                for flag in ('workdir', 'results', 'seeds', 'length', 'memory', 'batches',
-                            'max_iterations')]
+                            'max_iterations') if flags.FLAGS[flag].value is not None]
   command = [sys.executable, '-m', 'experiments.reproduce', f'--only={name}', *passed_on]
   return subprocess.run(command, check=False).returncode == 0
 

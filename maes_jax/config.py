@@ -53,34 +53,50 @@ class Config:
       None, 'First bias of erase and add, before the activation; negative: writes little.')
   gamma_bias: float | None = _field(
       None, 'First bias of gamma, before softplus; negative: sharpens little.')
+  latch: float | None = _field(
+      None, "First weight of each of the solvers' hidden units on itself, so that it can hold a "
+      'bit.', minimum=0.)
+  initial_memory: float | None = _field(
+      None, 'What every cell of the memory holds at first (ntm).', minimum=0.)
+  initial_attention: str | None = _field(
+      None, 'Where every head looks at first (ntm).', choices=('address_0', 'uniform'))
   # Data.
   memory: int = _field(30, 'Memory addresses N in training.', minimum=1)
   batch_size: int | None = _field(None, 'Sequences per iteration and model.', minimum=1)
   min_length: int = _field(3, 'Shortest training sequence.', minimum=1)
   max_length: int = _field(20, 'Longest training sequence.', minimum=1)
   # Training.
-  recipe: str = _field(
-      'short_first', 'Learning rate, decay and length schedule.', choices=('short_first', 'plain'))
+  recipe: str | None = _field(
+      None, 'Learning rate, decay and length schedule.',
+      choices=('short_first', 'plain', 'curriculum'))
+  start_min_length: int | None = _field(
+      None, 'Shortest training sequence at first; see hold and grow.', minimum=1)
   start_length: int | None = _field(
       None, 'Longest training sequence at first; see hold and grow.', minimum=1)
   hold: int | None = _field(
-      None, 'Iterations with sequences up to start_length.', minimum=0)
+      None, 'Iterations with sequences of start_min_length to start_length.', minimum=0)
   grow: int | None = _field(
-      None, 'Iterations after these in which lengths grow to max_length; with hold 0 and grow 0 '
-      'they are full from the start.', minimum=0)
+      None, 'Iterations after these in which both grow to the full range; with hold 0 and grow 0 '
+      'lengths are full from the start.', minimum=0)
   learning_rate: float | None = _field(None, "Adam's learning rate.", minimum=0.)
   warmup: int | None = _field(
       None, 'Iterations in which the learning rate rises from 0.', minimum=0)
+  half_life: int | None = _field(
+      None, 'Iterations in which the learning rate halves once lengths are full; 0: never.',
+      minimum=0)
   b2: float | None = _field(None, "Adam's decay of the second moment.", minimum=0.)
   clip: float = _field(10., 'Gradients are clipped element by element to this.', minimum=0.)
   stop_loss: float = _field(
-      1e-5, 'A model is done once a 100-iteration mean of its loss is at or under this.',
-      minimum=0.)
+      1e-5, 'A model is done once its loss is at or under this; see stop_on.', minimum=0.)
+  stop_on: str | None = _field(
+      None, 'The loss that stops a model: a 100-iteration mean in training, or a validation.',
+      choices=('training', 'validation'))
   max_iterations: int = _field(100_000, 'End of training for models not done by then.', minimum=1)
   # Validation.
   validate_every: int = _field(500, 'Iterations between validations.', minimum=1)
-  validation_length: int = _field(64, 'Length of the validation sequences.', minimum=1)
-  validation_memory: int = _field(80, 'Memory addresses in validation.', minimum=1)
+  validation_length: int | None = _field(
+      None, 'Length of the validation sequences.', minimum=1)
+  validation_memory: int | None = _field(None, 'Memory addresses in validation.', minimum=1)
   validation_sequences: int = _field(64, 'Sequences per validation.', minimum=1)
   # Transfer.
   encoder: str | None = _field(None, 'Workdir or checkpoint whose encoder is taken over.')
@@ -153,10 +169,11 @@ def _items(kind):
 
 
 def _check_relations(config):
-  if config.start_length is not None and config.start_length > config.max_length:
-    raise errors.UserError(
-        f'start_length is {config.start_length} and max_length {config.max_length}; '
-        'sequences grow from the first to the second')
+  for start, end in (('start_length', 'max_length'), ('start_min_length', 'start_length')):
+    first, second = getattr(config, start), getattr(config, end)
+    if None not in (first, second) and first > second:
+      raise errors.UserError(f'{start} is {first} and {end} {second}; '
+                             'the first must not be larger than the second')
   if config.min_length > config.max_length:
     raise errors.UserError(
         f'min_length is {config.min_length} and max_length {config.max_length}; '
@@ -171,8 +188,9 @@ def _check_relations(config):
     raise errors.UserError(
         f'task_weights are {config.task_weights}; every weight must be positive')
   check_memory(config.max_length, config.memory, 'max_length', 'memory')
-  check_memory(config.validation_length, config.validation_memory, 'validation_length',
-               'validation_memory')
+  if None not in (config.validation_length, config.validation_memory):
+    check_memory(config.validation_length, config.validation_memory, 'validation_length',
+                 'validation_memory')
 
 
 def check_memory(length: int, addresses: int, length_name='length', memory_name='memory'):

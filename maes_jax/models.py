@@ -51,7 +51,8 @@ FAMILIES: dict[str, Family] = {
 
 # Config fields that are attributes of a cell.
 _CELL_OPTIONS = ('width', 'units', 'layers', 'read_heads', 'write_heads', 'shift_range',
-                 'line3', 'add_activation', 'write_bias', 'gamma_bias')
+                 'line3', 'add_activation', 'write_bias', 'gamma_bias', 'initial_memory',
+                 'initial_attention')
 
 
 def register(name: str, family: Family):
@@ -69,10 +70,11 @@ def build(config: Config) -> Model:
   """
   family = errors.pick('model', config.model, FAMILIES)
   shared = {name: getattr(config, name) for name in _CELL_OPTIONS}
-  solver = {'shift_range': config.solver_shift_range, 'output_hidden': config.output_hidden}
+  solver = {'shift_range': config.solver_shift_range, 'output_hidden': config.output_hidden,
+            'latch': config.latch}
   if family.tied and _given(solver):
     raise errors.UserError(f'model {config.model!r} shares one cell between encoder and solver; '
-                           'leave solver_shift_range and output_hidden out')
+                           'leave solver_shift_range, output_hidden and latch out')
   encoder = _cell(config.model, family, shared)
   solvers = {}
   for name in config.task:

@@ -57,7 +57,7 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') 
   config = workdir.read_config()
   model = models.build(config)
   _, saved = checkpoints.restore(workdir.checkpoints, _wanted(Trainer(config, model), only))
-  index = _best(saved) if index is None else index
+  index = best(saved) if index is None else index
   if not 0 <= index < config.seeds:
     raise errors.UserError(f'model {index} is not in {path}: its population has the models '
                            f'0 to {config.seeds - 1}')
@@ -72,7 +72,8 @@ def _wanted(trainer, only):
   return {**saved, 'params': {only: params[only]} if only else params}
 
 
-def _best(saved) -> int:
+def best(saved: Mapping[str, Any]) -> int:
+  """The model of a population that converged first or, where none has, validated best."""
   converged = np.asarray(saved['converged'])
   if (converged != NEVER).any():
     return int(np.where(converged == NEVER, np.iinfo(converged.dtype).max, converged).argmin())

@@ -128,13 +128,14 @@ def _name(node):
     ({'learning_rate': float('nan')}, 'learning_rate is nan'),
     ({'min_length': 5, 'max_length': 4}, 'min_length is 5 and max_length 4'),
     ({'start_length': 21}, 'start_length is 21 and max_length 20'),
+    ({'start_min_length': 3, 'start_length': 2}, 'start_min_length is 3 and start_length 2'),
     ({'task': ()}, 'one task or more'),
     ({'task': ('serial_recall', 'serial_recall')}, 'each once'),
     ({'task_weights': (1., 2.)}, '2 values for 1 tasks'),
     ({'task_weights': (0.,)}, 'must be positive'),
     ({'task_weights': (float('nan'),)}, 'must be positive'),
     ({'max_length': 20, 'memory': 20}, 'memory of at least 21'),
-    ({'validation_length': 80}, 'validation_memory of at least 81'),
+    ({'validation_length': 80, 'validation_memory': 80}, 'validation_memory of at least 81'),
 ])
 def test_what_does_not_fit_together_is_an_error(values, message):
   with pytest.raises(errors.UserError, match=message):
@@ -151,7 +152,7 @@ def test_presets_leave_nothing_about_training_open(recipe, task):
   config = presets.resolve(Config(recipe=recipe, task=(task,)))
   sizes = {'width', 'units', 'layers', 'read_heads', 'write_heads', 'shift_range', 'line3',
            'solver_shift_range', 'output_hidden', 'add_activation', 'write_bias', 'gamma_bias',
-           'encoder', 'encoder_model'}
+           'latch', 'initial_memory', 'initial_attention', 'encoder', 'encoder_model'}
   still_open = {f.name for f in FIELDS if getattr(config, f.name) is None}
   assert still_open <= sizes
   assert presets.resolve(config) == config
@@ -161,6 +162,12 @@ def test_presets_do_not_touch_what_was_given():
   given = Config(recipe='plain', learning_rate=.5, b2=.5, batch_size=7)
   config = presets.resolve(given)
   assert (config.learning_rate, config.b2, config.batch_size) == (.5, .5, 7)
+
+
+@pytest.mark.parametrize('given', [{'start_length': 2}, {'max_length': 2, 'min_length': 1}])
+def test_presets_fit_round_what_was_given(given):
+  config = presets.resolve(Config(**given))
+  assert (config.start_min_length, config.start_length) == (2, 2)
 
 
 def test_the_papers_batch_sizes():

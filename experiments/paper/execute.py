@@ -19,19 +19,19 @@ from maes_jax.training import metrics
 from maes_jax.training.trainer import NEVER
 from maes_jax.training.workdir import Workdir
 
-LENGTHS = (20, 50, 100, 200, 300, 500, 700, 1000)
+LENGTHS = (20, 64, 100, 200, 300, 500, 700, 1000)
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """How much of everything; the paper's amounts are the defaults."""
+  """How much of everything; None for what the budget of the run says."""
   workdir: pathlib.Path
   results: pathlib.Path
   seeds: int = 10
   length: int = 1000
   memory: int = 1024
-  batches: int = 100
-  max_iterations: int = runs.MAX_ITERATIONS
+  batches: int | None = None
+  max_iterations: int | None = None
 
 
 def execute(run: runs.Run, settings: Settings):
@@ -46,7 +46,7 @@ def execute(run: runs.Run, settings: Settings):
   workdir.claim(config)
   state = jax.device_get(loop.train(config, workdir, given))
   trained_in = time.monotonic() - start
-  seeds = _seeds(config, state, metrics.read(workdir.metrics), settings)
+  seeds = _seeds(run, config, state, metrics.read(workdir.metrics), settings)
   records.write(settings.results, run.name, config, seeds,
                 encoder=run.encoder, train_seconds=round(trained_in, 1),
                 seconds=round(time.monotonic() - start, 1))
@@ -55,20 +55,29 @@ def execute(run: runs.Run, settings: Settings):
 def done(run: runs.Run, settings: Settings) -> bool:
   """Whether the record of this run, with these settings, is there."""
   record = records.read(settings.results, run.name)
-  return record is not None and len(record['seeds']) >= settings.seeds
+  return record is not None and len(record['seeds']) >= run.config(settings.seeds).seeds
 
 
-def _seeds(config, state, rows, settings):
+def _seeds(run, config, state, rows, settings):
   """What came out, by seed."""
   model = models.build(config)
-  encoders = [] if config.encoder else _encoders(model, state.params)
-  testers = [evaluation.Tester(model, tasks.get(name), settings.length, settings.memory)
-             for name in config.task]
+  encoders = _encoders(model, state.params) if run.is_encoder else []
+  testers = [
+      evaluation.Tester(model, tasks.get(name), settings.length, settings.memory,
+                        run.budget.batch_size) for name in config.task]
   seeds = [_seed(jax.tree.map(lambda leaf, k=k: leaf[k], state),
-                 [row for row in rows if row['model'] == k], testers, settings)
-           for k in range(config.seeds)]
+                 [row for row in rows if row['model'] == k], testers,
+                 dataclasses.replace(settings, batches=batches))
+           for k, batches in enumerate(_batches(run, state, settings))]
   return [{**seed, **({'encoder': encoders[k]} if encoders else {})}
           for k, seed in enumerate(seeds)]
+
+
+def _batches(run, state, settings):
+  """Test batches by model."""
+  best = trained.best(state._asdict())
+  return [settings.batches or (run.budget.best if k == best else run.budget.others)
+          for k in range(len(state.seed))]
 
 
 def _seed(state, rows, testers, settings):

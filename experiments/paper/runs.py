@@ -11,11 +11,40 @@ from maes_jax.config import Config
 FORWARD = ('serial_recall', 'reverse_recall', 'odd_recall')
 RELATIONS = ('sequence_equality', 'sequence_comparison', 'hard_equality')
 TASKS = FORWARD + RELATIONS
+PAPER_TASKS = TASKS[:-1]
 ENCODERS = {'E_S': ('serial_recall',), 'E_R': ('reverse_recall',),
             'E_J': ('serial_recall', 'reverse_recall')}
 
-# Every success in the paper came within these; a seed not done by then counts as failed.
-MAX_ITERATIONS = 20_000
+BASELINES = ('lstm', 'ntm', 'dnc')
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+  """How long a population may train, and how much each of its models is tested.
+
+  Attributes:
+    max_iterations: a seed not done by then counts as failed.
+    batch_size: test sequences at a time.
+    best: test batches of the best model.
+    others: test batches of every other model.
+    seeds: models of the population at most; None for as many as are asked for.
+  """
+  max_iterations: int
+  batch_size: int = 32
+  best: int = 100
+  others: int = 100
+  seeds: int | None = None
+
+
+# Every success of MAES in the paper came within 20,000 iterations. The baselines get the paper's
+# 100,000, but for the LSTM, which is too heavy for that on a CPU. A step of the DNC costs the
+# square of its memory, so that few sequences of length 1000 are tested.
+BUDGETS = {
+    'maes': Budget(20_000),
+    'ntm': Budget(100_000, best=20, others=1),
+    'dnc': Budget(100_000, batch_size=4, best=8, others=1),
+    'lstm': Budget(4_000, best=4, others=1, seeds=2),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +60,21 @@ class Run:
   options: Mapping[str, Any]
   encoder: str = ''
 
-  def config(
-      self, seeds: int, max_iterations: int = MAX_ITERATIONS, encoder_workdir: str | None = None,
-  ) -> Config:
-    """The resolved config with a population of `seeds` models."""
+  @property
+  def is_encoder(self) -> bool:
+    """Whether other runs take its encoder over."""
+    return 'model' not in self.options and not self.encoder
+
+  @property
+  def budget(self) -> Budget:
+    return BUDGETS[self.options.get('model', 'maes')]
+
+  def config(self, seeds: int, max_iterations: int | None = None,
+             encoder_workdir: str | None = None) -> Config:
+    """The resolved config with a population of `seeds` models, or fewer if the budget says so."""
     return presets.resolve(Config(
-        seeds=seeds, max_iterations=max_iterations, encoder=encoder_workdir, **self.options))
+        seeds=min(seeds, self.budget.seeds or seeds), encoder=encoder_workdir,
+        max_iterations=max_iterations or self.budget.max_iterations, **self.options))
 
 
 def _encoder(recipe, name):
@@ -48,6 +86,11 @@ def _transfer(recipe, encoder, task, name=None, **options):
   """A solver on a frozen encoder."""
   options = {'task': (task,), 'recipe': recipe, **options}
   return Run(f'{_prefix(recipe)}{encoder}-{name or task}', options, _prefix(recipe) + encoder)
+
+
+def _baseline(model, task):
+  """A model with no encoder to take over, on one task (section 5.4)."""
+  return Run(f'{model}-{task}', {'model': model, 'task': (task,)})
 
 
 def _prefix(recipe):
@@ -63,7 +106,8 @@ _ALL = [
     *(_transfer('short_first', name, task) for name in ENCODERS for task in TASKS),
     _CONTROL,
     *(_encoder('plain', name) for name in ENCODERS),
-    *(_transfer('plain', 'E_J', task) for task in FORWARD + RELATIONS[:2]),
+    *(_transfer('plain', 'E_J', task) for task in PAPER_TASKS),
+    *(_baseline(model, task) for model in BASELINES for task in PAPER_TASKS),
 ]
 
 RUNS: dict[str, Run] = {run.name: run for run in _ALL}
@@ -72,8 +116,9 @@ RUNS: dict[str, Run] = {run.name: run for run in _ALL}
 GROUPS: dict[str, tuple[str, ...]] = {
     'table1': ('E_S', *(f'E_S-{task}' for task in TASKS)),
     'section4_3': ('E_R', *(f'E_R-{task}' for task in TASKS)),
-    'table2': ('E_J', *(f'E_J-{task}' for task in TASKS), _CONTROL.name),
+    'table2_maes': ('E_J', *(f'E_J-{task}' for task in TASKS), _CONTROL.name),
     'plain': tuple(name for name in RUNS if name.startswith('plain/')),
+    **{model: tuple(f'{model}-{task}' for task in PAPER_TASKS) for model in BASELINES},
     'figure4': ('E_S',),
     'figure6': ('E_S',),
     'figure7': ('E_S', 'E_J'),
@@ -81,6 +126,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     'figure11': ('E_J', 'E_J-sequence_comparison'),
     'figure12': ('E_J', 'E_J-sequence_equality'),
 }
+GROUPS['table2'] = sum((GROUPS[part] for part in ('table2_maes', *BASELINES)), ())
 
 
 def select(names: list[str]) -> list[Run]:

@@ -78,6 +78,8 @@ class Maes(base.Cell):
     add_activation: `sigmoid` or `linear`, for a_t; the paper names none.
     write_bias: first bias of the erase and add vectors, before their activation.
     gamma_bias: first bias of gamma, before its softplus.
+    latch: first weight of each hidden unit on itself; its first bias is minus half of that. Near
+      4 the unit adds up what comes in; above, it has two resting points and holds a bit.
   """
   width: int = 10
   units: int = 5
@@ -88,6 +90,7 @@ class Maes(base.Cell):
   add_activation: str = 'sigmoid'
   write_bias: float = 0.
   gamma_bias: float = 0.
+  latch: float = 0.
 
   @property
   def reach(self) -> int:
@@ -114,7 +117,7 @@ class Maes(base.Cell):
     read_t = memory.read(memory_tm1, attention_tm1)
     # 2: h_t, y_t, P_t <- control(x_t, r_t, h_{t-1})
     z_t = jnp.concatenate([x_t, hidden_tm1, read_t])
-    hidden_t = nn.sigmoid(nn.Dense(self.units, name='hidden')(z_t))
+    hidden_t = nn.sigmoid(self._hidden(z_t, x_t.size))
     taps = 2 * self.shift_range + 1
     raw_t = nn.Dense(2 * self.width + taps + 1, name='interface', bias_init=self._bias)(z_t)
     output_t = self._output(z_t)
@@ -124,6 +127,14 @@ class Maes(base.Cell):
     written = attention_t if self.line3 == 'move_first' else attention_tm1
     step = base.Step(output_t, read=attention_tm1[None], write=written[None])
     return State(hidden_t, memory_t, attention_t), step
+
+  def _hidden(self, z_t, inputs):
+    """W_h [x_t, h_{t-1}, r_t] + b_h, with units that start out holding on to what they hold."""
+    def kernel(key, shape, dtype):
+      on_itself = jnp.eye(*shape, k=-inputs, dtype=dtype)  # z_t = [x_t, h_{t-1}, r_t]
+      return nn.initializers.lecun_normal()(key, shape, dtype) + self.latch * on_itself
+    bias = nn.initializers.constant(-self.latch / 2)
+    return nn.Dense(self.units, name='hidden', kernel_init=kernel, bias_init=bias)(z_t)
 
   def _bias(self, unused_key, shape, dtype):
     """Biases of (a, e, s, gamma) to start from."""

@@ -10,14 +10,17 @@ from maes_jax.config import Config
 def bounds(config: Config, iteration: chex.Array) -> tuple[chex.Array, chex.Array]:
   """Shortest and longest length at an iteration, both inclusive.
 
-  The longest is `start_length` for `hold` iterations, grows evenly to `max_length` in the next
-  `grow`, and stays there.
+  They are `start_min_length` and `start_length` for `hold` iterations, grow evenly to `min_length`
+  and `max_length` in the next `grow`, and stay there.
   """
+  shortest = _grown(config, iteration, config.start_min_length, config.min_length)
+  return shortest, _grown(config, iteration, config.start_length, config.max_length)
+
+
+def _grown(config, iteration, start, end):
   share = jnp.clip((iteration - config.hold) / max(config.grow, 1), 0, 1)
-  growing = config.start_length + share * (config.max_length - config.start_length)
-  longest = jnp.where(
-      iteration < config.full_range_from, jnp.floor(growing).astype(int), config.max_length)
-  return jnp.minimum(config.min_length, longest), longest
+  growing = jnp.floor(start + share * (end - start)).astype(int)
+  return jnp.where(iteration < config.full_range_from, growing, end)
 
 
 def draw(config: Config, key: chex.PRNGKey, iteration: chex.Array) -> chex.Array:

@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from maes_jax import checkpoints
@@ -90,7 +89,7 @@ def _window(trainer, state):
   if not due.any():
     return state, metrics.rows(before, state, {}, due)
   losses, counts = trainer.validate_population(state)
-  state = state._replace(validation_loss=jnp.where(due, losses, state.validation_loss))
+  state = trainer.take_in(state, losses, due)
   return state, metrics.rows(before, state, counts, due)
 
 

@@ -21,11 +21,16 @@ def make(config: Config, params: Params, frozen: Collection[str]) -> optax.Gradi
     params: only their tree structure is used.
     frozen: top-level keys of `params` that stay as they are.
   """
-  rate = config.learning_rate
-  if config.warmup:
-    rate = optax.linear_schedule(0, rate, config.warmup)
-  adam = optax.chain(optax.clip(config.clip), optax.adam(rate, b2=config.b2))
+  adam = optax.chain(optax.clip(config.clip), optax.adam(learning_rate(config), b2=config.b2))
   return optax.selective_transform(adam, freeze_mask=mask(params, frozen))
+
+
+def learning_rate(config: Config) -> optax.Schedule:
+  """Rises from 0 in `warmup` iterations; halves every `half_life` once lengths are full."""
+  rise = optax.linear_schedule(0, 1, config.warmup) if config.warmup else lambda count: 1.
+  fall = optax.exponential_decay(
+      config.learning_rate, config.half_life, 0.5, transition_begin=config.full_range_from)
+  return lambda count: rise(count) * fall(count)
 
 
 def mask(params: Params, prefixes: Collection[str]):

@@ -36,7 +36,7 @@ class TrainState(NamedTuple):
   seed: chex.Array  # []
   iteration: chex.Array  # [] iterations done; stands still once the model is done
   first_batch: chex.Array  # [] iterations to the first batch at or under stop_loss, or NEVER
-  converged: chex.Array  # [] iterations to the first 100-iteration mean there, or NEVER
+  converged: chex.Array  # [] iterations to the loss that `stop_on` names being there, or NEVER
   loss: chex.Array  # [] mean training loss of the last window
   validation_loss: chex.Array  # [] of the last validation
 
@@ -120,7 +120,7 @@ class Trainer:
     full = iterations >= self.config.full_range_from
     low = full & (batch_losses <= self.config.stop_loss)
     first_batch = jnp.where(low.any(), iterations[0] + low.argmax() + 1, NEVER)
-    done = full[0] & (batch_losses.mean() <= self.config.stop_loss)
+    done = full[0] & (batch_losses.mean() <= self.config.stop_loss) & self._stops_on('training')
     return {
         'first_batch': jnp.where(state.first_batch == NEVER, first_batch, state.first_batch),
         'converged': jnp.where(done, iterations[-1] + 1, state.converged)}
@@ -135,6 +135,17 @@ class Trainer:
     counts = {name: evaluation.count(logits[name], batch.targets, batch.mask)
               for name, batch in episodes.items()}
     return losses.loss(logits, episodes, self._weights), counts
+
+  def take_in(self, state: TrainState, validation_losses, due) -> TrainState:
+    """A population [K] with the losses of a validation, for the models that were `due` [K]."""
+    low = (validation_losses <= self.config.stop_loss) & self._stops_on('validation')
+    done = due & low & (state.iteration >= self.config.full_range_from)
+    return state._replace(
+        validation_loss=jnp.where(due, validation_losses, state.validation_loss),
+        converged=jnp.where(done, state.iteration, state.converged))
+
+  def _stops_on(self, loss):
+    return self.config.stop_on == loss
 
   @functools.cached_property
   def train_population(self):

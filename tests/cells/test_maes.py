@@ -129,3 +129,14 @@ def test_unknown_reading_of_line_3_is_an_error():
 def test_reach_is_the_shift_range():
   assert [cell(shift_range=k).reach for k in (0, 1, 2)] == [0, 1, 2]
 
+
+
+def test_latched_units_start_with_two_resting_points():
+  """h = sigma(8 h - 4) has the roots 0.02, 1/2 and 0.98; the layer is the plain one otherwise."""
+  plain, latched = init(cell()), init(cell(latch=8.))
+  units = len(plain['hidden']['bias'])
+  on_itself = np.zeros(plain['hidden']['kernel'].shape)
+  on_itself[INPUTS:INPUTS + units] = 8 * np.eye(units)  # z_t = [x_t, h_{t-1}, r_t]
+  np.testing.assert_allclose(latched['hidden']['kernel'], plain['hidden']['kernel'] + on_itself,
+                             rtol=1e-6)
+  np.testing.assert_array_equal(latched['hidden']['bias'], np.full(units, -4))

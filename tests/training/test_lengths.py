@@ -11,15 +11,17 @@ from maes_jax.config import Config
 from maes_jax.training import lengths
 
 CONFIG = presets.resolve(Config(
-    start_length=2, hold=10, grow=180, min_length=3, max_length=20, batch_size=4096))
+    start_min_length=1, start_length=2, hold=10, grow=180, min_length=3, max_length=20,
+    batch_size=4096))
 
 
 @pytest.mark.parametrize('iteration, expected', [
-    (0, (2, 2)),  # As long as it starts, even if that is shorter than min_length,
-    (19, (2, 2)),
-    (21, (3, 3)),  # one more every 180 / 18 = 10 iterations after the first 10,
-    (31, (3, 4)),
-    (189, (3, 19)),
+    (0, (1, 2)),  # As it starts, even if that is shorter than min_length,
+    (19, (1, 2)),
+    (21, (1, 3)),  # one more every 180 / 18 = 10 iterations after the first 10,
+    (99, (1, 10)),
+    (101, (2, 11)),  # and the shortest every 180 / 2 = 90,
+    (189, (2, 19)),
     (190, (3, 20)),  # the full range when the schedule ends,
     (100_000, (3, 20)),  # for good.
 ])
@@ -41,7 +43,7 @@ def test_no_schedule_is_the_full_range_from_the_start():
 
 def test_draws_every_length_between_the_bounds_alike():
   draw = jax.jit(lambda iteration: lengths.draw(CONFIG, jax.random.key(0), iteration))
-  assert set(np.asarray(draw(0))) == {2}
+  assert set(np.asarray(draw(0))) == {1, 2}
   values, counts = np.unique(draw(190), return_counts=True)
   np.testing.assert_array_equal(values, np.arange(3, 21))
   # 4096 / 18 = 228 each, give or take five standard deviations of 15.
@@ -51,3 +53,11 @@ def test_draws_every_length_between_the_bounds_alike():
 def test_a_single_length_is_possible():
   config = dataclasses.replace(CONFIG, min_length=5, max_length=5, hold=0, grow=0)
   assert set(np.asarray(lengths.draw(config, jax.random.key(0), 0))) == {5}
+
+
+def test_the_baselines_reach_the_full_range():
+  """Curriculum learning up to sequences of length 20 (section 5.4)."""
+  config = presets.resolve(Config(model='ntm'))
+  bounds = [tuple(map(int, lengths.bounds(config, i))) for i in range(0, 20_000, 500)]
+  assert bounds[0] == (3, 3) and bounds[-1] == (3, 20)
+  assert bounds == sorted(bounds) and len(set(bounds)) > 10

@@ -48,7 +48,7 @@ def test_first_step_is_the_learning_rate_against_the_sign():
 
 def test_every_recipe_trains():
   """No warmup means the full rate at once, not none for ever."""
-  for recipe in ('plain', 'short_first'):
+  for recipe in ('plain', 'short_first', 'curriculum'):
     config = presets.resolve(Config(recipe=recipe))
     params = steps((), *[gradients()] * 3, config=config)
     assert (params['encoder']['w'] != PARAMS['encoder']['w']).all(), recipe
@@ -108,3 +108,14 @@ class TestFrozen:
 
     gradient = jax.grad(total)(PARAMS)
     assert_equal(gradient, gradients(encoder=(0., 0.), a=(1., 1.), b=(1., 1.)))
+
+
+def test_rate_halves_from_full_lengths_on():
+  config = dataclasses.replace(
+      CONFIG, learning_rate=.8, warmup=10, half_life=100, hold=30, grow=20)
+  rates = [float(optimizer.learning_rate(config)(count)) for count in (0, 5, 50, 150, 250)]
+  np.testing.assert_allclose(rates, [0, .4, .8, .4, .2], rtol=1e-6)
+
+
+def test_no_half_life_keeps_the_rate():
+  assert float(optimizer.learning_rate(CONFIG)(100_000)) == np.float32(CONFIG.learning_rate)

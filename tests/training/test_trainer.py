@@ -21,8 +21,9 @@ from maes_jax.training.trainer import Trainer
 TASK = 'sequence_comparison'
 CONFIG = presets.resolve(Config(
     task=(TASK,), seeds=3, seed=5, memory=5, batch_size=2, min_length=2, max_length=4,
-    start_length=2, hold=50, grow=100, warmup=10, learning_rate=.01, stop_loss=1e-9,
-    max_iterations=1000, validation_length=6, validation_memory=7, validation_sequences=3))
+    start_min_length=2, start_length=2, hold=50, grow=100, warmup=10, learning_rate=.01,
+    stop_loss=1e-9, max_iterations=1000, validation_length=6, validation_memory=7,
+    validation_sequences=3))
 
 
 class State(NamedTuple):
@@ -170,6 +171,21 @@ class TestValidation:
     np.testing.assert_array_equal(counts[TASK].sequences, [3] * 3)
     assert np.isfinite(losses).all()
     assert (counts[TASK].bits_right <= 18).all()
+
+  @pytest.mark.parametrize('stop_on, done_at', [('training', NEVER), ('validation', 200)])
+  def test_stops_a_model_only_where_the_config_says(self, stop_on, done_at):
+    """Model 0 is low enough, 1 is not, 2 is but was not due."""
+    trainer = population(stop_on=stop_on, stop_loss=.5)
+    state = fresh()._replace(iteration=np.array([200, 200, 200]))
+    state = trainer.take_in(state, np.array([.5, .6, .1]), due=np.array([True, True, False]))
+    np.testing.assert_array_equal(state.converged, [done_at, NEVER, NEVER])
+    np.testing.assert_allclose(state.validation_loss, [.5, .6, np.inf])
+
+  def test_stops_nothing_before_lengths_are_full(self):
+    trainer = population(stop_on='validation', stop_loss=.5)
+    state = fresh()._replace(iteration=np.array([100, 149, 150]))
+    state = trainer.take_in(state, np.zeros(3), due=np.ones(3, bool))
+    np.testing.assert_array_equal(state.converged, [NEVER, NEVER, 150])
 
 
 @dataclasses.dataclass(frozen=True)
