@@ -6,6 +6,7 @@
 Run it on an idle machine; `experiments.ledger` makes BENCHMARKS.md of the record.
 """
 
+import functools
 import importlib.metadata
 import pathlib
 import sys
@@ -30,40 +31,33 @@ _PARTS = {'limits': lambda repeats: limits.measure(),
           'growth': growth.measure}
 
 _ONLY = flags.DEFINE_list(
-    'only', [*rows.ROWS, *_PARTS], 'Rows and parts to measure, with commas; default: all.')
+    'only', [*_PARTS, *rows.ROWS], 'Rows and parts to measure, with commas; default: all.')
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Turns that ours and the peers take.', lower_bound=1)
 _JSON = flags.DEFINE_string('json', None, 'File for the record.', required=True)
 
 
 def main():
   jax.config.update('jax_enable_compilation_cache', False)  # Compiling is measured, too.
-  start, selected = time.monotonic(), [_pick(name) for name in _ONLY.value]
+  path, start = pathlib.Path(_JSON.value), time.monotonic()
   record = {'machine': records.machine(), 'versions': _versions(), 'repeats': _REPEATS.value,
-            **_measure({name: _PARTS[name] for name in selected if name in _PARTS}),
-            'rows': _measure({name: _row(name) for name in selected if name in rows.ROWS})}
-  record['seconds'] = round(time.monotonic() - start)
-  workdir.write_result(pathlib.Path(_JSON.value), record)
+            'rows': {}}
+  for name, measure in [(name, _find(name)) for name in _ONLY.value]:
+    print(f'{name} ...', file=sys.stderr, flush=True)
+    part_of = record['rows'] if name in rows.ROWS else record
+    part_of[name] = measure(_REPEATS.value)
+    record['seconds'] = round(time.monotonic() - start)
+    workdir.write_result(path, record)  # Whoever stops here keeps what was measured.
   lazy = [name for name, row in record['rows'].items() if not rows.learned(row)]
   if lazy:
     raise errors.UserError(f'the training loss did not fall in {", ".join(lazy)}; the record is '
                            'written, but a speed without learning means nothing')
 
 
-def _pick(name):
-  errors.pick('part of the benchmark', name, {**rows.ROWS, **_PARTS})
-  return name
-
-
-def _row(name):
-  return lambda repeats: rows.measure(rows.ROWS[name], repeats)
-
-
-def _measure(parts):
-  measured = {}
-  for name, measure in parts.items():
-    print(f'{name} ...', file=sys.stderr, flush=True)
-    measured[name] = measure(_REPEATS.value)
-  return measured
+def _find(name):
+  """How to measure a row or a part, given the number of repeats."""
+  measures = {**{row: functools.partial(rows.measure, rows.ROWS[row]) for row in rows.ROWS},
+              **_PARTS}
+  return errors.pick('part of the benchmark', name, measures)
 
 
 def _versions():

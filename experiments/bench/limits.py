@@ -17,7 +17,7 @@ CACHE = 512 * 1024  # Bytes copied inside the cache.
 MEMORY = 128 * 1024 * 1024  # Bytes copied in memory.
 SECONDS = 0.5  # That each measurement takes.
 _COPIED = 8 * 1024 * 1024  # Bytes of the copies timed together, where one has fewer.
-WAIT = 120  # Seconds for the other cores' processes at most.
+WAIT = 600  # Seconds for the other cores' processes at most.
 _RATES = ('flops_per_second', 'cache_bytes_per_second', 'memory_bytes_per_second')
 
 

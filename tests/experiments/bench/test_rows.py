@@ -2,11 +2,14 @@
 
 import json
 import math
+import sys
 
 import pytest
 
+from experiments import bench
 from experiments.bench import ours
 from experiments.bench import rows
+from maes_jax import errors
 
 
 def small():
@@ -39,3 +42,10 @@ def test_the_long_test_runs_a_trained_model():
   workload = ours.testing(addresses=40, length=5, batch=2)
   assert workload.units == 2
   assert workload.run() is None  # It has no loss, and would raise on a wrong bit.
+
+
+def test_peers_that_are_not_installed_are_asked_for(monkeypatch):
+  monkeypatch.delattr(bench, 'peers', raising=False)
+  monkeypatch.setitem(sys.modules, 'experiments.bench.peers', None)
+  with pytest.raises(errors.UserError, match='run `make bench`'):
+    rows.measure(rows.ROWS['ntm'], repeats=1)
