@@ -1,13 +1,15 @@
 # On a fresh machine with Python 3.11 to 3.13 and make:
 #   make demo   trains, restores and tests a model, draws a figure
 #   make test   runs all the tests
+#   make bench  installs the peers and measures against them, some 8 minutes on a quiet machine
 
 PYTHON ?= python3
 DEMO ?= demo
 BIN := .venv/bin
 INSTALLED := .venv/installed
+PEERS := .venv/peers
 
-.PHONY: demo test lint clean
+.PHONY: demo test bench lint clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m experiments.train --task=serial_recall --workdir=$(DEMO)
@@ -18,12 +20,20 @@ demo: $(INSTALLED)
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest -n 2
 
+bench: $(PEERS)
+	$(BIN)/python -m experiments.benchmark --json=results/benchmark.json
+	$(BIN)/python -m experiments.ledger
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(PEERS): $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
 clean:

@@ -1,4 +1,4 @@
-"""Writes RESULTS.md and the README's table from the records in results/, draws the figures.
+"""Writes RESULTS.md, BENCHMARKS.md and the README's table from results/, draws the figures.
 
   python -m experiments.ledger
 """
@@ -8,6 +8,7 @@ import pathlib
 from absl import flags
 
 from experiments import cli
+from experiments.bench import render
 from experiments.paper import ledger
 from experiments.paper import plots
 from maes_jax.training import workdir
@@ -15,6 +16,7 @@ from maes_jax.training import workdir
 _RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')
 _CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')
 _OUTPUT = flags.DEFINE_string('output', 'RESULTS.md', 'File to write.')
+_BENCHMARKS = flags.DEFINE_string('benchmarks', 'BENCHMARKS.md', 'File on speed to write.')
 _README = flags.DEFINE_string('readme', 'README.md', 'README whose table of results is renewed.')
 _FIGURES = flags.DEFINE_boolean('figures', True, 'Draw the figures as well.')
 
@@ -25,6 +27,7 @@ def main():
     for name in plots.drawable(results, pathlib.Path(_CHECKPOINTS.value)):
       print(plots.draw(name, results, pathlib.Path(_CHECKPOINTS.value)))
   workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(results))
+  render.write(results, pathlib.Path(_BENCHMARKS.value), _FIGURES.value)
   readme = pathlib.Path(_README.value)
   workdir.write_text(readme, ledger.into_readme(readme.read_text(), results))
 

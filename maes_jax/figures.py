@@ -82,6 +82,27 @@ def training(curves: Sequence[Sequence[float]], every: int, title: str, goal: fl
   save(figure, path)
 
 
+def growth(curves: Mapping[str, Sequence[tuple[float, ...]]], ylabel: str, path: pathlib.Path):
+  """Measured spans (x, median, low, high) by what x is, a panel each, on logarithmic axes.
+
+  The dashed line through the first point grows in proportion to x.
+  """
+  figure, axes = plt.subplots(
+      1, len(curves), figsize=(3.2 * len(curves), 3.6), layout='constrained', sharey=True)
+  for axis, (xlabel, points) in zip(axes, curves.items()):
+    x, median, low, high = np.array(points).T
+    axis.errorbar(x, median, (median - low, high - median), color=COLOURS[0], marker='o',
+                  markersize=4, capsize=3)
+    axis.plot(x, median[0] * x / x[0], '--', color=COLOURS[1], linewidth=1, label='in proportion')
+    axis.set(xscale='log', yscale='log', xlabel=xlabel)
+    axis.set_xticks(x, [f'{value:g}' for value in x])
+    axis.minorticks_off()
+    axis.grid(alpha=0.3)
+  axes[0].set_ylabel(ylabel)
+  axes[0].legend(frameon=False)
+  save(figure, path)
+
+
 def _heat(axis, values, xlabel, title, colours, low=None, high=None):
   axis.set(xlabel=xlabel, title=title)
   return axis.imshow(values, aspect='auto', origin='lower', cmap=colours, vmin=low, vmax=high,

@@ -1,6 +1,6 @@
 """One JSON record per run: what was asked, on what machine, and what came out for every seed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 import dataclasses
 import importlib.metadata
 import json
@@ -40,17 +40,25 @@ def read(results: pathlib.Path, name: str) -> Record | None:
   Raises:
     UserError: the file is not a record.
   """
-  file = path(results, name)
+  return load(path(results, name), _KEYS, mend='run this part of the paper again')
+
+
+def load(file: pathlib.Path, keys: Collection[str], mend: str) -> Record | None:
+  """The record in a file, or None where there is none yet.
+
+  Raises:
+    UserError: the file is not a record with these keys; says how to `mend` that.
+  """
   if not file.exists():
     return None
   try:
     record = json.loads(file.read_text())
   except ValueError as error:
     raise errors.UserError(f'record {file} is damaged ({error}); restore it or delete it and '
-                           'run this part of the paper again') from error
-  if not isinstance(record, dict) or not record.keys() >= _KEYS:
-    raise errors.UserError(f'record {file} is damaged (it lacks some of {sorted(_KEYS)}); '
-                           'restore it or delete it and run this part of the paper again')
+                           f'{mend}') from error
+  if not isinstance(record, dict) or not record.keys() >= set(keys):
+    raise errors.UserError(f'record {file} is damaged (it lacks some of {sorted(keys)}); '
+                           f'restore it or delete it and {mend}')
   return record
 
 

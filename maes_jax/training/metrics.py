@@ -22,7 +22,7 @@ class Log:
   def __init__(self, workdir: workdir_lib.Workdir, iteration: int):
     """Opens the log of a run that stands at `iteration`; later rows will be written anew."""
     self._drop_after(workdir.metrics, iteration)
-    self._file = workdir.metrics.open('a')
+    self._file = workdir.metrics.open('a', buffering=1)  # Whole lines, for whoever watches.
     self._board = tensorboardX.SummaryWriter(str(workdir.tensorboard), purge_step=iteration + 1)
 
   def write(self, rows: Iterable[Row]):

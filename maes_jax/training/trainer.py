@@ -49,10 +49,12 @@ class Trainer:
     config: resolved, no field of it is left to a preset.
     model: what is trained.
     frozen: top-level keys of the parameters that stay as they are.
+    window_size: iterations of one compiled call.
   """
   config: Config
   model: Model
   frozen: Collection[str] = ()
+  window_size: int = WINDOW
 
   def init(self, given: Mapping[str, Any] | None = None) -> TrainState:
     """A fresh population; `given` (no axis K) replaces top-level keys of each model's own."""
@@ -83,13 +85,13 @@ class Trainer:
     return (state.converged == NEVER) & (state.iteration < self.config.max_iterations)
 
   def window(self, state: TrainState) -> TrainState:
-    """`WINDOW` iterations of one model; a model that is done stays as it is."""
-    iterations = state.iteration + jnp.arange(WINDOW)
+    """`window_size` iterations of one model; a model that is done stays as it is."""
+    iterations = state.iteration + jnp.arange(self.window_size)
     start = (state.params, state.optimizer)
     (params, opt_state), batch_losses = lax.scan(
         lambda carry, i: self._iterate(carry, state.seed, i), start, iterations)
     trained = state._replace(
-        params=params, optimizer=opt_state, iteration=state.iteration + WINDOW,
+        params=params, optimizer=opt_state, iteration=state.iteration + self.window_size,
         loss=batch_losses.mean(), **self._record(state, iterations, batch_losses))
     return _where(self.active(state), trained, state)
 

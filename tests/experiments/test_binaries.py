@@ -156,3 +156,15 @@ def test_a_part_of_the_paper_from_nothing_to_its_record(launch, tmp_path):
   assert json.loads(record)['seeds'][0]['iterations'] == 100
   launch('reproduce', *flags, *small)
   assert (tmp_path / 'r' / 'plain' / 'E_S.json').read_bytes() == record
+
+
+def test_a_benchmark_writes_its_record(launch, tmp_path):
+  result = launch('benchmark', '--only=limits', f'--json={tmp_path}/b.json')
+  assert result.returncode == 0, result.stderr
+  record = json.loads((tmp_path / 'b.json').read_text())
+  assert record['limits']['one_core']['cores'] == 1 and record['rows'] == {}
+
+
+def test_an_unknown_part_of_the_benchmark(launch, tmp_path):
+  result = launch('benchmark', '--only=limit', f'--json={tmp_path}/b.json')
+  assert_one_line(result, "did you mean 'limits'")

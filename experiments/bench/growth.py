@@ -1,0 +1,44 @@
+"""How the time of one training iteration grows with the number and the size of everything."""
+
+from collections.abc import Callable, Mapping
+import functools
+import pathlib
+
+from experiments.bench import ours
+from experiments.bench import timing
+from maes_jax import figures
+
+_WINDOW = 10
+_train = functools.partial(ours.training, window=_WINDOW)
+
+
+def _all_of_length(length: int):
+  """Sequences of one length, in a memory that holds the longest of the curve."""
+  return _train(min_length=length, max_length=length, memory=400)
+
+
+# By axis: its values, and what is timed at each of them.
+CURVES: Mapping[str, tuple[tuple[int, ...], Callable[[int], timing.Workload]]] = {
+    'K, models side by side': ((1, 8, 32, 128), lambda seeds: _train(seeds=seeds)),
+    'N, memory addresses': ((30, 120, 480), lambda addresses: _train(memory=addresses)),
+    'T, length of the sequences': ((20, 80, 320), _all_of_length),
+    'B, sequences in a batch': ((1, 8, 64), lambda batch: _train(batch=batch)),
+}
+
+
+def measure(repeats: int) -> timing.Record:
+  """Seconds of an iteration of all models, as a span, by axis and value."""
+  return {axis: _measure(values, make, repeats) for axis, (values, make) in CURVES.items()}
+
+
+def draw(record: timing.Record, path: pathlib.Path):
+  """A panel for each axis."""
+  curves = {axis: [(int(value), *(1e3 * point[name] for name in ('median', 'low', 'high')))
+                   for value, point in points.items()] for axis, points in record.items()}
+  figures.growth(curves, 'milliseconds of one training iteration', path)
+
+
+def _measure(values, make, repeats):
+  sides = timing.interleave({str(value): make(value) for value in values}, repeats)
+  return {value: timing.span([taken / _WINDOW for taken in side['seconds']])
+          for value, side in sides.items()}

@@ -1,0 +1,91 @@
+"""Our side of the rows: training a population, the long test, logits for the comparison."""
+
+import pathlib
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from experiments.bench import timing
+from maes_jax import errors
+from maes_jax import evaluation
+from maes_jax import models
+from maes_jax import presets
+from maes_jax import randomness
+from maes_jax import tasks
+from maes_jax import trained
+from maes_jax.config import Config
+from maes_jax.config import WINDOW
+from maes_jax.encoder_solver import Model
+from maes_jax.encoder_solver import Params
+from maes_jax.training.trainer import Trainer
+
+TASK = 'serial_recall'
+ADDRESSES = Config().memory
+CHECKPOINT = pathlib.Path('checkpoints/E_S')
+NEVER_DONE = {'stop_loss': 0., 'max_iterations': 10**9}
+
+
+def config(model: str = 'maes', **options) -> Config:
+  """Training as the paper has it, lengths 3 to 20 from the start, that never ends."""
+  return presets.resolve(Config(
+      model=model, task=(TASK,), recipe='plain', **NEVER_DONE, **options))
+
+
+def training(
+    model: str = 'maes', seeds: int = 1, batch: int = 1, window: int = WINDOW, **options,
+) -> timing.Workload:
+  """Windows of iterations of a population; a unit is one iteration of one model."""
+  settings = config(model, seeds=seeds, batch_size=batch, **options)
+  trainer = Trainer(settings, models.build(settings), window_size=window)
+  state = trainer.init()
+
+  def run():
+    nonlocal state
+    state = trainer.train_population(state)
+    return float(jnp.mean(state.loss))
+  return timing.Workload(run, seeds * window)
+
+
+def validating(seeds: int = 10) -> timing.Workload:
+  """Validations as in training; a unit is the validation of one model."""
+  settings = config(seeds=seeds)
+  trainer = Trainer(settings, models.build(settings))
+  state = trainer.init()
+
+  def run():
+    jax.block_until_ready(trainer.validate_population(state))
+  return timing.Workload(run, seeds)
+
+
+def testing(addresses: int = 1024, length: int = 1000, batch: int = 32) -> timing.Workload:
+  """A batch of long sequences through a trained model; a unit is one sequence.
+
+  Raises:
+    UserError: the model is not right on every bit: then its speed means nothing.
+  """
+  restored = trained.load(CHECKPOINT)
+  tester = evaluation.Tester(restored.model, tasks.get(TASK), length, addresses, batch)
+
+  def run():
+    counts = tester.test(restored.params, length, batches=1)
+    if counts.bits_right != counts.bits:
+      raise errors.UserError(f'{CHECKPOINT} has {counts.bits - counts.bits_right} of '
+                             f'{counts.bits} bits wrong; use a model that has none')
+  return timing.Workload(run, batch)
+
+
+def untrained(name: str, **options) -> tuple[Model, Params]:
+  """A model as it is before training."""
+  model = models.build(config(name, **options))
+  return model, model.init(randomness.key(0, randomness.Stream.INIT), tasks.INPUTS)
+
+
+def logits(model: Model, params: Params, main: chex.Array, aux: chex.Array, addresses: int):
+  """Answers [T, B, Y] to sequences main and aux [T, B, X] without padding."""
+  valid = jnp.ones(len(main), bool)
+
+  def answer(main, aux):
+    encoded, _ = model.encode(params, main, valid, addresses)
+    return model.solve(params, TASK, encoded, aux, valid)[1].output
+  return jax.vmap(answer, in_axes=1, out_axes=1)(main, aux)

@@ -1,0 +1,79 @@
+"""The peers of each row, by name; the only file that needs the extra `bench`."""
+
+from collections.abc import Callable
+
+import dnc
+import numpy as np
+import torch
+from torch import nn
+
+from experiments.bench import ours
+from experiments.bench import timing
+from experiments.bench import torch_lstm
+from experiments.bench import torch_maes
+from experiments.bench import torch_ntm
+from experiments.bench import torch_training
+from maes_jax import errors
+
+CLOSE = 1e-5  # Outputs of ours and of a peer may differ by this on the same parameters.
+
+# Peers that can take over the parameters of our model of that name, given the memory size.
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    'maes': torch_maes.Maes,
+    'ntm': torch_ntm.Ntm,
+    'lstm': lambda addresses, **options: torch_lstm.Lstm(**options),
+}
+
+
+class Dnc(nn.Module):
+  """The DNC of the package `dnc`, with our sizes and an output layer."""
+
+  def __init__(self, addresses: int):
+    super().__init__()
+    # Without a GPU the package's own choice of device is the CPU.
+    self.dnc = dnc.DNC(10, 20, num_layers=1, num_hidden_layers=1, nr_cells=addresses,
+                       cell_size=10, read_heads=1, batch_first=False)
+    self.output = nn.Linear(10, 8)
+
+  def forward(self, main, aux):
+    """Logits [T, B, 8] from main and aux [T, B, 10]."""
+    answers, _ = self.dnc(torch.cat([main, aux]))
+    return self.output(answers[len(main):])
+
+
+def training(name: str, iterations: int, batch: int = 1) -> timing.Workload:
+  """Training of the peer of that name in eager PyTorch."""
+  return torch_training.training(_make(name), iterations, batch)
+
+
+def compiled_training(iterations: int, batch: int = 1) -> timing.Workload:
+  """MAES again, each cell's step through `torch.compile`."""
+  model = torch_maes.Maes(ours.ADDRESSES, step=torch.compile)
+  return torch_training.training(model, iterations, batch)
+
+
+def testing(addresses: int, length: int, batch: int) -> timing.Workload:
+  """The long test of MAES, forward only."""
+  return torch_training.testing(torch_maes.Maes(addresses), batch, length)
+
+
+def check(name: str) -> float:
+  """The largest difference between the outputs of our model and of its peer.
+
+  Raises:
+    UserError: it is not small; then their speeds must not be compared.
+  """
+  model, params = ours.untrained(name)
+  peer = _make(name)
+  peer.take(params, ours.TASK)
+  main, aux, _ = torch_training.draw(batch=2, length=20)
+  mine = ours.logits(model, params, main.numpy(), aux.numpy(), ours.ADDRESSES)
+  difference = float(np.abs(mine - peer(main, aux).detach().numpy()).max())
+  if not difference <= CLOSE:
+    raise errors.UserError(f'outputs of {name} and of its peer differ by {difference:.1e}, '
+                           f'more than {CLOSE:.0e}; mend the one that is wrong')
+  return difference
+
+
+def _make(name):
+  return Dnc(ours.ADDRESSES) if name == 'dnc' else MODELS[name](ours.ADDRESSES)

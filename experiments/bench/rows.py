@@ -1,0 +1,110 @@
+"""The rows of the benchmark: what is timed, against whom, and the work that it is on paper."""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import functools
+
+from experiments.bench import ours
+from experiments.bench import profile
+from experiments.bench import timing
+from experiments.bench import work
+from maes_jax import errors
+from maes_jax import windowed
+
+EAGER, COMPILED, PACKAGE = 'PyTorch', 'torch.compile', 'dnc'
+_MEAN_LENGTH = (3 + 20) / 2  # Of training sequences.
+_LONG = {'addresses': 1024, 'length': 1000, 'batch': 32}
+
+Make = Callable[[], timing.Workload]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """One line of the table.
+
+  Attributes:
+    name: what `--only` calls it.
+    what: the same for the reader.
+    unit: what is counted per second.
+    ours: makes our workload.
+    peers: makes those of the peers, by name.
+    checked: the model whose outputs must equal the peer's first; '' where they share no parameters.
+    works: the least work of one unit, by how it is counted.
+  """
+  name: str
+  what: str
+  unit: str
+  ours: Make
+  peers: Mapping[str, Make] = dataclasses.field(default_factory=dict)
+  checked: str = ''
+  works: Mapping[str, work.Work] = dataclasses.field(default_factory=dict)
+
+
+def measure(row: Row, repeats: int) -> timing.Record:
+  """Checks, times and profiles one row; see BENCHMARKS.md for what its record holds."""
+  equal_within = _peers().check(row.checked) if row.checked else None
+  workloads = {'ours': row.ours(), **{name: make() for name, make in row.peers.items()}}
+  sides = timing.interleave(workloads, repeats)
+  return {
+      'what': row.what, 'unit': row.unit, 'equal_within': equal_within, 'sides': sides,
+      'ratios': {name: timing.ratio(sides['ours'], sides[name]) for name in row.peers},
+      'works': {name: done._asdict() for name, done in row.works.items()},
+      'profile': profile.shares(workloads['ours'].run)}
+
+
+def learned(record: timing.Record) -> bool:
+  """Whether our training loss fell over the timed runs; what does not train has none."""
+  losses = record['sides']['ours'].get('losses')
+  return losses is None or losses[1] < losses[0]
+
+
+def _peers():
+  try:
+    from experiments.bench import peers
+  except ImportError as error:
+    raise errors.UserError(f'the peers of this row need {error.name}, which is not installed; '
+                           'run `make bench`, it installs them') from error
+  return peers
+
+
+def _peer(function, *args, **options) -> Make:
+  return lambda: getattr(_peers(), function)(*args, **options)
+
+
+def _train(seeds, batch):
+  iterations = 20 if batch == 1 else 10
+  return Row(
+      f'train_{batch}_{seeds}', f'MAES training, batch {batch}, K = {seeds}',
+      'iterations per model', functools.partial(ours.training, seeds=seeds, batch=batch),
+      {EAGER: _peer('training', 'maes', iterations, batch),
+       COMPILED: _peer('compiled_training', iterations, batch)},
+      checked='maes', works={'on paper': work.train_iteration(ours.ADDRESSES, batch, _MEAN_LENGTH)})
+
+
+def _baseline(name, peer, seeds, iterations, window, checked):
+  return Row(
+      name, f'{name.upper()} training, batch 1, K = {seeds}', 'iterations per model',
+      functools.partial(ours.training, name, seeds=seeds, window=window),
+      {peer: _peer('training', name, iterations)}, checked=checked)
+
+
+def _test():
+  works = {'the whole memory': _LONG['addresses'], 'the window': windowed.SIZE}
+  return Row(
+      'test', 'MAES test, 32 sequences of length 1000, N = 1024', 'sequences',
+      functools.partial(ours.testing, **_LONG), {EAGER: _peer('testing', **_LONG)},
+      checked='maes',
+      works={name: work.test_sequence(addresses, _LONG['batch'], _LONG['length'])
+             for name, addresses in works.items()})
+
+
+ROWS: dict[str, Row] = {row.name: row for row in (
+    *(_train(seeds, batch=1) for seeds in (1, 8, 32, 128)),
+    *(_train(seeds, batch=64) for seeds in (1, 10)),
+    _test(),
+    Row('validate', 'MAES validation, 64 sequences of length 64, N = 80, K = 10',
+        'validations', ours.validating),
+    _baseline('ntm', EAGER, seeds=10, iterations=10, window=100, checked='ntm'),
+    _baseline('dnc', PACKAGE, seeds=10, iterations=5, window=50, checked=''),
+    _baseline('lstm', EAGER, seeds=1, iterations=5, window=5, checked='lstm'),
+)}

@@ -1,0 +1,90 @@
+"""What the benchmark is held to, as ratios of one run, and the verdict on each."""
+
+from collections.abc import Callable
+import dataclasses
+import itertools
+
+from experiments.bench import rows
+from experiments.bench import timing
+from experiments.bench import work
+
+GOAL, ENOUGH, MISSED, OPEN = 'goal reached', 'reached', 'missed', 'not measured'
+_POPULATIONS = ('train_1_1', 'train_1_8', 'train_1_32', 'train_1_128')
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+  """One line: what, the bounds, their unit, and how to find the value in a record."""
+  what: str
+  at_least: float
+  goal: float
+  unit: str
+  value: Callable[[timing.Record], float]
+  less_is_better: bool = False
+
+  def judge(self, record: timing.Record) -> tuple[float | None, str]:
+    """The measured value and the verdict."""
+    try:
+      value = self.value(record)
+    except KeyError:
+      return None, OPEN
+    reached = [value <= bound if self.less_is_better else value >= bound
+               for bound in (self.at_least, self.goal)]
+    return value, GOAL if reached[1] else ENOUGH if reached[0] else MISSED
+
+
+def limit_share(record: timing.Record, row: str, counted: str) -> float:
+  """The least time that the work of a row can take, as a share of the time that it takes."""
+  cores = record['limits']['all_cores']
+  measured = record['rows'][row]
+  least = work.Work(**measured['works'][counted]).seconds(
+      cores['flops_per_second'], cores['cache_bytes_per_second'])
+  return least * measured['sides']['ours']['rate']['median']
+
+
+def _ratio(row, peer=rows.EAGER):
+  return lambda record: record['rows'][row]['ratios'][peer]['median']
+
+
+def _rates(record):
+  return [record['rows'][row]['sides']['ours']['rate']['median'] for row in _POPULATIONS]
+
+
+def _whole_fall(record):
+  first, *_, last = _rates(record)
+  return last / first
+
+
+def _smallest_fall(record):
+  return min(after / before for before, after in itertools.pairwise(_rates(record)))
+
+
+def _share(row, counted):
+  return lambda record: 100 * limit_share(record, row, counted)
+
+
+def _launch(which):
+  return lambda record: record['launch'][f'{which}_seconds']['median']
+
+
+TARGETS = [
+    Target('training, batch 1, K = 32, against PyTorch', 100, 300, '×', _ratio('train_1_32')),
+    Target('training, batch 1, K = 1, against PyTorch', 25, 60, '×', _ratio('train_1_1')),
+    Target('training, batch 64, K = 10, against PyTorch', 6, 20, '×', _ratio('train_64_10')),
+    Target('test at length 1000, against PyTorch', 8, 40, '×', _ratio('test')),
+    Target('NTM training, K = 10, against PyTorch', 50, 50, '×', _ratio('ntm')),
+    Target('DNC training, K = 10, against the package `dnc`', 50, 50, '×',
+           _ratio('dnc', rows.PACKAGE)),
+    Target('LSTM training, against `torch.nn.LSTM`', 1, 1.5, '×', _ratio('lstm')),
+    Target('cost per model, its smallest fall from one K to the next', 1, 1, '×', _smallest_fall),
+    Target('cost per model, its fall from K = 1 to K = 128', 1, 4, '×', _whole_fall),
+    Target('launch to first metric, filled cache', 6, 3, 's', _launch('warm'), True),
+    Target('launch to first metric, empty cache', 20, 10, 's', _launch('cold'), True),
+    Target('`make demo` after the install, empty cache', 90, 45, 's',
+           lambda record: record['demo']['seconds'], True),
+    Target('share of the limit, training K = 32', 10, 30, '%', _share('train_1_32', 'on paper')),
+    Target('share of the limit, test, work on the whole memory counted', 15, 50, '%',
+           _share('test', 'the whole memory')),
+    Target('share of the limit, test, work on the window alone counted', 15, 50, '%',
+           _share('test', 'the window')),
+]

@@ -1,0 +1,70 @@
+"""What the PyTorch peers share: data, a training iteration, as many threads as suit them best."""
+
+from collections.abc import Callable
+import os
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from experiments.bench import timing
+
+CLIP = 10.
+LEARNING_RATE = 0.01
+
+
+def draw(batch: int, length: int, generator: torch.Generator | None = None):
+  """Serial Recall: main and aux [T, B, 10] and the targets [T - 1, B, 8], T = length + 1."""
+  items = torch.randint(0, 2, (length, batch, 8), generator=generator, dtype=torch.float32)
+  main, aux = torch.zeros(2, length + 1, batch, 10)
+  main[0, :, 0] = aux[0, :, 1] = 1
+  main[1:, :, 2:] = items
+  return main, aux, items
+
+
+def loss(model: nn.Module, main, aux, targets) -> torch.Tensor:
+  """Mean cross-entropy of the answers; the marker's, the first, does not count."""
+  return F.binary_cross_entropy_with_logits(model(main, aux)[1:], targets)
+
+
+def training(model: nn.Module, iterations: int, batch: int = 1) -> timing.Workload:
+  """Trains on lengths 3 to 20, one length a batch: that spares it the masks and the padding."""
+  parameters = list(model.parameters())
+  adam = torch.optim.Adam(parameters, LEARNING_RATE, fused=True)
+
+  def iterate():
+    length = int(torch.randint(3, 21, ()))
+    value = loss(model, *draw(batch, length))
+    adam.zero_grad()
+    value.backward()
+    nn.utils.clip_grad_value_(parameters, CLIP)
+    adam.step()
+    return value.item()
+
+  return with_best_threads(lambda: sum(iterate() for _ in range(iterations)) / iterations,
+                           iterations)
+
+
+def testing(model: nn.Module, batch: int, length: int) -> timing.Workload:
+  """One batch of sequences through the model, without gradients."""
+  main, aux, _ = draw(batch, length)
+
+  def run():
+    with torch.no_grad():
+      model(main, aux)
+  return with_best_threads(run, batch)
+
+
+def with_best_threads(run: Callable[[], float | None], units: int) -> timing.Workload:
+  """The workload, on one core or on all: whichever is faster after the first run."""
+  chosen = [1]
+
+  def run_on(threads):
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    return run()
+
+  def choose():
+    chosen[0] = min((1, os.cpu_count()), key=lambda n: timing.seconds(lambda: run_on(n))[0])
+
+  return timing.Workload(lambda: run_on(chosen[0]), units, choose)

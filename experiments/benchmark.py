@@ -1,0 +1,71 @@
+"""Measures speed side by side with the peers, and both against what the machine can do.
+
+  python -m experiments.benchmark --json=results/benchmark.json
+  python -m experiments.benchmark --only=train_1_32,limits --repeats=3 --json=/tmp/benchmark.json
+
+Run it on an idle machine; `experiments.ledger` makes BENCHMARKS.md of the record.
+"""
+
+import functools
+import importlib.metadata
+import pathlib
+import sys
+import time
+
+from absl import flags
+import jax
+
+from experiments import cli
+from experiments.bench import growth
+from experiments.bench import launch
+from experiments.bench import limits
+from experiments.bench import rows
+from experiments.paper import records
+from maes_jax import errors
+from maes_jax.training import workdir
+
+# What is measured besides the rows, given the number of repeats.
+_PARTS = {'limits': lambda repeats: limits.measure(),
+          'launch': lambda repeats: launch.measure(min(repeats, 2)),
+          'demo': lambda repeats: launch.demo(),
+          'growth': growth.measure}
+
+_ONLY = flags.DEFINE_list(
+    'only', [*_PARTS, *rows.ROWS], 'Rows and parts to measure, with commas; default: all.')
+_REPEATS = flags.DEFINE_integer('repeats', 5, 'Turns that ours and the peers take.', lower_bound=1)
+_JSON = flags.DEFINE_string('json', None, 'File for the record.', required=True)
+
+
+def main():
+  jax.config.update('jax_enable_compilation_cache', False)  # Compiling is measured, too.
+  path, start = pathlib.Path(_JSON.value), time.monotonic()
+  record = {'machine': records.machine(), 'versions': _versions(), 'repeats': _REPEATS.value,
+            'rows': {}}
+  for name, measure in [(name, _find(name)) for name in _ONLY.value]:
+    print(f'{name} ...', file=sys.stderr, flush=True)
+    part_of = record['rows'] if name in rows.ROWS else record
+    part_of[name] = measure(_REPEATS.value)
+    record['seconds'] = round(time.monotonic() - start)
+    workdir.write_result(path, record)  # Whoever stops here keeps what was measured.
+  lazy = [name for name, row in record['rows'].items() if not rows.learned(row)]
+  if lazy:
+    raise errors.UserError(f'the training loss did not fall in {", ".join(lazy)}; the record is '
+                           'written, but a speed without learning means nothing')
+
+
+def _find(name):
+  """How to measure a row or a part, given the number of repeats."""
+  measures = {**{row: functools.partial(rows.measure, rows.ROWS[row]) for row in rows.ROWS},
+              **_PARTS}
+  return errors.pick('part of the benchmark', name, measures)
+
+
+def _versions():
+  """Those of our record, and of the peers where they are installed."""
+  installed = {dist.name: dist.version for dist in importlib.metadata.distributions()}
+  return records.versions() | {
+      name: installed[name] for name in ('torch', 'dnc') if name in installed}
+
+
+if __name__ == '__main__':
+  cli.run(main)

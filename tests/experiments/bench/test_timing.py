@@ -1,0 +1,51 @@
+"""Turns, spans and ratios, on workloads whose duration is scripted."""
+
+import pytest
+
+from experiments.bench import timing
+
+
+@pytest.fixture
+def clock(monkeypatch):
+  """A clock that only workloads move."""
+  now = [0.]
+  monkeypatch.setattr(timing.time, 'perf_counter', lambda: now[0])
+  return now
+
+
+def workload(clock, durations, log, name, losses=None):
+  """Takes the scripted durations in turn."""
+  durations, losses = iter(durations), iter(losses or [None] * 99)
+
+  def run():
+    log.append(name)
+    clock[0] += next(durations)
+    return next(losses)
+  return timing.Workload(run, 6, lambda: log.append(f'tune {name}'))
+
+
+def test_the_parties_take_turns_after_one_run_each(clock):
+  log = []
+  timing.interleave({'a': workload(clock, [1] * 3, log, 'a'),
+                     'b': workload(clock, [1] * 3, log, 'b')}, repeats=2)
+  assert log == ['a', 'b', 'tune a', 'tune b', 'a', 'b', 'a', 'b']
+
+
+def test_the_first_run_counts_for_compiling_alone(clock):
+  sides = timing.interleave({'a': workload(clock, [9, 1, 3, 2], [], 'a')}, repeats=3)
+  assert sides['a']['seconds'] == [1, 3, 2]
+  assert sides['a']['rate'] == {'median': 3, 'low': 2, 'high': 6}
+  assert sides['a']['compile_seconds'] == 7
+
+
+def test_ratios_are_formed_turn_by_turn(clock):
+  """Both slow down by the same in the second turn: the ratio does not change."""
+  sides = timing.interleave({'ours': workload(clock, [1, 1, 10], [], 'ours'),
+                             'peer': workload(clock, [1, 5, 50], [], 'peer')}, repeats=2)
+  assert timing.ratio(sides['ours'], sides['peer']) == {'median': 5, 'low': 5, 'high': 5}
+
+
+def test_losses_are_those_of_the_first_and_of_the_last_run(clock):
+  sides = timing.interleave(
+      {'a': workload(clock, [1] * 3, [], 'a', [.7, .6, .5])}, repeats=2)
+  assert sides['a']['losses'] == [.7, .5]
