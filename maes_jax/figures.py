@@ -103,6 +103,34 @@ def growth(curves: Mapping[str, Sequence[tuple[float, ...]]], ylabel: str, path:
   save(figure, path)
 
 
+def generalisation(
+    curves: Mapping[str, Mapping[str, Mapping[int, float]]],  # by panel, line and length
+    trained_to: int,
+    path: pathlib.Path,
+):
+  """Share of right bits over the length of the sequences; a panel per task, a line per model."""
+  figure, axes = plt.subplots(
+      1, len(curves), figsize=(2.7 * len(curves), 3.2), layout='constrained', sharey=True)
+  names = sorted({name for lines in curves.values() for name in lines})
+  for axis, (title, lines) in zip(axes, curves.items()):
+    for name, points in lines.items():
+      style = names.index(name)
+      axis.plot(points.keys(), points.values(), color=COLOURS[style], marker='osD^v<'[style],
+                markersize=4, linewidth=1.4, label=name)
+    axis.axvline(trained_to, color='0.6', linestyle=':', linewidth=1)
+    axis.axhline(0.5, color='0.6', linestyle='--', linewidth=1)
+    axis.set(xscale='log', xlabel='items', title=title, ylim=(0.4, 1.03))
+    axis.grid(alpha=0.3)
+  axes[0].set_ylabel('share of right bits')
+  handles = {label: handle for axis in axes
+             for handle, label in zip(*axis.get_legend_handles_labels())}
+  figure.legend(handles.values(), handles.keys(), loc='outside lower center',
+                ncols=len(handles), frameon=False)
+  figure.suptitle(f'The best of each population, trained on up to {trained_to} items (dotted); '
+                  'dashed: guessing')
+  save(figure, path)
+
+
 def _heat(axis, values, xlabel, title, colours, low=None, high=None):
   axis.set(xlabel=xlabel, title=title)
   return axis.imshow(values, aspect='auto', origin='lower', cmap=colours, vmin=low, vmax=high,

@@ -88,14 +88,21 @@ def load_encoder(config: Config) -> Params:
     UserError: no intact checkpoint is there, or its encoder is not of this config's model.
   """
   source = load(config.encoder, config.encoder_model, only='encoder')
-  if source.model.encoder != models.build(config).encoder or source.config.model != config.model:
-    raise errors.UserError(
-        f'the encoder in {config.encoder} is {source.config.model} {_sizes(source.model.encoder)}, '
-        f'not {config.model} {_sizes(models.build(config).encoder)}; give the same sizes')
+  found = _describe(source.config.model, source.model.encoder)
+  wanted = _describe(config.model, models.build(config).encoder)
+  if found != wanted:
+    raise errors.UserError(f'the encoder in {config.encoder} is {found}, not {wanted}; '
+                           'give the same options')
   return source.params['encoder']
 
 
-def _sizes(cell) -> str:
-  hidden = ('parent', 'name', 'outputs')
-  return ', '.join(f'{field.name}={getattr(cell, field.name)}'
-                   for field in dataclasses.fields(cell) if field.name not in hidden)
+# Where parameters start from, which is past once they are trained.
+_INITIAL = ('write_bias', 'gamma_bias', 'latch')
+
+
+def _describe(name, cell) -> str:
+  """The model and those of its cell's options that its parameters depend on."""
+  hidden = ('parent', 'name', 'outputs', *_INITIAL)
+  options = ', '.join(f'{field.name}={getattr(cell, field.name)}'
+                      for field in dataclasses.fields(cell) if field.name not in hidden)
+  return f'{name} {options}'

@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 
 from experiments import look
+from experiments.paper import claims
 from experiments.paper import records
 from experiments.paper import runs
 from maes_jax import config
@@ -74,6 +75,23 @@ def _repeated(results, checkpoints, path):
   figures.words(stored, 'One item repeated 100 times, as stored', path)
 
 
+_FAMILIES = {'MAES': 'E_J', 'NTM': 'ntm', 'DNC': 'dnc', 'LSTM': 'lstm'}
+
+
+def _generalisation(results, checkpoints, path):
+  """Table 2 as curves over length, of every family of models that was measured."""
+  del checkpoints
+  curves = {task: {} for task in runs.PAPER_TASKS}
+  for family, prefix in _FAMILIES.items():
+    for task in runs.PAPER_TASKS:
+      record = records.read(results, f'{prefix}-{task}')
+      if record is not None:
+        curve = claims.best(record)['test'][task]['curve']
+        curves[task][family] = {int(length): share for length, share in curve.items()}
+  titles = {task.replace('_', ' '): lines for task, lines in curves.items()}
+  figures.generalisation(titles, config.Config().max_length, path)
+
+
 FIGURES: dict[str, Figure] = {
     'memory_at_work': Figure(_at_work, models=('E_S',)),
     'figure4': _training('E_S', 'Figure 4: MAES on Serial Recall, end to end (E_S)'),
@@ -84,4 +102,5 @@ FIGURES: dict[str, Figure] = {
         'E_J-sequence_comparison', 'Figure 11: Sequence Comparison on the frozen E_J'),
     'figure12': _training(
         'E_J-sequence_equality', 'Figure 12: Sequence Equality on the frozen E_J'),
+    'table2': Figure(_generalisation, records=tuple(f'E_J-{task}' for task in runs.PAPER_TASKS)),
 }

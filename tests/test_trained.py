@@ -1,0 +1,36 @@
+"""Encoders taken over from the shipped models."""
+
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+
+from maes_jax import errors
+from maes_jax import presets
+from maes_jax import trained
+from maes_jax.config import Config
+
+SHIPPED = pathlib.Path(__file__).parents[1] / 'checkpoints'
+
+
+def config(**options):
+  return presets.resolve(Config(task=('odd_recall',), encoder=str(SHIPPED / 'E_J'), **options))
+
+
+@pytest.mark.parametrize('recipe', ['short_first', 'plain'])
+def test_an_encoder_serves_whatever_recipe_trained_it(recipe):
+  """Recipes differ in where parameters start from, which is past once they are trained."""
+  encoder = trained.load_encoder(config(recipe=recipe))
+  whole = trained.load(SHIPPED / 'E_J').params
+  jax.tree.map(np.testing.assert_array_equal, encoder, whole['encoder'])
+
+
+@pytest.mark.parametrize('options, words', [
+    ({'units': 4}, 'units=5.* not .*units=4'),
+    ({'line3': 'move_first'}, 'line3=write_first.* not .*line3=move_first'),
+    ({'model': 'ntm'}, 'is maes .* not ntm'),
+])
+def test_an_encoder_of_another_kind_is_refused(options, words):
+  with pytest.raises(errors.UserError, match=words):
+    trained.load_encoder(config(**options))
