@@ -5,6 +5,7 @@
 """
 
 import concurrent.futures
+import os
 import pathlib
 import subprocess
 import sys
@@ -46,11 +47,27 @@ def main():
 
 
 def _in_processes(names):
-  with concurrent.futures.ThreadPoolExecutor(_JOBS.value) as pool:
+  shares = iter(_shares(_JOBS.value))
+  with concurrent.futures.ThreadPoolExecutor(
+      _JOBS.value, initializer=lambda: _take(next(shares))) as pool:
     failed = [name for name, ok in zip(names, pool.map(_in_process, names)) if not ok]
   if failed:
     raise errors.UserError(f'not finished: {", ".join(failed)} (the reason stands above); '
                            'run the same command again to go on')
+
+
+def _shares(jobs):
+  """The cores of this process, dealt out; several jobs share one where there are too few."""
+  cores = sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else []
+  return [set(cores[job::jobs]) or set(cores[job % len(cores):][:1]) if cores else set()
+          for job in range(jobs)]
+
+
+def _take(cores):
+  """Keeps this thread, and the processes that it starts, on these cores: two programs that each
+  spread over all cores wait for each other most of the time."""
+  if cores:
+    os.sched_setaffinity(0, cores)
 
 
 def _in_process(name) -> bool:
