@@ -11,7 +11,6 @@ import numpy as np
 from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import models
-from maes_jax import presets
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
@@ -55,7 +54,7 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') 
     UserError: no intact run is there, or the population has no such model.
   """
   workdir = Workdir(pathlib.Path(path))
-  config = presets.resolve(workdir.read_config())  # Older runs lack the newer options.
+  config = workdir.read_config()
   model = models.build(config)
   _, saved = checkpoints.restore(workdir.checkpoints, _wanted(Trainer(config, model), only))
   index = best(saved) if index is None else index

@@ -9,6 +9,7 @@ from typing import Any
 
 from maes_jax import config as config_lib
 from maes_jax import errors
+from maes_jax import presets
 from maes_jax.config import Config
 
 
@@ -42,7 +43,7 @@ class Workdir:
                              'choose a folder that you may write to') from error
 
   def read_config(self) -> Config:
-    """The config of the run that lives here."""
+    """The config of the run that lives here; options that it does not name yet are resolved."""
     try:
       values = json.loads(self._config_file.read_text())
     except OSError as error:
@@ -51,7 +52,7 @@ class Workdir:
     except ValueError as error:
       raise errors.UserError(f'{self._config_file} is damaged ({error}); '
                              'restore it from a copy or train again') from error
-    return Config.from_dict(values)
+    return presets.resolve(Config.from_dict(values))
 
   @property
   def _config_file(self):

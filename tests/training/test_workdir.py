@@ -6,11 +6,12 @@ import json
 import pytest
 
 from maes_jax import errors
+from maes_jax import presets
 from maes_jax.config import Config
 from maes_jax.training import workdir as workdir_lib
 from maes_jax.training.workdir import Workdir
 
-CONFIG = Config(seeds=2, task_weights=(1.,))
+CONFIG = presets.resolve(Config(seeds=2, task_weights=(1.,)))
 
 
 @pytest.fixture
@@ -37,10 +38,19 @@ def test_same_config_may_come_again(claimed):
   assert contents(claimed.path) == before
 
 
+def test_a_run_from_before_an_option_existed_goes_on(claimed):
+  file = claimed.path / 'config.json'
+  values = json.loads(file.read_text())
+  del values['half_life']
+  file.write_text(json.dumps(values))
+  claimed.claim(CONFIG)
+  assert claimed.read_config() == CONFIG
+
+
 def test_other_config_is_an_error_that_names_the_fields_and_changes_nothing(claimed):
   before = contents(claimed.path)
   other = dataclasses.replace(CONFIG, seeds=3, learning_rate=.5)
-  with pytest.raises(errors.UserError, match=r'seeds: 2, not 3; learning_rate: None, not 0.5'):
+  with pytest.raises(errors.UserError, match=r'seeds: 2, not 3; learning_rate: 0.02, not 0.5'):
     claimed.claim(other)
   assert contents(claimed.path) == before
 
