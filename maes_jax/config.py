@@ -82,8 +82,8 @@ class Config:
   warmup: int | None = _field(
       None, 'Iterations in which the learning rate rises from 0.', minimum=0)
   half_life: int | None = _field(
-      None, 'Iterations in which the learning rate halves once lengths are full; 0: never.',
-      minimum=0)
+      None, 'Iterations in which the learning rate halves, five times at most, once lengths are '
+      'full; 0: it does not.', minimum=0)
   b2: float | None = _field(None, "Adam's decay of the second moment.", minimum=0.)
   clip: float = _field(10., 'Gradients are clipped element by element to this.', minimum=0.)
   stop_loss: float = _field(

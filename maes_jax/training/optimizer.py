@@ -9,6 +9,8 @@ import optax
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Params
 
+HALVINGS = 5
+
 
 def make(config: Config, params: Params, frozen: Collection[str]) -> optax.GradientTransformation:
   """The optimizer of one model.
@@ -26,10 +28,14 @@ def make(config: Config, params: Params, frozen: Collection[str]) -> optax.Gradi
 
 
 def learning_rate(config: Config) -> optax.Schedule:
-  """Rises from 0 in `warmup` iterations; halves every `half_life` once lengths are full."""
+  """Rises from 0 in `warmup` iterations; halves every `half_life` once lengths are full.
+
+  It halves `HALVINGS` times at most, so that a model that learns late still moves.
+  """
   rise = optax.linear_schedule(0, 1, config.warmup) if config.warmup else lambda count: 1.
   fall = optax.exponential_decay(
-      config.learning_rate, config.half_life, 0.5, transition_begin=config.full_range_from)
+      config.learning_rate, config.half_life, 0.5, transition_begin=config.full_range_from,
+      end_value=config.learning_rate / 2**HALVINGS)
   return lambda count: rise(count) * fall(count)
 
 

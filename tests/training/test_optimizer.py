@@ -113,8 +113,9 @@ class TestFrozen:
 def test_rate_halves_from_full_lengths_on():
   config = dataclasses.replace(
       CONFIG, learning_rate=.8, warmup=10, half_life=100, hold=30, grow=20)
-  rates = [float(optimizer.learning_rate(config)(count)) for count in (0, 5, 50, 150, 250)]
-  np.testing.assert_allclose(rates, [0, .4, .8, .4, .2], rtol=1e-6)
+  counts = (0, 5, 50, 150, 250, 550, 10_000)
+  rates = [float(optimizer.learning_rate(config)(count)) for count in counts]
+  np.testing.assert_allclose(rates, [0, .4, .8, .4, .2, .025, .025], rtol=1e-6)
 
 
 def test_no_half_life_keeps_the_rate():
