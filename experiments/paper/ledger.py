@@ -111,7 +111,10 @@ def _found(results):
 def _summary(found):
   yield '| run | seeds that succeed | iterations, median [min–max] | bits right at length 1000 |'
   yield '|---|---|---|---|'
-  for name, record in found.items():
+  for name in (*_ENCODERS, *_JOINT):
+    if name not in found:
+      continue
+    record = found[name]
     wins = f'{sum(map(claims.succeeded, record["seeds"]))} of {len(record["seeds"])}'
     accuracy = claims.span(claims.accuracies(record), '{:.2%}')
     yield f'| {name} | {wins} | {claims.span(claims.iterations(record))} | {accuracy} |'
