@@ -32,7 +32,7 @@ _RECIPES = {
 # sequences. Sequences of 1 to 3 items teach to compare; hidden units that hold on to what they saw,
 # and a rate that falls, to remember every item.
 _ONE_ANSWER = {
-    'start_min_length': 1, 'start_length': 3, 'hold': 500, 'grow': 500, 'half_life': 700,
+    'start_min_length': 1, 'start_length': 3, 'hold': 500, 'grow': 2000, 'half_life': 300,
     'latch': 3.}
 _CELLS = {
     ('maes', 'short_first'): {'write_bias': -3., 'gamma_bias': -3.},
