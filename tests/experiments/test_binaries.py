@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 
+from PIL import Image
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -74,6 +75,37 @@ def test_evaluation_counts_every_bit_and_draws(launch, joint, tmp_path):
   assert (counted['sequences'], counted['bits']) == (15, 15 * 7 * 8)
   assert counted['bit_accuracy'] == counted['bits_right'] / counted['bits']
   assert (tmp_path / 'a.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_inspection_writes_a_page_a_picture_and_a_film(launch, joint, tmp_path):
+  path, _, _ = joint
+  files = [tmp_path / 'new' / f'memory.{kind}' for kind in ('html', 'png', 'gif')]
+  result = launch('inspect', f'--checkpoint={path}', '--task=reverse_recall', '--length=3',
+                  *(f'--{file.suffix[1:]}={file}' for file in files))
+  assert result.returncode == 0, result.stderr
+  assert 'of 24 bits wrong' in result.stdout
+  starts = [file.read_bytes()[:15] for file in files]
+  assert [b'<!DOCTYPE html>'.startswith(starts[0]), starts[1][:4], starts[2][:6]] == [
+      True, b'\x89PNG', b'GIF89a']
+  with Image.open(files[2]) as film:
+    assert film.n_frames == 8
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    ((), ('nothing to write', '--html=FILE')),
+    (('--html=/proc/memory.html',), ('cannot write /proc/memory.html',)),
+    (('--html=x.html', '--length=5000'), ('25,000,000', 'use a length of at most 248 ')),
+    (('--html=x.html', '--length=20', '--memory=20'), ('at least 21',)),
+])
+def test_wrong_inspections_get_one_line(launch, joint, flags, words):
+  assert_one_line(
+      launch('inspect', f'--checkpoint={joint[0]}', '--task=reverse_recall', *flags), *words)
+
+
+def test_a_shipped_model_goes_by_its_name(launch, tmp_path):
+  result = launch('inspect', '--checkpoint=E_J', '--task=serial_recall', f'--png={tmp_path}/a.png')
+  assert result.returncode == 0, result.stderr
+  assert ': 0 of 160 bits wrong' in result.stdout
 
 
 def test_transfer_trains_a_solver_of_another_task(launch, joint, tmp_path):
