@@ -7,6 +7,7 @@ import pathlib
 import sys
 import types
 import typing
+from typing import Any
 
 from absl import app
 from absl import flags
@@ -14,8 +15,6 @@ from absl import logging
 import jax
 
 from maes_jax import errors
-from maes_jax import models
-from maes_jax import presets
 from maes_jax.config import Config
 
 _CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'maes_jax'
@@ -47,14 +46,12 @@ def define_config_flags(leave_out: Collection[str] = ()):
 
 
 def config_from_flags() -> Config:
-  """The resolved config that the flags give, checked before anything is written."""
+  """The config that the flags give."""
   names = [field.name for field in dataclasses.fields(Config) if field.name in flags.FLAGS]
-  values = {name: flags.FLAGS[name].value for name in names}
+  values: dict[str, Any] = {name: flags.FLAGS[name].value for name in names}
   values['task'] = tuple(values['task'])
   values['task_weights'] = tuple(_number(weight) for weight in values['task_weights'])
-  config = presets.resolve(Config(**values))
-  models.check(config)
-  return config
+  return Config(**values)
 
 
 def _define(field, hint):

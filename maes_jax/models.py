@@ -34,7 +34,7 @@ class Family:
 
 # XOR of two words needs a hidden layer (section 4.1); Reverse Recall starts where the encoder
 # ended (section 4.3); Odd Recall must jump by two (section 5.2).
-_MAES_SOLVERS = {
+_MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'reverse_recall': {'keep_attention': True},
     'odd_recall': {'shift_range': 2},
     'sequence_comparison': {'output_hidden': 10},
