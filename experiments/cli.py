@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 import dataclasses
+import importlib
 import os
 import pathlib
 import sys
@@ -14,9 +15,12 @@ from absl import flags
 from absl import logging
 import jax
 
+from experiments import usage
 from maes_jax import errors
 from maes_jax.config import Config
 
+_PLUGINS = flags.DEFINE_list(
+    'plugins', [], 'Modules of your own to import first: they register tasks and models.')
 _CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'maes_jax'
 
 
@@ -26,11 +30,21 @@ def run(main: Callable[[], None]):
     if not flags.FLAGS['verbosity'].present:
       logging.set_verbosity(logging.WARNING)
     try:
+      _import_plugins()
       main()
     except errors.UserError as error:
       fail(error)
   _keep_compiled_code()
   app.run(guarded, flags_parser=_parse)
+
+
+def _import_plugins():
+  for name in _PLUGINS.value:
+    try:
+      importlib.import_module(name)
+    except ModuleNotFoundError as error:
+      raise errors.UserError(f'plugin {name!r} cannot be imported ({error}); name a module in '
+                             'this folder or an installed one') from error
 
 
 def fail(error: Exception):
@@ -80,6 +94,9 @@ def _number(text):
 
 
 def _parse(argv):
+  if '--help' in argv[1:]:
+    print(usage.text())
+    sys.exit(0)
   try:
     rest = flags.FLAGS(argv)
     if len(rest) > 1:

@@ -57,7 +57,8 @@ _MODULES = {
     'record': 'recording', 'load': 'trained', 'shipped': 'trained', 'train': 'training.run'}
 _SUBMODULES = ('models', 'tasks')
 
-__all__ = sorted([*_MODULES, *_SUBMODULES])
+__all__ = ['Config', 'Tester', 'UserError', 'build', 'load', 'models', 'record', 'shipped', 'tasks',
+           'train']
 
 
 def __getattr__(name: str) -> Any:

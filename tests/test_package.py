@@ -47,7 +47,8 @@ def test_shipped_models_load_without_the_clone(installed, tmp_path):
   assert done.returncode == 0, done.stderr
   where, names, task = done.stdout.splitlines()
   assert where.startswith(str(installed))
-  assert names == str(sorted(path.parent.name for path in (ROOT / 'checkpoints').glob('*/config.json')))
+  shipped = (ROOT / 'checkpoints').glob('*/config.json')
+  assert names == str(sorted(path.parent.name for path in shipped))
   assert task == "('serial_recall',)"
 
 

@@ -1,5 +1,6 @@
 """Every binary run for real, as a user would, right and wrong."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -8,6 +9,8 @@ import sys
 
 from PIL import Image
 import pytest
+
+from maes_jax.config import Config
 
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = ('--hold=0', '--grow=0', '--start_length=5', '--max_length=5', '--memory=8',
@@ -140,6 +143,7 @@ def test_an_encoder_of_other_sizes_is_refused(launch, joint, tmp_path):
     ('--task=odd_recall,odd_recall', ('each once',)),
     ('--layers=2', ('layers',)),
     ('--tsk=odd_recall', ('tsk',)),
+    ('--plugins=no_such_module', ('no_such_module',)),
 ])
 def test_wrong_flags_get_one_line_and_write_nothing(launch, tmp_path, flag, words):
   assert_one_line(launch('train', f'--workdir={tmp_path}/run', flag), *words)
@@ -200,3 +204,16 @@ def test_a_benchmark_writes_its_record(launch, tmp_path):
 def test_an_unknown_part_of_the_benchmark(launch, tmp_path):
   result = launch('benchmark', '--only=limit', f'--json={tmp_path}/b.json')
   assert_one_line(result, "did you mean 'limits'")
+
+
+@pytest.mark.parametrize('binary', ['train', 'transfer', 'evaluate', 'inspect', 'reproduce'])
+def test_help_fits_a_screen(launch, binary):
+  result = launch(binary, '--help')
+  assert result.returncode == 0, result.stderr
+  lines = result.stdout.splitlines()
+  assert len(lines) <= 40
+  assert max(map(len, lines)) <= 100
+  assert f'python -m experiments.{binary} --' in result.stdout
+  if binary == 'transfer':  # It has a flag for every field.
+    words = result.stdout.replace('=', ' ').split()
+    assert all(words.count(f'--{field.name}') >= 1 for field in dataclasses.fields(Config))
