@@ -1,5 +1,7 @@
 """All that one model does on one sequence, step by step: what pages and pictures are made from."""
 
+import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
@@ -46,20 +48,67 @@ class Recording(NamedTuple):
     return int(self.asked.sum()) * self.targets.shape[1]
 
 
+@dataclasses.dataclass(frozen=True)
+class Recorder:
+  """Records models of one kind; one compiled program serves all of them.
+
+  Attributes:
+    model: the kind of model; parameters are an argument of `record`.
+    task: which of its solvers answers.
+    length: n, items of the sequence.
+    addresses: N, the memory size.
+  """
+  model: Model
+  task: tasks.Task
+  length: int
+  addresses: int
+
+  @functools.cached_property
+  def sees(self) -> bool:
+    """Whether the model has a memory to look at."""
+    return hasattr(self._first_state, 'memory')
+
+  def record(self, params: Params, seed: int = 0) -> Recording:
+    """Records one random sequence.
+
+    Raises:
+      UserError: the model has no memory, or there is too much of it (see `MOST`).
+    """
+    self._check()
+    episode = tasks.sample(
+        self.task, randomness.key(seed, randomness.Stream.TEST), self.length, self.length)
+    encoding, solving = jax.device_get(self._trace(params, episode))
+    return _recording(jax.device_get(episode), encoding, solving)
+
+  @functools.cached_property
+  def _trace(self):
+    return jax.jit(lambda params, episode: self.model.trace(
+        params, self.task.name, episode, self.addresses)[1:])
+
+  @functools.cached_property
+  def _first_state(self):
+    return jax.eval_shape(lambda: self.model.encoder.initial_state(self.addresses))
+
+  def _check(self):
+    if not self.sees:
+      raise errors.UserError('this model has no memory to look at; choose one that has, e.g. maes')
+    size, width = self._first_state.memory.size, self._first_state.memory.shape[0]
+    numbers = 2 * (self.length + 1) * size
+    if numbers > MOST:
+      raise errors.UserError(
+          f'length {self.length:,} with {self.addresses:,} addresses of width {width} makes '
+          f'{numbers:,} numbers, more than the {MOST:,} that can be shown; use a length of '
+          f'at most {max(MOST // (2 * size) - 1, 0):,} or fewer addresses')
+
+
 def record(
     model: Model, params: Params, task: tasks.Task, length: int, addresses: int, seed: int = 0,
 ) -> Recording:
-  """Runs a model on one random sequence of `length` items in a memory of `addresses` words.
+  """`Recorder.record` for once: one random sequence of `length` items, N = `addresses`."""
+  return Recorder(model, task, length, addresses).record(params, seed)
 
-  Raises:
-    UserError: the model has no memory, or there is too much of it (see `MOST`).
-  """
-  key = randomness.key(seed, randomness.Stream.TEST)
-  episode = tasks.sample(task, key, length, max_length=length)
-  run = jax.jit(lambda params: model.trace(params, task.name, episode, addresses)[1:])
-  _check(jax.eval_shape(run, params)[1].memory)
-  encoding, solving = jax.device_get(run(params))
-  episode = jax.device_get(episode)
+
+def _recording(episode, encoding, solving):
   return Recording(
       inputs=np.concatenate([episode.main, episode.aux]),
       targets=_after_encoding(episode.targets),
@@ -68,18 +117,6 @@ def record(
       memory=np.concatenate([encoding.memory, solving.memory]),
       write=np.concatenate([encoding.write, solving.write]),
       read=np.concatenate([encoding.read, solving.read]))
-
-
-def _check(memory):
-  """Tells from the shape of one phase's memory [T / 2, W, N] that it cannot be shown."""
-  if memory is None:
-    raise errors.UserError('this model has no memory to look at; choose one that has, e.g. maes')
-  if 2 * memory.size > MOST:
-    steps, width, addresses = memory.shape
-    raise errors.UserError(
-        f'length {steps - 1:,} with {addresses:,} addresses of width {width} makes '
-        f'{2 * memory.size:,} numbers, more than the {MOST:,} that can be shown; use a length of '
-        f'at most {max(MOST // (2 * width * addresses) - 1, 0):,} or fewer addresses')
 
 
 def _after_encoding(solving):

@@ -18,9 +18,7 @@ from maes_jax.training.trainer import NEVER
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.workdir import Workdir
 
-# Where shipped models lie: in the installed package, in a clone.
-_SHIPPED = (pathlib.Path(__file__).parent / 'shipped',
-            pathlib.Path(__file__).parents[1] / 'checkpoints')
+_SHIPPED = pathlib.Path(__file__).parents[1] / 'checkpoints'  # Beside the package.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,13 +68,12 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') 
 
 def _find(path):
   """The folder of a run or of a shipped model; the path itself where neither is there."""
-  candidates = [path, *(folder / path for folder in _SHIPPED)]
-  return next((folder for folder in candidates if folder.is_dir()), path)
+  return _SHIPPED / path if not path.exists() and (_SHIPPED / path).is_dir() else path
 
 
 def shipped() -> list[str]:
   """The names of the models that come with the library."""
-  return sorted({path.parent.name for folder in _SHIPPED for path in folder.glob('*/config.json')})
+  return sorted(path.parent.name for path in _SHIPPED.glob('*/config.json'))
 
 
 def _wanted(trainer, only):

@@ -11,7 +11,7 @@ from maes_jax.training.trainer import TrainState
 from maes_jax.training.workdir import Workdir
 
 
-def train(config: Config, path: str | pathlib.Path) -> TrainState:
+def train(config: Config, path: str | pathlib.Path, **options) -> TrainState:
   """Trains, or goes on training, the run of `config` in the folder `path`.
 
   Args:
@@ -19,6 +19,7 @@ def train(config: Config, path: str | pathlib.Path) -> TrainState:
       that one is taken over, and frozen unless the config unfreezes it.
     path: a new folder, or that of a run of this config. `maes_jax.load(path)` then gives the
       best model.
+    **options: of `loop.train`, how the run goes about it.
 
   Returns:
     The population when every model is done, an axis for its models on every leaf.
@@ -33,4 +34,4 @@ def train(config: Config, path: str | pathlib.Path) -> TrainState:
   given = {'encoder': trained.load_encoder(config)} if config.encoder else {}
   workdir = Workdir(pathlib.Path(path))
   workdir.claim(config)
-  return loop.train(config, workdir, given)
+  return loop.train(config, workdir, given, **options)
