@@ -56,7 +56,11 @@ _CELL_OPTIONS = ('width', 'units', 'layers', 'read_heads', 'write_heads', 'shift
 
 
 def register(name: str, family: Family):
-  """Makes a model known by its name, to the library and to every binary."""
+  """Makes a model known by its name, to the library and, through `--plugins`, to every binary.
+
+  Raises:
+    UserError: the name is taken.
+  """
   if name in FAMILIES:
     raise errors.UserError(f'model {name!r} is registered already; give it another name')
   FAMILIES[name] = family
@@ -64,6 +68,9 @@ def register(name: str, family: Family):
 
 def build(config: Config) -> Model:
   """The model that a config describes.
+
+  >>> build(Config(model='ntm', units=7)).encoder.units
+  7
 
   Raises:
     UserError: an unknown model or task, or an option that the model does not have.

@@ -72,7 +72,11 @@ def _find(path):
 
 
 def shipped() -> list[str]:
-  """The names of the models that come with the library."""
+  """The names of the models that come with the library.
+
+  >>> 'E_J' in shipped()
+  True
+  """
   return sorted(path.parent.name for path in _SHIPPED.glob('*/config.json'))
 
 

@@ -58,15 +58,16 @@ def _attention(name, recording, time, now):
   """Attention over all steps: the largest of the heads, and of all that one pixel holds."""
   weights = getattr(recording, name).max(axis=1).T
   addresses, steps = weights.shape
-  figure = _figure(x_range=time, y_range=(-0.5, addresses - 0.5), height=230,
+  wrong = np.flatnonzero(recording.wrong.any(axis=1))
+  strip = 0.08 * addresses if wrong.size else 0  # For the marks of wrong steps, below address 0.
+  figure = _figure(x_range=time, y_range=(-0.5 - strip, addresses - 0.5), height=230,
                    x_axis_label='time step', y_axis_label='address')
   figure.image([pool(weights, _MOST_ROWS, _MOST_COLUMNS)], x=-0.5, y=-0.5, dw=steps, dh=addresses,
                color_mapper=_mapper(_shades(COLOURS[name]), 0, 1))
   figure.add_layout(models.Span(location=recording.solving - 0.5, dimension='height',
                                 line_color=_INK, line_dash='dotted'))
   figure.add_layout(now)
-  wrong = np.flatnonzero(recording.wrong.any(axis=1))
-  figure.scatter(wrong, np.full(wrong.size, 0.), marker='triangle', size=9,
+  figure.scatter(wrong, np.full(wrong.size, -0.5 - strip / 2), marker='triangle', size=9,
                  color=COLOURS['wrong'])
   figure.js_on_event('tap', models.CustomJS(code='page.goTo(Math.round(cb_obj.x))'))
   return figure
