@@ -11,9 +11,6 @@ NOTEBOOK = pathlib.Path(__file__).parents[1] / 'notebooks' / 'maes_colab.ipynb'
 
 
 @pytest.mark.slow
-# Jupyter's own: it leaves sockets and event loops to the garbage collector.
-@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
-@pytest.mark.filterwarnings('ignore::DeprecationWarning')
 def test_runs_to_the_end_and_is_right_at_length_1000(monkeypatch):
   monkeypatch.setenv('JAX_PLATFORMS', 'cpu')
   notebook = nbformat.read(NOTEBOOK, as_version=4)
