@@ -1,5 +1,6 @@
 # On a fresh machine with Python 3.11 to 3.13 and make:
-#   make demo   trains, restores and tests a model, draws a figure
+#   make look   writes memory.html, a shipped model's memory at work, step by step
+#   make demo   trains, restores and tests a model, draws a figure, writes such a page
 #   make test   runs all the tests
 #   make bench  installs the peers and measures against them, some 8 minutes on a quiet machine
 
@@ -9,13 +10,17 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PEERS := .venv/peers
 
-.PHONY: demo test bench lint clean
+.PHONY: look demo test bench lint clean
+
+look: $(INSTALLED)
+	$(BIN)/python -m experiments.inspect --checkpoint=E_J --task=reverse_recall --html=memory.html
 
 demo: $(INSTALLED)
 	$(BIN)/python -m experiments.train --task=serial_recall --workdir=$(DEMO)
 	$(BIN)/python -m experiments.evaluate --checkpoint=$(DEMO) --task=serial_recall \
 	    --length=1000 --memory=1024 --batch_size=32 --batches=100 \
 	    --json=$(DEMO)/test.json --figure=$(DEMO)/attention.png
+	$(BIN)/python -m experiments.inspect --checkpoint=$(DEMO) --html=$(DEMO)/memory.html
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest -n 2
@@ -26,6 +31,7 @@ bench: $(PEERS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -37,4 +43,4 @@ $(PEERS): $(INSTALLED)
 	touch $@
 
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv $(DEMO) memory.html

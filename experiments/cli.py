@@ -2,22 +2,25 @@
 
 from collections.abc import Callable, Collection
 import dataclasses
+import importlib
 import os
 import pathlib
 import sys
 import types
 import typing
+from typing import Any
 
 from absl import app
 from absl import flags
 from absl import logging
 import jax
 
+from experiments import usage
 from maes_jax import errors
-from maes_jax import models
-from maes_jax import presets
 from maes_jax.config import Config
 
+_PLUGINS = flags.DEFINE_list(
+    'plugins', [], 'Modules of your own to import first: they register tasks and models.')
 _CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'maes_jax'
 
 
@@ -27,11 +30,21 @@ def run(main: Callable[[], None]):
     if not flags.FLAGS['verbosity'].present:
       logging.set_verbosity(logging.WARNING)
     try:
+      _import_plugins()
       main()
     except errors.UserError as error:
       fail(error)
   _keep_compiled_code()
   app.run(guarded, flags_parser=_parse)
+
+
+def _import_plugins():
+  for name in _PLUGINS.value:
+    try:
+      importlib.import_module(name)
+    except ModuleNotFoundError as error:
+      raise errors.UserError(f'plugin {name!r} cannot be imported ({error}); name a module in '
+                             'this folder or an installed one') from error
 
 
 def fail(error: Exception):
@@ -47,14 +60,12 @@ def define_config_flags(leave_out: Collection[str] = ()):
 
 
 def config_from_flags() -> Config:
-  """The resolved config that the flags give, checked before anything is written."""
+  """The config that the flags give."""
   names = [field.name for field in dataclasses.fields(Config) if field.name in flags.FLAGS]
-  values = {name: flags.FLAGS[name].value for name in names}
+  values: dict[str, Any] = {name: flags.FLAGS[name].value for name in names}
   values['task'] = tuple(values['task'])
   values['task_weights'] = tuple(_number(weight) for weight in values['task_weights'])
-  config = presets.resolve(Config(**values))
-  models.check(config)
-  return config
+  return Config(**values)
 
 
 def _define(field, hint):
@@ -83,6 +94,9 @@ def _number(text):
 
 
 def _parse(argv):
+  if '--help' in argv[1:]:
+    print(usage.text())
+    sys.exit(0)
   try:
     rest = flags.FLAGS(argv)
     if len(rest) > 1:

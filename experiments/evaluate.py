@@ -10,22 +10,16 @@ from absl import flags
 
 from experiments import cli
 from experiments import look
+from experiments import restore
 from maes_jax import config
-from maes_jax import errors
 from maes_jax import evaluation
-from maes_jax import tasks
-from maes_jax import trained
 from maes_jax.training import workdir
 
-_CHECKPOINT = flags.DEFINE_string('checkpoint', None, 'Workdir of a training run.', required=True)
-_TASK = flags.DEFINE_string('task', None, "Task; default: the run's own, if it has just one.")
 _LENGTH = flags.DEFINE_integer('length', 1000, 'Items per sequence.', lower_bound=1)
 _MEMORY = flags.DEFINE_integer('memory', 1024, 'Memory addresses N.', lower_bound=1)
 _BATCH_SIZE = flags.DEFINE_integer('batch_size', 32, 'Sequences per batch.', lower_bound=1)
 _BATCHES = flags.DEFINE_integer('batches', 100, 'Batches.', lower_bound=1)
 _SEED = flags.DEFINE_integer('test_seed', 0, 'Seed of the test sequences.', lower_bound=0)
-_INDEX = flags.DEFINE_integer(
-    'model_index', None, 'Model of the population; default: the best.', lower_bound=0)
 _JSON = flags.DEFINE_string('json', None, 'File for the result.')
 _FIGURE = flags.DEFINE_string('figure', None, 'File for a picture of attention and memory.')
 _FIGURE_LENGTH = flags.DEFINE_integer(
@@ -34,8 +28,7 @@ _FIGURE_LENGTH = flags.DEFINE_integer(
 
 def main():
   config.check_memory(_LENGTH.value, _MEMORY.value)
-  restored = trained.load(_CHECKPOINT.value, _INDEX.value)
-  task = tasks.get(_pick_task(restored.config.task))
+  restored, task = restore.from_flags()
   tester = evaluation.Tester(
       restored.model, task, _LENGTH.value, _MEMORY.value, _BATCH_SIZE.value)
   counts = tester.test(restored.params, _LENGTH.value, _BATCHES.value, _SEED.value)
@@ -45,16 +38,6 @@ def main():
     workdir.write_result(pathlib.Path(_JSON.value), result)
   if _FIGURE.value:
     look.draw_attention(restored, task, _FIGURE_LENGTH.value, pathlib.Path(_FIGURE.value))
-
-
-def _pick_task(trained_tasks):
-  if _TASK.value is None and len(trained_tasks) == 1:
-    return trained_tasks[0]
-  if _TASK.value not in trained_tasks:
-    asked = 'no task was named' if _TASK.value is None else f'no solver for {_TASK.value!r}'
-    raise errors.UserError(f'{asked}: the checkpoint in {_CHECKPOINT.value} was trained on '
-                           f'{", ".join(trained_tasks)}; give one of these as --task')
-  return _TASK.value
 
 
 def _result(restored, task, counts):

@@ -6,24 +6,18 @@
 The same command again goes on where the last one stopped.
 """
 
-import pathlib
-
 from absl import flags
 
 from experiments import cli
 from experiments import report
-from maes_jax.training import loop
-from maes_jax.training.workdir import Workdir
+from maes_jax.training import run
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
 cli.define_config_flags(leave_out=('encoder', 'encoder_model', 'unfreeze'))
 
 
 def main():
-  config = cli.config_from_flags()
-  workdir = Workdir(pathlib.Path(_WORKDIR.value))
-  workdir.claim(config)
-  print(report.population(loop.train(config, workdir)))
+  print(report.population(run.train(cli.config_from_flags(), _WORKDIR.value)))
 
 
 if __name__ == '__main__':

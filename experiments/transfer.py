@@ -3,15 +3,11 @@
   python -m experiments.transfer --encoder=/tmp/joint --task=odd_recall --workdir=/tmp/odd
 """
 
-import pathlib
-
 from absl import flags
 
 from experiments import cli
 from experiments import report
-from maes_jax import trained
-from maes_jax.training import loop
-from maes_jax.training.workdir import Workdir
+from maes_jax.training import run
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
 cli.define_config_flags()
@@ -19,11 +15,7 @@ flags.mark_flag_as_required('encoder')
 
 
 def main():
-  config = cli.config_from_flags()
-  encoder = trained.load_encoder(config)
-  workdir = Workdir(pathlib.Path(_WORKDIR.value))
-  workdir.claim(config)
-  print(report.population(loop.train(config, workdir, given={'encoder': encoder})))
+  print(report.population(run.train(cli.config_from_flags(), _WORKDIR.value)))
 
 
 if __name__ == '__main__':

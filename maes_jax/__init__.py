@@ -1,1 +1,74 @@
-"""Memory-augmented neural networks in JAX: MAES, NTM, DNC and LSTM on working-memory tasks."""
+"""Memory-augmented neural networks in JAX: MAES, NTM, DNC and LSTM on working-memory tasks.
+
+The names below are the public API. Everything else is reached through its module, e.g.
+`maes_jax.tasks.register`, and may change. Nothing heavy is imported before it is used.
+
+| name | what it is |
+|---|---|
+| `Config` | all there is to say about a run; its fields are the flags of the binaries |
+| `build(config)` | the model that a config describes, by the name in `config.model` |
+| `train(config, path)` | trains a population in a folder, or goes on with it |
+| `load(path)` | a trained model: the best of a folder, or a shipped one by name |
+| `shipped()` | the names of the models that come with the library |
+| `Tester` | accuracy at any length and memory size |
+| `record(...)` | every step of one sequence: memory, attention, answers |
+| `tasks.register(task)` | makes one's own task known by name |
+| `models.register(name, family)` | makes one's own cell known by name |
+| `UserError` | every error that a user can cause and mend |
+
+Build a model by name and apply it. Arrays have the shapes that the docstrings give in brackets:
+B sequences, T time steps, X input bits, Y answer bits, N memory addresses of width W.
+
+>>> import jax, maes_jax
+>>> model = maes_jax.build(maes_jax.Config(model='ntm', task=('odd_recall',), units=8))
+>>> params = model.init(jax.random.key(0), inputs=10)
+>>> keys, lengths = jax.random.split(jax.random.key(1), 3), jax.numpy.array([2, 5, 4])
+>>> episodes = maes_jax.tasks.sample_batch(
+...     maes_jax.tasks.get('odd_recall'), keys, lengths, max_length=5)
+>>> logits = model.answer_batch(params, {'odd_recall': episodes}, addresses=12)
+>>> logits['odd_recall'].shape  # [B, T, Y]
+(3, 6, 8)
+
+Load a shipped model in one line, and test it in a memory of another size than it was trained in.
+
+>>> trained = maes_jax.load('E_J')
+>>> tester = maes_jax.Tester(trained.model, maes_jax.tasks.get('reverse_recall'),
+...                          max_length=50, addresses=64, batch_size=4)
+>>> counts = tester.test(trained.params, length=50, batches=1)
+>>> counts.bits_right, counts.bits
+(1600, 1600)
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+  from maes_jax.config import Config as Config
+  from maes_jax.errors import UserError as UserError
+  from maes_jax.evaluation import Tester as Tester
+  from maes_jax.models import build as build
+  from maes_jax.recording import record as record
+  from maes_jax.trained import load as load
+  from maes_jax.trained import shipped as shipped
+  from maes_jax.training.run import train as train
+
+_MODULES = {
+    'Config': 'config', 'UserError': 'errors', 'Tester': 'evaluation', 'build': 'models',
+    'record': 'recording', 'load': 'trained', 'shipped': 'trained', 'train': 'training.run'}
+_SUBMODULES = ('models', 'tasks')
+
+__all__ = ['Config', 'Tester', 'UserError', 'build', 'load', 'models', 'record', 'shipped', 'tasks',
+           'train']
+
+
+def __getattr__(name: str) -> Any:
+  """Imports a public name when it is first used."""
+  if name in _SUBMODULES:
+    return importlib.import_module(f'maes_jax.{name}')
+  if name not in _MODULES:
+    raise AttributeError(f'maes_jax has no {name!r}; its public names are {", ".join(__all__)}')
+  return getattr(importlib.import_module(f'maes_jax.{_MODULES[name]}'), name)
+
+
+def __dir__() -> list[str]:
+  return __all__

@@ -112,7 +112,7 @@ class Config:
   @property
   def full_range_from(self) -> int:
     """The first iteration whose lengths reach from min_length to max_length."""
-    return self.hold + self.grow
+    return self.hold + self.grow  # type: ignore[operator]  # resolved: neither is None
 
   def to_json(self) -> str:
     return json.dumps(dataclasses.asdict(self), indent=2) + '\n'

@@ -7,6 +7,7 @@ the identity. Everything here is for one sequence; `vmap` adds batch and populat
 
 from collections.abc import Callable, Mapping
 import dataclasses
+import functools
 
 import chex
 import jax
@@ -27,13 +28,18 @@ def unroll(
     state: base.State,
     inputs: chex.Array,  # [T, X]
     valid: chex.Array,  # [T]
+    show: Callable[[base.State, base.Step], base.Step] = lambda state_t, step: step,
 ) -> tuple[base.State, base.Step]:
-  """Runs a cell over a sequence; padding leaves the state as it was."""
+  """Runs a cell over a sequence; padding leaves the state as it was.
+
+  Returns the last state, and of every step what `show` makes of the state it left and its `Step`.
+  """
 
   def step(state_tm1, scanned):
     x_t, valid_t = scanned
     state_t, shown = cell.apply({'params': params}, state_tm1, x_t)
-    return jax.tree.map(lambda new, old: jnp.where(valid_t, new, old), state_t, state_tm1), shown
+    state_t = jax.tree.map(lambda new, old: jnp.where(valid_t, new, old), state_t, state_tm1)
+    return state_t, show(state_t, shown)
 
   if cell.recomputes:
     step = jax.checkpoint(step, prevent_cse=False)
@@ -120,10 +126,18 @@ class Model:
     return jax.vmap(lambda batch: self.answer(params, batch, addresses, unroll))(episodes)
 
   def trace(self, params: Params, task: str, episode: tasks.Episode, addresses: int):
-    """The encoder's last state, every step of encoding and every step of solving."""
-    encoded, writing = self.encode(params, episode.main, episode.valid, addresses)
-    _, reading = self.solve(params, task, encoded, episode.aux, episode.valid)
+    """The encoder's last state, every step of encoding and every step of solving.
+
+    Unlike elsewhere, each step shows the memory it left.
+    """
+    looking = functools.partial(unroll, show=_with_memory)
+    encoded, writing = self.encode(params, episode.main, episode.valid, addresses, looking)
+    _, reading = self.solve(params, task, encoded, episode.aux, episode.valid, looking)
     return encoded, writing, reading
+
+
+def _with_memory(state_t: base.State, step: base.Step) -> base.Step:
+  return step._replace(memory=getattr(state_t, 'memory', None))
 
 
 def _init_cell(cell: base.Cell, key: chex.PRNGKey, inputs: int) -> Mapping:

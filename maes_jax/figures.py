@@ -1,11 +1,12 @@
 """Pictures of what models do; the only file that knows matplotlib. Draws without a display."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import pathlib
 
 import chex
 import matplotlib
 matplotlib.use('Agg')
+from matplotlib import animation as animations
 from matplotlib import pyplot as plt
 import numpy as np
 
@@ -13,6 +14,9 @@ from maes_jax import errors
 
 # Okabe and Ito's colours, told apart with any colour vision.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
+
+
+MOST_FRAMES = 120  # Of a film; some 15 seconds.
 
 
 def attention(
@@ -23,17 +27,52 @@ def attention(
     path: pathlib.Path,
 ):
   """Write attention, the memory at the end, and read attention, over the same addresses."""
+  content = np.min(memory), np.max(memory)
+  figure, _ = _three(write, memory, read, content, ('memory after encoding', title))
+  save(figure, path)
+
+
+def animation(
+    write: chex.Array,  # [T, N] where the encoder writes
+    read: chex.Array,  # [T, N] where the solver reads
+    memory: chex.Array,  # [2 T, W, N] after each step of encoding, then of solving
+    title: str,
+    path: pathlib.Path,
+):
+  """The same picture step by step, as a film of at most `MOST_FRAMES` frames."""
+  memory, steps = np.asarray(memory), len(write)
+  content = memory.min(), memory.max()
+  figure, (writes, stored, reads) = _three(
+      write, memory[0], read, content, ('memory', title))
+
+  def draw(step):
+    stored.set_data(memory[step].T)
+    writes.set_data(_until(write, step).T)
+    reads.set_data(_until(read, step - steps).T)
+
+  frames = np.unique(np.linspace(0, 2 * steps - 1, MOST_FRAMES).astype(int))
+  film = animations.FuncAnimation(figure, draw, frames)
+  save(figure, path, lambda: film.save(path, animations.PillowWriter(fps=8), dpi=80))
+
+
+def _until(attention, step):
+  """Blank after a step."""
+  return np.where(np.arange(len(attention))[:, None] <= step, attention, np.nan)
+
+
+def _three(write, memory, read, content, titles):
+  """Write attention [T, N], memory [W, N] and read attention [T, N]; the figure and its images."""
   figure, axes = plt.subplots(
       1, 3, figsize=(11, 4.2), layout='constrained', sharey=True, width_ratios=[1, 0.5, 1])
-  _heat(axes[0], np.asarray(write).T, 'time step', 'encoder writes', 'viridis', 0, 1)
-  stored = _heat(axes[1], np.asarray(memory).T, 'component of the word', 'memory after encoding',
-                 'cividis')
-  weight = _heat(axes[2], np.asarray(read).T, 'time step', 'solver reads', 'viridis', 0, 1)
+  writes = _heat(axes[0], np.asarray(write).T, 'time step', 'encoder writes', 'viridis', 0, 1)
+  stored = _heat(axes[1], np.asarray(memory).T, 'component of the word', titles[0], 'cividis',
+                 *content)
+  reads = _heat(axes[2], np.asarray(read).T, 'time step', 'solver reads', 'viridis', 0, 1)
   axes[0].set_ylabel('memory address')
   figure.colorbar(stored, ax=axes[1], label='content')
-  figure.colorbar(weight, ax=axes[2], label='attention')
-  figure.suptitle(title)
-  save(figure, path)
+  figure.colorbar(reads, ax=axes[2], label='attention')
+  figure.suptitle(titles[1])
+  return figure, (writes, stored, reads)
 
 
 def writing(write: chex.Array, memory: chex.Array, title: str, path: pathlib.Path):
@@ -137,11 +176,12 @@ def _heat(axis, values, xlabel, title, colours, low=None, high=None):
                      interpolation='nearest')
 
 
-def save(figure, path: pathlib.Path):
-  """Writes and closes a figure; the ending of `path` says the format."""
+def save(figure, path: pathlib.Path, write: Callable[[], None] | None = None):
+  """Writes and closes a figure; without a `write` of its own, `path`'s ending says the format."""
+  metadata = {'Software': None} if path.suffix == '.png' else None
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, metadata={'Software': None} if path.suffix == '.png' else None)
+    write() if write else figure.savefig(path, dpi=120, metadata=metadata)
   except (OSError, ValueError) as error:
     raise errors.UserError(f'cannot write the figure {path}: {error}') from error
   finally:

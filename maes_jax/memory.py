@@ -34,6 +34,9 @@ def shift(attention: chex.Array, kernel: chex.Array) -> chex.Array:
     attention: [N].
     kernel: [2k + 1] weights for shifts -k ... +k; tap j moves weight j - k addresses forward.
 
+  >>> shift(jnp.array([0., 0., 1., 0.]), jnp.array([0., .25, .75])).tolist()
+  [0.0, 0.0, 0.25, 0.75]
+
   Raises:
     ValueError: the kernel has an even number of taps, or more taps than there are addresses.
   """
@@ -54,6 +57,9 @@ def sharpen(attention: chex.Array, gamma: chex.Array) -> chex.Array:
 
   Works on logarithms, so that the result sums to 1 and has a finite gradient however flat the
   attention or large the power; addresses of no weight keep none.
+
+  >>> sharpen(jnp.array([.5, .25, .25, 0.]), gamma=1.).round(3).tolist()
+  [0.5, 0.25, 0.25, 0.0]
   """
   # w_t = w~_t^gamma / sum w~_t^gamma = softmax(gamma log w~_t)
   present = attention >= jnp.finfo(attention.dtype).tiny  # 1 / w overflows below

@@ -34,7 +34,7 @@ class Family:
 
 # XOR of two words needs a hidden layer (section 4.1); Reverse Recall starts where the encoder
 # ended (section 4.3); Odd Recall must jump by two (section 5.2).
-_MAES_SOLVERS = {
+_MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'reverse_recall': {'keep_attention': True},
     'odd_recall': {'shift_range': 2},
     'sequence_comparison': {'output_hidden': 10},
@@ -56,7 +56,11 @@ _CELL_OPTIONS = ('width', 'units', 'layers', 'read_heads', 'write_heads', 'shift
 
 
 def register(name: str, family: Family):
-  """Makes a model known by its name, to the library and to every binary."""
+  """Makes a model known by its name, to the library and, through `--plugins`, to every binary.
+
+  Raises:
+    UserError: the name is taken.
+  """
   if name in FAMILIES:
     raise errors.UserError(f'model {name!r} is registered already; give it another name')
   FAMILIES[name] = family
@@ -64,6 +68,9 @@ def register(name: str, family: Family):
 
 def build(config: Config) -> Model:
   """The model that a config describes.
+
+  >>> build(Config(model='ntm', units=7)).encoder.units
+  7
 
   Raises:
     UserError: an unknown model or task, or an option that the model does not have.

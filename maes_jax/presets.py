@@ -1,6 +1,7 @@
 """Values that a config leaves open: the model's, the recipe's and the task's."""
 
 import dataclasses
+from typing import Any
 
 from maes_jax.config import Config
 
@@ -17,7 +18,7 @@ _MODELS = {'ntm': _BASELINE, 'dnc': _BASELINE, 'lstm': _BASELINE}
 # `plain` is the paper as far as it says. `short_first` is what made every seed learn: sequences
 # that start short, attention that starts soft, and a memory that is written only little at first.
 # `curriculum` is for the baselines: it grows slowly to length 20 (section 5.4).
-_RECIPES = {
+_RECIPES: dict[str, dict[str, Any]] = {
     'plain': {
         'learning_rate': 0.01, 'half_life': 0, 'b2': 0.999, 'warmup': 0,
         'start_min_length': 3, 'start_length': 20, 'hold': 0, 'grow': 0},
@@ -34,7 +35,7 @@ _RECIPES = {
 _ONE_ANSWER = {
     'start_min_length': 1, 'start_length': 3, 'hold': 500, 'grow': 2000, 'half_life': 300,
     'latch': 3.}
-_CELLS = {
+_CELLS: dict[tuple[str, str], dict[str, Any]] = {
     ('maes', 'short_first'): {'write_bias': -3., 'gamma_bias': -3.},
 }
 

@@ -18,6 +18,8 @@ from maes_jax.training.trainer import NEVER
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.workdir import Workdir
 
+_SHIPPED = pathlib.Path(__file__).parents[1] / 'checkpoints'  # Beside the package.
+
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
@@ -45,7 +47,7 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') 
   """Restores a model from the workdir of a training run.
 
   Args:
-    path: the workdir.
+    path: the workdir, or the name of a shipped model, e.g. `E_J`; a workdir goes first.
     index: which model of the population; None takes the best: the first to converge or, where
       none has, the one of the smallest validation loss.
     only: a top-level key of the parameters, e.g. 'encoder': nothing else is read.
@@ -53,7 +55,7 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') 
   Raises:
     UserError: no intact run is there, or the population has no such model.
   """
-  workdir = Workdir(pathlib.Path(path))
+  workdir = Workdir(_find(pathlib.Path(path)))
   config = workdir.read_config()
   model = models.build(config)
   _, saved = checkpoints.restore(workdir.checkpoints, _wanted(Trainer(config, model), only))
@@ -62,6 +64,20 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') 
     raise errors.UserError(f'model {index} is not in {path}: its population has the models '
                            f'0 to {config.seeds - 1}')
   return Trained(config, model, index, jax.tree.map(lambda leaf: leaf[index], saved))
+
+
+def _find(path):
+  """The folder of a run or of a shipped model; the path itself where neither is there."""
+  return _SHIPPED / path if not path.exists() and (_SHIPPED / path).is_dir() else path
+
+
+def shipped() -> list[str]:
+  """The names of the models that come with the library.
+
+  >>> 'E_J' in shipped()
+  True
+  """
+  return sorted(path.parent.name for path in _SHIPPED.glob('*/config.json'))
 
 
 def _wanted(trainer, only):

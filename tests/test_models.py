@@ -160,6 +160,20 @@ class TestEveryFamily:
         assert attention.min() >= 0
         assert attention.sum(axis=-1).max() < 1 + 1e-5
 
+  def test_a_trace_shows_the_memory_that_every_step_leaves(self, name):
+    """Encoding that ends after a step leaves what the trace shows of that step."""
+    model, params, _ = prepared(name)
+    main = batch().main[1]
+    upto = np.tri(len(main), dtype=bool)  # Row t is valid up to step t.
+    encode = lambda valid: model.encode(params, main, valid, ADDRESSES)[0]
+    states = jax.jit(jax.vmap(encode))(upto)
+    _, writing, reading = traced(name)
+    if not hasattr(states, 'memory'):
+      assert writing.memory is reading.memory is None
+      return
+    np.testing.assert_allclose(writing.memory, states.memory, rtol=1e-5, atol=1e-6)
+    assert reading.memory.shape == writing.memory.shape
+
   def test_later_inputs_do_not_reach_earlier_answers(self, name):
     """The recall phase is causal: the last auxiliary item changes the last answer alone."""
     _, params, run = prepared(name)

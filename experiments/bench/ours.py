@@ -1,6 +1,7 @@
 """Our side of the rows: training a population, the long test, logits for the comparison."""
 
 import pathlib
+from typing import Any
 
 import chex
 import jax
@@ -23,7 +24,7 @@ from maes_jax.training.trainer import Trainer
 TASK = 'serial_recall'
 ADDRESSES = Config().memory
 CHECKPOINT = pathlib.Path('checkpoints/E_S')
-NEVER_DONE = {'stop_loss': 0., 'max_iterations': 10**9}
+NEVER_DONE: dict[str, Any] = {'stop_loss': 0., 'max_iterations': 10**9}
 
 
 def config(model: str = 'maes', **options) -> Config:

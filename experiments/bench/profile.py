@@ -35,7 +35,7 @@ def shares(run: Callable[[], Any], top: int = 8) -> dict[str, dict[str, float]]:
   """
   times = self_times(run)
   total = sum(times.values()) or 1
-  kinds = collections.Counter()
+  kinds: collections.Counter = collections.Counter()
   for name, time in times.items():
     kinds[kind(name)] += time
   return {'kinds': {name: time / total for name, time in kinds.most_common()},
@@ -51,7 +51,7 @@ def kind(name: str) -> str:
 
 def self_times(run: Callable[[], Any]) -> collections.Counter:
   """Nanoseconds by operation, on all of the program's threads together."""
-  times = collections.Counter()
+  times: Any = collections.Counter()
   with tempfile.TemporaryDirectory() as folder:
     with jax.profiler.trace(folder):
       run()
@@ -64,7 +64,8 @@ def self_times(run: Callable[[], Any]) -> collections.Counter:
 
 def exclusive(events: Iterable[tuple[str, float, float]]) -> collections.Counter:
   """Time by name of nested (name, start, duration), less the time of the events inside."""
-  times, open_events = collections.Counter(), []
+  times: Any = collections.Counter()
+  open_events: list[tuple[str, float]] = []
   for name, start, duration in sorted(events, key=lambda event: (event[1], -event[2])):
     while open_events and start >= open_events[-1][1]:
       open_events.pop()

@@ -43,7 +43,7 @@ def read(results: pathlib.Path, name: str) -> Record | None:
   return load(path(results, name), _KEYS, mend='run this part of the paper again')
 
 
-def load(file: pathlib.Path, keys: Collection[str], mend: str) -> Record | None:
+def load(file: pathlib.Path, keys: Collection[str], mend: str) -> dict[str, Any] | None:
   """The record in a file, or None where there is none yet.
 
   Raises:

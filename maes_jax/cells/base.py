@@ -17,6 +17,7 @@ class Step(NamedTuple):
   output: chex.Array | None  # [Y] logits; None for an encoder
   read: chex.Array | None  # [R, N] attention of each read head; None without a memory
   write: chex.Array | None  # [heads, N] attention of each write head; None without a memory
+  memory: chex.Array | None = None  # [W, N] left by the step; only `Model.trace` fills it in
 
 
 class Cell(nn.Module):

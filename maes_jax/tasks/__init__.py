@@ -16,7 +16,13 @@ TASKS: dict[str, Task] = {}
 
 
 def register(task: Task) -> Task:
-  """Makes a task known by its name, to the library and to every binary.
+  """Makes a task known by its name, to the library and, through `--plugins`, to every binary.
+
+  >>> silence = Task('silence', outputs=1, ask=lambda key, items, length: Question(
+  ...     aux=items, targets=0 * items[:, :1], mask=items[:, 0] >= 0))
+  >>> register(silence) is get('silence')
+  True
+  >>> del TASKS['silence']
 
   Raises:
     UserError: the name is taken.

@@ -15,6 +15,7 @@ from maes_jax import models
 from maes_jax.config import Config
 from maes_jax.training import interrupts
 from maes_jax.training import metrics
+from maes_jax.training import overview as overviews
 from maes_jax.training.progress import Progress
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.trainer import TrainState
@@ -43,9 +44,11 @@ def train(config: Config, workdir: Workdir, given: Mapping[str, Any] | None = No
   state = _start(trainer, workdir, given)
   log = metrics.Log(workdir, iteration(state))
   progress = Progress(iteration(state), config.max_iterations)
+  overview = overviews.Overview(workdir.tensorboard / 'population', trainer, iteration(state))
   try:
-    return _run(trainer, workdir, state, log, progress)
+    return _run(trainer, workdir, state, log, progress, overview)
   finally:
+    overview.close()
     progress.close()
     log.close()
 
@@ -62,12 +65,13 @@ def _start(trainer, workdir, given):
   return trainer.init(given)
 
 
-def _run(trainer, workdir, state, log, progress):
+def _run(trainer, workdir, state, log, progress, overview):
   saved, clock = None, time.monotonic()
   with interrupts.graceful() as wish:
     while trainer.active(state).any():
       state, rows = _window(trainer, state)
       log.write(rows)
+      overview.write(state, rows)
       progress.update(iteration(state), state, rows)
       if wish.stop or time.monotonic() - clock > SAVE_SECONDS:
         saved, clock = _save(workdir, state, log), time.monotonic()

@@ -1,12 +1,16 @@
 """Every binary run for real, as a user would, right and wrong."""
 
+import dataclasses
 import json
 import os
 import pathlib
 import subprocess
 import sys
 
+from PIL import Image
 import pytest
+
+from maes_jax.config import Config
 
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = ('--hold=0', '--grow=0', '--start_length=5', '--max_length=5', '--memory=8',
@@ -76,6 +80,37 @@ def test_evaluation_counts_every_bit_and_draws(launch, joint, tmp_path):
   assert (tmp_path / 'a.png').read_bytes().startswith(b'\x89PNG')
 
 
+def test_inspection_writes_a_page_a_picture_and_a_film(launch, joint, tmp_path):
+  path, _, _ = joint
+  files = [tmp_path / 'new' / f'memory.{kind}' for kind in ('html', 'png', 'gif')]
+  result = launch('inspect', f'--checkpoint={path}', '--task=reverse_recall', '--length=3',
+                  *(f'--{file.suffix[1:]}={file}' for file in files))
+  assert result.returncode == 0, result.stderr
+  assert 'of 24 bits wrong' in result.stdout
+  starts = [file.read_bytes()[:15] for file in files]
+  assert [b'<!DOCTYPE html>'.startswith(starts[0]), starts[1][:4], starts[2][:6]] == [
+      True, b'\x89PNG', b'GIF89a']
+  with Image.open(files[2]) as film:
+    assert film.n_frames == 8
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    ((), ('nothing to write', '--html=FILE')),
+    (('--html=/proc/memory.html',), ('cannot write /proc/memory.html',)),
+    (('--html=x.html', '--length=5000'), ('25,000,000', 'use a length of at most 248 ')),
+    (('--html=x.html', '--length=20', '--memory=20'), ('at least 21',)),
+])
+def test_wrong_inspections_get_one_line(launch, joint, flags, words):
+  assert_one_line(
+      launch('inspect', f'--checkpoint={joint[0]}', '--task=reverse_recall', *flags), *words)
+
+
+def test_a_shipped_model_goes_by_its_name(launch, tmp_path):
+  result = launch('inspect', '--checkpoint=E_J', '--task=serial_recall', f'--png={tmp_path}/a.png')
+  assert result.returncode == 0, result.stderr
+  assert ': 0 of 160 bits wrong' in result.stdout
+
+
 def test_transfer_trains_a_solver_of_another_task(launch, joint, tmp_path):
   path, _, _ = joint
   small = [flag for flag in SMALL if 'start' not in flag]
@@ -108,6 +143,7 @@ def test_an_encoder_of_other_sizes_is_refused(launch, joint, tmp_path):
     ('--task=odd_recall,odd_recall', ('each once',)),
     ('--layers=2', ('layers',)),
     ('--tsk=odd_recall', ('tsk',)),
+    ('--plugins=no_such_module', ('no_such_module',)),
 ])
 def test_wrong_flags_get_one_line_and_write_nothing(launch, tmp_path, flag, words):
   assert_one_line(launch('train', f'--workdir={tmp_path}/run', flag), *words)
@@ -168,3 +204,16 @@ def test_a_benchmark_writes_its_record(launch, tmp_path):
 def test_an_unknown_part_of_the_benchmark(launch, tmp_path):
   result = launch('benchmark', '--only=limit', f'--json={tmp_path}/b.json')
   assert_one_line(result, "did you mean 'limits'")
+
+
+@pytest.mark.parametrize('binary', ['train', 'transfer', 'evaluate', 'inspect', 'reproduce'])
+def test_help_fits_a_screen(launch, binary):
+  result = launch(binary, '--help')
+  assert result.returncode == 0, result.stderr
+  lines = result.stdout.splitlines()
+  assert len(lines) <= 40
+  assert max(map(len, lines)) <= 100
+  assert f'python -m experiments.{binary} --' in result.stdout
+  if binary == 'transfer':  # It has a flag for every field.
+    words = result.stdout.replace('=', ' ').split()
+    assert all(words.count(f'--{field.name}') >= 1 for field in dataclasses.fields(Config))

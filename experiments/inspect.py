@@ -1,0 +1,49 @@
+"""Shows what a trained model does with its memory: a page to step through, a picture, a film.
+
+  python -m experiments.inspect --checkpoint=E_J --task=reverse_recall --html=/tmp/memory.html
+  python -m experiments.inspect --checkpoint=/tmp/serial --length=40 --gif=/tmp/memory.gif
+"""
+
+import pathlib
+
+from absl import flags
+
+from experiments import cli
+from experiments import look
+from experiments import restore
+from maes_jax import config
+from maes_jax import errors
+from maes_jax import page
+from maes_jax import recording as recordings
+from maes_jax.training import workdir
+
+_LENGTH = flags.DEFINE_integer('length', 20, 'Items of the sequence.', lower_bound=1)
+_MEMORY = flags.DEFINE_integer(
+    'memory', None, f'Memory addresses N; default: length + {look.SPARE}.', lower_bound=1)
+_SEED = flags.DEFINE_integer('test_seed', 0, 'Seed of the sequence.', lower_bound=0)
+_HTML = flags.DEFINE_string('html', None, 'File for a page that steps through the sequence.')
+_PNG = flags.DEFINE_string('png', None, 'File for a picture of the whole.')
+_GIF = flags.DEFINE_string('gif', None, 'File for a film.')
+
+
+def main():
+  addresses = _MEMORY.value or _LENGTH.value + look.SPARE
+  config.check_memory(_LENGTH.value, addresses)
+  if not (_HTML.value or _PNG.value or _GIF.value):
+    raise errors.UserError('nothing to write: give --html=FILE, --png=FILE or --gif=FILE')
+  restored, task = restore.from_flags()
+  recording = recordings.record(
+      restored.model, restored.params, task, _LENGTH.value, addresses, _SEED.value)
+  title = look.title(restored, task, _LENGTH.value)
+  if _HTML.value:
+    workdir.write_text(pathlib.Path(_HTML.value), page.render(recording, title))
+  if _PNG.value:
+    look.draw(recording, title, pathlib.Path(_PNG.value))
+  if _GIF.value:
+    look.film(recording, title, pathlib.Path(_GIF.value))
+  print(f'{title}: {recording.wrong.sum():,} of '
+        f'{recording.bits:,} bits wrong')
+
+
+if __name__ == '__main__':
+  cli.run(main)

@@ -1,0 +1,34 @@
+"""The flags that name a trained model and one of its tasks, and the model and task they name."""
+
+from absl import flags
+
+from maes_jax import errors
+from maes_jax import tasks
+from maes_jax import trained
+
+_CHECKPOINT = flags.DEFINE_string(
+    'checkpoint', None, 'Workdir of a training run, or the name of a shipped model, e.g. E_J.',
+    required=True)
+_TASK = flags.DEFINE_string('task', None, "Task; default: the run's own, if it has just one.")
+_INDEX = flags.DEFINE_integer(
+    'model_index', None, 'Model of the population; default: the best.', lower_bound=0)
+
+
+def from_flags() -> tuple[trained.Trained, tasks.Task]:
+  """Restores the model.
+
+  Raises:
+    UserError: no intact model is there, or it has no solver for that task.
+  """
+  restored = trained.load(_CHECKPOINT.value, _INDEX.value)
+  return restored, tasks.get(_pick_task(restored.config.task))
+
+
+def _pick_task(trained_tasks):
+  if _TASK.value is None and len(trained_tasks) == 1:
+    return trained_tasks[0]
+  if _TASK.value not in trained_tasks:
+    asked = 'no task was named' if _TASK.value is None else f'no solver for {_TASK.value!r}'
+    raise errors.UserError(f'{asked}: the checkpoint in {_CHECKPOINT.value} was trained on '
+                           f'{", ".join(trained_tasks)}; give one of these as --task')
+  return _TASK.value

@@ -1,0 +1,36 @@
+"""The memory page: one HTML file that shows a recording step by step, without a network."""
+
+import json
+import pathlib
+
+import jinja2
+
+from maes_jax.page import packing
+from maes_jax.page import plots
+from maes_jax.recording import Recording
+
+_PARTS = pathlib.Path(__file__).parent
+
+
+def render(recording: Recording, title: str) -> str:
+  """The page of a recording as HTML.
+
+  Raises:
+    UserError: the recording holds numbers that are not finite.
+  """
+  environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_PARTS), autoescape=False)
+  numbers = {name: packing.pack(name, array) for name, array in _numbers(recording).items()}
+  return environment.get_template('page.html').render(
+      title=title, recording=recording, colours=plots.COLOURS, palette=plots.CONTENT,
+      content=plots.content_range(recording),
+      asked=recording.bits, wrong=recording.wrong.sum(),
+      numbers=json.dumps(numbers), **plots.embed(recording))
+
+
+def _numbers(recording):
+  """What the page's script needs; a word of memory lies in one piece."""
+  return {
+      'inputs': recording.inputs, 'targets': recording.targets, 'answers': recording.answers,
+      'asked': recording.asked, 'wrong': recording.wrong,
+      'memory': recording.memory.transpose(0, 2, 1),
+      'write': recording.write, 'read': recording.read}

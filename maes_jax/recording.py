@@ -1,0 +1,124 @@
+"""All that one model does on one sequence, step by step: what pages and pictures are made from."""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from maes_jax import errors
+from maes_jax import randomness
+from maes_jax import tasks
+from maes_jax.encoder_solver import Model
+from maes_jax.encoder_solver import Params
+
+# Numbers of memory over all steps: 1,000 items in 1,024 addresses of width 12. A page of twice as
+# many would no longer fit a phone.
+MOST = 25_000_000
+
+
+class Recording(NamedTuple):
+  """T = 2 (n + 1) time steps: a marker and n items encoded, then a marker and n steps of solving.
+
+  Where nothing is asked, in encoding and where the task has no answer, `asked` is False, targets
+  are 0 and answers mean nothing.
+  """
+  inputs: np.ndarray  # [T, X] bits
+  targets: np.ndarray  # [T, Y] bits
+  answers: np.ndarray  # [T, Y] probability of a 1
+  asked: np.ndarray  # [T] whether an answer counts
+  memory: np.ndarray  # [T, W, N] as the step left it
+  write: np.ndarray  # [T, heads, N] attention of each write head
+  read: np.ndarray  # [T, heads, N] attention of each read head
+
+  @property
+  def solving(self) -> int:
+    """The first step of solving."""
+    return len(self.inputs) // 2
+
+  @property
+  def wrong(self) -> np.ndarray:
+    """[T, Y] the bits that count and are wrong."""
+    return ((self.answers > 0.5) != (self.targets > 0.5)) & self.asked[:, None]
+
+  @property
+  def bits(self) -> int:
+    """How many bits count."""
+    return int(self.asked.sum()) * self.targets.shape[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Recorder:
+  """Records models of one kind; one compiled program serves all of them.
+
+  Attributes:
+    model: the kind of model; parameters are an argument of `record`.
+    task: which of its solvers answers.
+    length: n, items of the sequence.
+    addresses: N, the memory size.
+  """
+  model: Model
+  task: tasks.Task
+  length: int
+  addresses: int
+
+  @functools.cached_property
+  def sees(self) -> bool:
+    """Whether the model has a memory to look at."""
+    return hasattr(self._first_state, 'memory')
+
+  def record(self, params: Params, seed: int = 0) -> Recording:
+    """Records one random sequence.
+
+    Raises:
+      UserError: the model has no memory, or there is too much of it (see `MOST`).
+    """
+    self._check()
+    episode = tasks.sample(
+        self.task, randomness.key(seed, randomness.Stream.TEST), self.length, self.length)
+    encoding, solving = jax.device_get(self._trace(params, episode))
+    return _recording(jax.device_get(episode), encoding, solving)
+
+  @functools.cached_property
+  def _trace(self):
+    return jax.jit(lambda params, episode: self.model.trace(
+        params, self.task.name, episode, self.addresses)[1:])
+
+  @functools.cached_property
+  def _first_state(self):
+    return jax.eval_shape(lambda: self.model.encoder.initial_state(self.addresses))
+
+  def _check(self):
+    if not self.sees:
+      raise errors.UserError('this model has no memory to look at; choose one that has, e.g. maes')
+    size, width = self._first_state.memory.size, self._first_state.memory.shape[0]
+    numbers = 2 * (self.length + 1) * size
+    if numbers > MOST:
+      raise errors.UserError(
+          f'length {self.length:,} with {self.addresses:,} addresses of width {width} makes '
+          f'{numbers:,} numbers, more than the {MOST:,} that can be shown; use a length of '
+          f'at most {max(MOST // (2 * size) - 1, 0):,} or fewer addresses')
+
+
+def record(
+    model: Model, params: Params, task: tasks.Task, length: int, addresses: int, seed: int = 0,
+) -> Recording:
+  """`Recorder.record` for once: one random sequence of `length` items, N = `addresses`."""
+  return Recorder(model, task, length, addresses).record(params, seed)
+
+
+def _recording(episode, encoding, solving):
+  return Recording(
+      inputs=np.concatenate([episode.main, episode.aux]),
+      targets=_after_encoding(episode.targets),
+      answers=_after_encoding(jax.nn.sigmoid(solving.output)),
+      asked=_after_encoding(episode.mask),
+      memory=np.concatenate([encoding.memory, solving.memory]),
+      write=np.concatenate([encoding.write, solving.write]),
+      read=np.concatenate([encoding.read, solving.read]))
+
+
+def _after_encoding(solving):
+  """Zeros for as many steps of encoding, then the steps of solving."""
+  return np.concatenate([np.zeros_like(solving), solving])

@@ -1,0 +1,68 @@
+"""A population at a glance in TensorBoard: medians over its models, and what attention does.
+
+It is a run of its own there, `population`, beside the scalars of each model.
+"""
+
+from collections.abc import Sequence
+import pathlib
+
+import chex
+import jax
+import numpy as np
+import tensorboardX
+
+from maes_jax import recording as recordings
+from maes_jax import tasks
+from maes_jax.training.metrics import Row
+from maes_jax.training.trainer import Trainer
+from maes_jax.training.trainer import TrainState
+
+PIXELS = 6  # Width and height of an address at a time step.
+
+
+class Overview:
+  """Writes medians of every window, and a picture by task at every validation."""
+
+  def __init__(self, folder: pathlib.Path, trainer: Trainer, iteration: int):
+    """Opens the overview of a run that stands at `iteration`; what comes later is written anew."""
+    config = trainer.config
+    self._board = tensorboardX.SummaryWriter(str(folder), purge_step=iteration + 1)
+    recorders = [recordings.Recorder(trainer.model, tasks.get(name), config.max_length,
+                                     config.memory) for name in config.task]
+    self._recorders = [recorder for recorder in recorders if recorder.sees]
+
+  def write(self, state: TrainState, rows: Sequence[Row]):
+    """Takes in one window: the population's state [K] and the rows it logged."""
+    for name in sorted({name for row in rows for name in row} - {'iteration', 'model'}):
+      values = [row[name] for row in rows if name in row]
+      self._board.add_scalar(f'{name}/median', np.median(values), _iteration(rows))
+    validated = [row for row in rows if 'validation_loss' in row]
+    if validated:
+      self._draw(state, min(validated, key=lambda row: row['validation_loss'])['model'],
+                 _iteration(rows))
+
+  def _draw(self, state, model, iteration):
+    """The model of the smallest validation loss at work on one sequence."""
+    params = jax.tree.map(lambda leaf: leaf[model], state.params)
+    for recorder in self._recorders:
+      recording = recorder.record(params)
+      for kind in ('write', 'read'):
+        self._board.add_image(f'{kind}/{recorder.task.name}', picture(getattr(recording, kind)),
+                              iteration, dataformats='HW')
+
+  def close(self):
+    self._board.close()
+
+
+def picture(attention: chex.Array) -> np.ndarray:
+  """Attention [T, heads, N], the largest of the heads, as grey levels [H, W] of 8 bits.
+
+  Time runs to the right, addresses upwards; weight 1 is black.
+  """
+  weights = np.asarray(attention).max(axis=1).T[::-1]
+  grey = np.rint(255 * (1 - np.clip(np.nan_to_num(weights), 0, 1))).astype(np.uint8)
+  return np.kron(grey, np.ones((PIXELS, PIXELS), np.uint8))
+
+
+def _iteration(rows):
+  return max(row['iteration'] for row in rows)

@@ -1,0 +1,37 @@
+"""A training run from a config and a folder: what the binaries and a user's program call."""
+
+import pathlib
+
+from maes_jax import models
+from maes_jax import presets
+from maes_jax import trained
+from maes_jax.config import Config
+from maes_jax.training import loop
+from maes_jax.training.trainer import TrainState
+from maes_jax.training.workdir import Workdir
+
+
+def train(config: Config, path: str | pathlib.Path, **options) -> TrainState:
+  """Trains, or goes on training, the run of `config` in the folder `path`.
+
+  Args:
+    config: what to train and how; what it leaves open, the recipe fills in. With an `encoder`
+      that one is taken over, and frozen unless the config unfreezes it.
+    path: a new folder, or that of a run of this config. `maes_jax.load(path)` then gives the
+      best model.
+    **options: of `loop.train`, how the run goes about it.
+
+  Returns:
+    The population when every model is done, an axis for its models on every leaf.
+
+  Raises:
+    UserError: sizes that do not go together, a folder of another run or one that cannot be
+      written. Nothing has been written then.
+    Interrupted: somebody asked to stop; all is saved.
+  """
+  config = presets.resolve(config)
+  models.check(config)
+  given = {'encoder': trained.load_encoder(config)} if config.encoder else {}
+  workdir = Workdir(pathlib.Path(path))
+  workdir.claim(config)
+  return loop.train(config, workdir, given, **options)

@@ -1,0 +1,185 @@
+"""The memory page in a real browser: it loads, moves, and shows the numbers of the arrays."""
+
+import os
+import shutil
+
+import jax
+import numpy as np
+from playwright import sync_api
+import pytest
+
+from maes_jax import models
+from maes_jax import page
+from maes_jax import recording as recordings
+from maes_jax import tasks
+from maes_jax.config import Config
+
+LENGTH, ADDRESSES = 6, 60  # More addresses than are shown round a head.
+STEPS = 2 * LENGTH + 2
+PHONE = {'width': 390, 'height': 844}
+
+
+@pytest.fixture(scope='module')
+def browser():
+  path = shutil.which('chromium')
+  if path is None:
+    complain = pytest.fail if os.environ.get('BROWSER_TESTS') == 'required' else pytest.skip
+    complain('no chromium on the path; apt-get install chromium')
+  with sync_api.sync_playwright() as driver:
+    # Everything runs as root in a container, where Chromium's sandbox does not start.
+    started = driver.chromium.launch(executable_path=path, args=['--no-sandbox'])
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope='module', params=['maes', 'ntm', 'dnc'])
+def made(request, tmp_path_factory):
+  """A recording of a model with random parameters, and the file of its page."""
+  model = models.build(Config(model=request.param, units=4))
+  shapes = jax.eval_shape(lambda key: model.init(key, tasks.INPUTS), jax.random.key(0))
+  rng = np.random.default_rng(1)
+  params = jax.tree.map(lambda leaf: np.float32(rng.normal(size=leaf.shape)), shapes)
+  recording = recordings.record(
+      model, params, tasks.get('serial_recall'), LENGTH, ADDRESSES)
+  path = tmp_path_factory.mktemp('page') / 'page.html'
+  path.write_text(page.render(recording, 'A <model> & its memory'))
+  return recording, path
+
+
+@pytest.fixture(scope='module')
+def opened(browser, made):
+  """The recording, its page in a browser without network, and all that the browser complained."""
+  context = browser.new_context(offline=True)
+  tab, complaints = context.new_page(), []
+  tab.on('pageerror', lambda error: complaints.append(str(error)))
+  tab.on('console', lambda message: complaints.append(message.text)
+         if message.type in ('error', 'warning') else None)
+  tab.on('request', lambda request: complaints.append(request.url)
+         if request.url != made[1].as_uri() and not request.url.startswith('data:') else None)
+  tab.goto(made[1].as_uri())
+  wait_for(tab, 0)
+  yield made[0], tab, complaints
+  context.close()
+
+
+def wait_for(tab, step):
+  tab.wait_for_function(
+      f'document.getElementById("place").textContent === "{step} of {STEPS - 1}"')
+
+
+def go(tab, step):
+  tab.locator('#time').fill(str(step))
+  wait_for(tab, step)
+
+
+def texts(tab, selector):
+  return tab.locator(selector).all_inner_texts()
+
+
+def numbers(tab, selector):
+  return [float(text.split()[0]) for text in texts(tab, selector) if text]
+
+
+def test_loads_without_complaints_or_requests(opened):
+  _, tab, complaints = opened
+  assert tab.title() == 'A <model> & its memory'
+  assert tab.locator('canvas').count() >= 5
+  assert complaints == []
+
+
+@pytest.mark.parametrize('step', [3, LENGTH + 4, STEPS - 1])
+def test_numbers_are_those_of_the_arrays(opened, step):
+  recording, tab, _ = opened
+  go(tab, step)
+  solving = step >= recording.solving
+  for kind in ('write', 'read'):
+    (heads,) = getattr(recording, kind)[step]
+    where, weight = texts(tab, f'#heads td.{kind}')
+    address = int(where.removeprefix('address '))
+    assert float(weight) == round(float(heads[address]), 3) == round(float(heads.max()), 3)
+    if solving == (kind == 'read'):
+      assert tab.locator('#address').inner_text() == str(address)
+      np.testing.assert_allclose(numbers(tab, '#word span'), recording.memory[step, :, address],
+                                 rtol=0, atol=.5001e-3)
+  rows = '#bits tr:nth-child({}) td:not(.blank)'
+  assert numbers(tab, rows.format(1)) == recording.inputs[step].tolist()
+  if solving:
+    assert numbers(tab, rows.format(2)) == recording.targets[step].tolist()
+    np.testing.assert_allclose(numbers(tab, rows.format(3)), recording.answers[step],
+                               rtol=0, atol=.5001e-3)
+
+
+def test_pictures_show_the_step(opened):
+  recording, tab, _ = opened
+  go(tab, 5)
+  drawn = tab.evaluate('''() => ({
+      memory: Array.from(page.pictures.memory.data.image[0]),
+      write: Array.from(page.pictures.weights.data.write),
+      read: Array.from(page.pictures.weights.data.read),
+      line: page.pictures.now.location})''')
+  np.testing.assert_allclose(drawn['memory'], recording.memory[5].T.ravel(), rtol=0, atol=.5001e-3)
+  np.testing.assert_allclose(drawn['write'], recording.write[5].max(0), rtol=0, atol=.5001e-3)
+  np.testing.assert_allclose(drawn['read'], recording.read[5].max(0), rtol=0, atol=.5001e-3)
+  assert drawn['line'] == 5
+
+
+def test_wrong_bits_are_marked_and_counted(opened):
+  recording, tab, _ = opened
+  step = int(np.flatnonzero(recording.wrong.any(axis=1))[0])
+  go(tab, step)
+  marked = tab.locator('#bits tr:nth-child(3) td:not(.blank)').evaluate_all(
+      'cells => cells.map(cell => cell.classList.contains("wrong"))')
+  assert marked == recording.wrong[step].tolist()
+  assert f'{recording.wrong.sum()} of {recording.bits} bits are wrong' in ' '.join(
+      tab.locator('.lead').inner_text().split())
+
+
+def test_keys_move_through_time(opened):
+  _, tab, _ = opened
+  go(tab, 4)
+  for key, step in (('ArrowRight', 5), ('ArrowLeft', 4), ('PageDown', STEPS - 1),
+                    ('ArrowRight', STEPS - 1), ('PageUp', STEPS - 11), ('Home', 0),
+                    ('ArrowLeft', 0), ('End', STEPS - 1)):
+    tab.keyboard.press(key)
+    wait_for(tab, step)
+    assert tab.locator('#time').input_value() == str(step)
+
+
+def test_plays_to_the_end_and_pauses(opened):
+  _, tab, _ = opened
+  go(tab, STEPS - 3)
+  tab.keyboard.press(' ')
+  assert tab.locator('#play').inner_text() == '❚❚'
+  wait_for(tab, STEPS - 1)
+  tab.wait_for_function('document.getElementById("play").textContent === "▶"')
+  tab.locator('#play').click()  # Once more, from the start.
+  wait_for(tab, 1)
+  tab.locator('#play').click()
+  assert tab.locator('#play').inner_text() == '▶'
+
+
+def test_follows_the_head_or_shows_all(opened):
+  recording, tab, _ = opened
+  go(tab, 2)
+  shown = lambda: tab.evaluate('[page.pictures.addresses.start, page.pictures.addresses.end]')
+  head = recording.write[2].max(0).argmax()
+  assert shown()[0] < head < shown()[1]
+  assert shown()[1] - shown()[0] == 33
+  tab.keyboard.press('f')
+  tab.wait_for_function('page.pictures.addresses.start < 0')
+  assert shown() == [-.5, ADDRESSES - .5]
+  tab.keyboard.press('f')
+
+
+def test_fits_a_phone(opened):
+  """Nothing is wider than the screen, and a thumb hits the buttons."""
+  _, tab, _ = opened
+  tab.set_viewport_size(PHONE)
+  go(tab, LENGTH + 3)
+  assert tab.evaluate('document.documentElement.scrollWidth') == PHONE['width']
+  assert min(tab.locator('#play').bounding_box()[side] for side in ('width', 'height')) >= 44
+  tab.set_viewport_size({'width': 1280, 'height': 720})
+
+
+def test_nothing_went_wrong_in_between(opened):
+  assert opened[2] == []

@@ -1,0 +1,73 @@
+"""What the documents say is run: Python blocks from top to bottom, flags of commands checked."""
+
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from experiments.paper import runs
+from maes_jax import models
+from maes_jax import tasks
+
+ROOT = pathlib.Path(__file__).parents[1]
+DOCUMENTS = sorted([ROOT / 'README.md', ROOT / 'BUILD.md', *(ROOT / 'docs').glob('*.md')])
+BLOCK = re.compile(r'^```python(?: file=(\S+))?\n(.*?)^```', re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r'python -m experiments\.\w+ (?:[^`\n\\#]|\\\n)+')
+
+
+def blocks(document):
+  return BLOCK.findall(document.read_text())
+
+
+def commands():
+  """Every command, as words."""
+  found = (command for document in DOCUMENTS for command in COMMAND.findall(document.read_text()))
+  return [shlex.split(command.replace('\\\n', ' ')) for command in found]
+
+
+def of_different_flags():
+  """One command for each binary and set of flags."""
+  return {tuple(word.split('=')[0] for word in command): command for command in commands()}.values()
+
+
+@pytest.mark.parametrize(
+    'document', [path for path in DOCUMENTS if blocks(path)], ids=lambda path: path.name)
+def test_python_blocks_run(document, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.syspath_prepend(str(tmp_path))
+  monkeypatch.setattr(tasks, 'TASKS', dict(tasks.TASKS))
+  monkeypatch.setattr(models, 'FAMILIES', dict(models.FAMILIES))
+  namespace = {'__name__': document.stem}
+  for file, code in blocks(document):
+    if file:
+      pathlib.Path(file).write_text(code)
+    else:
+      exec(compile(code, str(document), 'exec'), namespace)
+
+
+@pytest.mark.parametrize('command', of_different_flags(), ids=' '.join)
+def test_commands_have_flags_that_exist(command, tmp_path):
+  """Names and values of flags alone: the commands themselves may take hours."""
+  checked = subprocess.run(
+      [sys.executable, *command[1:], '--only_check_args'], cwd=tmp_path, check=False,
+      env=os.environ | {'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT)},
+      capture_output=True, text=True)
+  assert checked.returncode == 0, checked.stderr
+
+
+def test_parts_of_the_paper_exist():
+  only = [word.removeprefix('--only=').split(',') for command in commands() for word in command
+          if word.startswith('--only=')]
+  assert len(only) >= 5
+  for names in only:
+    assert runs.select(names)
+
+
+def test_own_task_and_cell_are_as_short_as_the_tutorial_says():
+  sizes = {file: len(code.splitlines()) for file, code in blocks(ROOT / 'docs' / 'tutorial.md')}
+  assert sizes['my_tasks.py'] <= 30
+  assert sizes['my_cells.py'] <= 60
