@@ -2,6 +2,8 @@
 #   make demo   trains, restores and tests a model, draws a figure
 #   make test   runs all the tests
 #   make bench  installs the peers and measures against them, some 8 minutes on a quiet machine
+#   make crash  kills and damages runs and writes RELIABILITY.md; some ten minutes
+#   make fuzz   tries odd input in bulk and writes RELIABILITY.md; some minutes
 
 PYTHON ?= python3
 DEMO ?= demo
@@ -9,7 +11,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PEERS := .venv/peers
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test bench lint crash fuzz clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m experiments.train --task=serial_recall --workdir=$(DEMO)
@@ -26,6 +28,12 @@ bench: $(PEERS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
+
+crash: $(INSTALLED)
+	$(BIN)/python -m experiments.crash
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m experiments.fuzz
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

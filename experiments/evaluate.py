@@ -17,7 +17,7 @@ from maes_jax import tasks
 from maes_jax import trained
 from maes_jax.training import workdir
 
-_CHECKPOINT = flags.DEFINE_string('checkpoint', None, 'Workdir of a training run.', required=True)
+_CHECKPOINT = cli.define_folder('checkpoint', 'Workdir of a training run.')
 _TASK = flags.DEFINE_string('task', None, "Task; default: the run's own, if it has just one.")
 _LENGTH = flags.DEFINE_integer('length', 1000, 'Items per sequence.', lower_bound=1)
 _MEMORY = flags.DEFINE_integer('memory', 1024, 'Memory addresses N.', lower_bound=1)

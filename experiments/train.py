@@ -8,22 +8,21 @@ The same command again goes on where the last one stopped.
 
 import pathlib
 
-from absl import flags
-
 from experiments import cli
 from experiments import report
 from maes_jax.training import loop
 from maes_jax.training.workdir import Workdir
 
-_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
+_WORKDIR = cli.define_folder('workdir', 'Folder of the run.')
 cli.define_config_flags(leave_out=('encoder', 'encoder_model', 'unfreeze'))
+cli.define_training_flags()
 
 
 def main():
   config = cli.config_from_flags()
   workdir = Workdir(pathlib.Path(_WORKDIR.value))
-  workdir.claim(config)
-  print(report.population(loop.train(config, workdir)))
+  with workdir.claim(config):
+    print(report.population(loop.train(config, workdir, **cli.training_options())))
 
 
 if __name__ == '__main__':

@@ -13,8 +13,9 @@ from maes_jax import trained
 from maes_jax.training import loop
 from maes_jax.training.workdir import Workdir
 
-_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
+_WORKDIR = cli.define_folder('workdir', 'Folder of the run.')
 cli.define_config_flags()
+cli.define_training_flags()
 flags.mark_flag_as_required('encoder')
 
 
@@ -22,8 +23,9 @@ def main():
   config = cli.config_from_flags()
   encoder = trained.load_encoder(config)
   workdir = Workdir(pathlib.Path(_WORKDIR.value))
-  workdir.claim(config)
-  print(report.population(loop.train(config, workdir, given={'encoder': encoder})))
+  with workdir.claim(config):
+    state = loop.train(config, workdir, {'encoder': encoder}, **cli.training_options())
+  print(report.population(state))
 
 
 if __name__ == '__main__':
