@@ -97,7 +97,7 @@ def _damage(files) -> str:
 
 
 def _soak(found) -> str:
-  samples = [sample for sample in found['samples'] if sample[0]]
+  samples = soak.trained(found['samples'])
   grown, last = soak.growth(samples), samples[-1][1]
   verdict = 'flat' if grown < FLAT * last else 'not flat'
   finite = 'every number logged is finite' if found['finite'] else 'some numbers are not finite'

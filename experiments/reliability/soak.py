@@ -37,9 +37,14 @@ def resident(process: int) -> float:
   return round(int(found[1]) / 1024, 1) if found else 0.
 
 
+def trained(samples) -> list:
+  """Those from the first save to the end of the process."""
+  return [[iteration, memory] for iteration, memory in samples if iteration and memory]
+
+
 def growth(samples) -> float:
   """MiB by which the second half's median lies above that of the second quarter."""
-  saved = [memory for iteration, memory in samples if iteration and memory]
+  saved = [memory for _, memory in trained(samples)]
   quarter = len(saved) // 4
   return _median(saved[2 * quarter:]) - _median(saved[quarter:2 * quarter])
 
