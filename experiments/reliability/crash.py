@@ -53,7 +53,7 @@ class _Trial:
     start = time.monotonic()
     finish(self._scenario, self._alone, self._encoder)
     seconds = time.monotonic() - start
-    found = [self._kill(lambda _: time.sleep(self._chance.uniform(0, seconds / 2)))
+    found = [self._kill(functools.partial(self._await_start, self._chance.uniform(0, seconds / 2)))
              for _ in range(kills // 3)]
     stopped = self._stop()
     found += [self._kill(moment) for moment in self._moments(kills - kills // 3)]
@@ -80,6 +80,11 @@ class _Trial:
       os.killpg(process.pid, signal.SIGKILL)
       process.wait()
     return {'saving': remains.unfinished(self._killed), 'step': remains.step(self._killed)}
+
+  def _await_start(self, seconds, process):
+    """So many seconds, or until the first save: compiled programs are there the second time."""
+    end, before = time.monotonic() + seconds, remains.step(self._killed)
+    self._poll(process, lambda: time.monotonic() > end or remains.step(self._killed) > before)
 
   def _await(self, target, process):
     self._poll(process, lambda: remains.step(self._killed) > target)
