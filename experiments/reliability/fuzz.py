@@ -132,7 +132,8 @@ def process(command: tuple[str, list[str]], folder: pathlib.Path) -> bool:
       [sys.executable, '-m', f'experiments.{binary}', *words, *BINARIES[binary].split()],
       cwd=folder, env={**os.environ, 'PYTHONPATH': str(ROOT)}, capture_output=True, text=True,
       timeout=HANG, stdin=subprocess.DEVNULL, check=False)
-  _check(done.returncode in (0, 1) and 'Traceback (most' not in done.stderr, done.stderr)
+  _check(done.returncode in (0, 1), f'status 0 or 1, not {done.returncode}: {done.stderr}')
+  _check('Traceback (most' not in done.stderr, f'no traceback: {done.stderr}')
   if done.returncode:
     _check(len(done.stderr.strip().splitlines()) == 1, f'one line: {done.stderr}')
     _check(not any(folder.iterdir()), 'nothing is written')
