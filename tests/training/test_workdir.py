@@ -71,7 +71,7 @@ def test_a_run_from_before_an_option_existed_goes_on(claimed):
   values = json.loads(file.read_text())
   del values['half_life']
   file.write_text(json.dumps(values))
-  claimed.claim(CONFIG)
+  claim(claimed, CONFIG)
   assert claimed.read_config() == CONFIG
 
 
