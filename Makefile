@@ -3,6 +3,8 @@
 #   make demo   trains, restores and tests a model, draws a figure, writes such a page
 #   make test   runs all the tests
 #   make bench  installs the peers and measures against them, some 8 minutes on a quiet machine
+#   make crash  kills and damages runs and writes RELIABILITY.md; some ten minutes
+#   make fuzz   tries odd input in bulk and writes RELIABILITY.md; some minutes
 
 PYTHON ?= python3
 DEMO ?= demo
@@ -10,7 +12,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PEERS := .venv/peers
 
-.PHONY: look demo test bench lint clean
+.PHONY: look demo test bench lint crash fuzz clean
 
 look: $(INSTALLED)
 	$(BIN)/python -m experiments.inspect --checkpoint=E_J --task=reverse_recall --html=memory.html
@@ -32,6 +34,12 @@ bench: $(PEERS)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+crash: $(INSTALLED)
+	$(BIN)/python -m experiments.crash
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m experiments.fuzz
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import os
 import pathlib
+import signal
 import sys
 import types
 import typing
@@ -18,6 +19,7 @@ import jax
 from experiments import usage
 from maes_jax import errors
 from maes_jax.config import Config
+from maes_jax.training import loop
 
 _PLUGINS = flags.DEFINE_list(
     'plugins', [], 'Modules of your own to import first: they register tasks and models.')
@@ -26,6 +28,8 @@ _CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
 
 def run(main: Callable[[], None]):
   """Parses the flags and calls `main`; what a user can cause ends in one line and status 1."""
+  signal.signal(signal.SIGTERM, signal.default_int_handler)  # The same as Ctrl-C.
+
   def guarded(unused_argv):
     if not flags.FLAGS['verbosity'].present:
       logging.set_verbosity(logging.WARNING)
@@ -34,8 +38,12 @@ def run(main: Callable[[], None]):
       main()
     except errors.UserError as error:
       fail(error)
+    except KeyboardInterrupt:
+      fail('stopped; run the same command again to go on from what was saved')
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+      fail(_out_of_memory(error))
   _keep_compiled_code()
-  app.run(guarded, flags_parser=_parse)
+  app.run(guarded, flags_parser=parse)
 
 
 def _import_plugins():
@@ -47,9 +55,54 @@ def _import_plugins():
                              'this folder or an installed one') from error
 
 
-def fail(error: Exception):
+def fail(error: Exception | str):
   """Ends the program as every user error does."""
   sys.exit(f'error: {" ".join(str(error).split())}')
+
+
+def _out_of_memory(error):
+  """The error in words, if it is one of too little memory; any other is a bug and goes on."""
+  if isinstance(error, jax.errors.JaxRuntimeError) and 'RESOURCE_EXHAUSTED' not in str(error):
+    raise error
+  return f'out of memory ({error}); use smaller sizes or fewer models at a time'
+
+
+def parse(argv: list[str]) -> list[str]:
+  """Reads the flags; one that is wrong ends the program, in a line, and so does `--help`."""
+  if '--help' in argv[1:]:
+    print(usage.text())
+    sys.exit(0)
+  try:
+    rest = flags.FLAGS(argv)
+    if len(rest) > 1:
+      raise flags.Error(f'unexpected argument {rest[1]!r}; options look like --name=value')
+    return rest
+  except flags.Error as error:
+    fail(error)
+
+
+def define_folder(name: str, text: str) -> flags.FlagHolder:
+  """A flag for a folder that must be given; an empty name would be the current folder."""
+  holder = flags.DEFINE_string(name, None, text, required=True)
+  flags.register_validator(name, lambda path: path != '', message='name a folder')
+  return holder
+
+
+def define_training_flags():
+  """How a run goes about it; none of these changes what comes out, so they are no config."""
+  define_save_seconds()
+  flags.DEFINE_boolean('debug_nans', False,
+                       'End at the first update that is not finite and name the line behind it.')
+
+
+def define_save_seconds() -> flags.FlagHolder:
+  return flags.DEFINE_float('save_seconds', loop.SAVE_SECONDS,
+                            'At least this long between two checkpoints.', lower_bound=0.)
+
+
+def training_options() -> dict[str, Any]:
+  """What these flags say, for `loop.train`."""
+  return {name: flags.FLAGS[name].value for name in ('save_seconds', 'debug_nans')}
 
 
 def define_config_flags(leave_out: Collection[str] = ()):
@@ -91,19 +144,6 @@ def _number(text):
     return float(text)
   except ValueError as error:
     raise errors.UserError(f'task_weights has {text!r}; give numbers with commas') from error
-
-
-def _parse(argv):
-  if '--help' in argv[1:]:
-    print(usage.text())
-    sys.exit(0)
-  try:
-    rest = flags.FLAGS(argv)
-    if len(rest) > 1:
-      raise flags.Error(f'unexpected argument {rest[1]!r}; options look like --name=value')
-    return rest
-  except flags.Error as error:
-    fail(error)
 
 
 def _keep_compiled_code():

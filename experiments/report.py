@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from maes_jax.training import optimizer
 from maes_jax.training.trainer import NEVER
 from maes_jax.training.trainer import TrainState
 
@@ -9,17 +10,28 @@ from maes_jax.training.trainer import TrainState
 def population(state: TrainState) -> str:
   """A line per model: when it converged, its last losses; then the population in one line."""
   lines = ['model  seed  iterations  converged at  first batch at      loss  validation loss']
+  failed = np.asarray(optimizer.failed(state.optimizer))
   lines += [_model(k, *values) for k, values in enumerate(zip(
-      state.seed, state.iteration, state.converged, state.first_batch, state.loss,
+      failed, state.seed, state.iteration, state.converged, state.first_batch, state.loss,
       state.validation_loss))]
   converged = np.asarray(state.converged)
   done = converged[converged != NEVER]
   median = f', median {int(np.median(done)):,} iterations' if done.size else ''
-  return '\n'.join([*lines, f'{done.size} of {converged.size} models converged{median}'])
+  return '\n'.join([
+      *lines, f'{done.size} of {converged.size} models converged{median}',
+      *_trouble(state, failed)])
 
 
-def _model(k, seed, iterations, converged, first_batch, loss, validation_loss):
-  return (f'{k:5}  {seed:4}  {iterations:10,}  {_when(converged):>12}  '
+def _trouble(state, failed):
+  """What was not finite, where anything was."""
+  skipped = int(np.sum(optimizer.skipped(state.optimizer)))
+  return [f'{skipped:,} updates were not finite and skipped; {failed.sum()} models failed, with '
+          f'{optimizer.TOO_MANY} such in a row; --debug_nans finds the source'] if skipped else []
+
+
+def _model(k, failed, seed, iterations, converged, first_batch, loss, validation_loss):
+  when = 'failed' if failed else _when(converged)
+  return (f'{k:5}  {seed:4}  {iterations:10,}  {when:>12}  '
           f'{_when(first_batch):>14}  {loss:8.1e}  {validation_loss:15.1e}')
 
 

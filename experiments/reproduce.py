@@ -5,6 +5,7 @@
 """
 
 import concurrent.futures
+import functools
 import os
 import pathlib
 import subprocess
@@ -19,7 +20,7 @@ from maes_jax import errors
 
 _ONLY = flags.DEFINE_list(
     'only', list(runs.GROUPS), 'Parts of the paper, or names of single runs, with commas.')
-_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of all the runs.', required=True)
+_WORKDIR = cli.define_folder('workdir', 'Folder of all the runs.')
 _RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')
 _SEEDS = flags.DEFINE_integer('seeds', 10, 'Models per run.', lower_bound=1)
 _LENGTH = flags.DEFINE_integer('length', 1000, 'Items of a test sequence.', lower_bound=1)
@@ -28,13 +29,14 @@ _BATCHES = flags.DEFINE_integer(
     'batches', None, "Test batches of every model; default: the run's budget.", lower_bound=1)
 _MAX_ITERATIONS = flags.DEFINE_integer(
     'max_iterations', None, "Most iterations of a run; default: the run's budget.", lower_bound=1)
+_SAVE_SECONDS = cli.define_save_seconds()
 _JOBS = flags.DEFINE_integer('jobs', 1, 'Runs at a time, each a process of its own.', lower_bound=1)
 
 
 def main():
   settings = execute.Settings(
       pathlib.Path(_WORKDIR.value), pathlib.Path(_RESULTS.value), _SEEDS.value, _LENGTH.value,
-      _MEMORY.value, _BATCHES.value, _MAX_ITERATIONS.value)
+      _MEMORY.value, _BATCHES.value, _MAX_ITERATIONS.value, _SAVE_SECONDS.value)
   todo = [run for run in runs.select(_ONLY.value) if not execute.done(run, settings)]
   if _JOBS.value == 1 or len(todo) <= 1:
     for run in todo:
@@ -47,10 +49,16 @@ def main():
 
 
 def _in_processes(names):
-  shares = iter(_shares(_JOBS.value))
+  running, shares = set(), iter(_shares(_JOBS.value))
   with concurrent.futures.ThreadPoolExecutor(
       _JOBS.value, initializer=lambda: _take(next(shares))) as pool:
-    failed = [name for name, ok in zip(names, pool.map(_in_process, names)) if not ok]
+    try:
+      done = list(pool.map(functools.partial(_in_process, running), names))
+    except KeyboardInterrupt:
+      for process in running:
+        process.terminate()  # A run that is asked to stop saves first.
+      raise
+  failed = [name for name, ok in zip(names, done) if not ok]
   if failed:
     raise errors.UserError(f'not finished: {", ".join(failed)} (the reason stands above); '
                            'run the same command again to go on')
@@ -70,12 +78,15 @@ def _take(cores):
     os.sched_setaffinity(0, cores)
 
 
-def _in_process(name) -> bool:
+def _in_process(running, name) -> bool:
+  names = ('workdir', 'results', 'seeds', 'length', 'memory', 'batches', 'max_iterations',
+           'save_seconds')
   passed_on = [f'--{flag}={flags.FLAGS[flag].value}'
-               for flag in ('workdir', 'results', 'seeds', 'length', 'memory', 'batches',
-                            'max_iterations') if flags.FLAGS[flag].value is not None]
+               for flag in names if flags.FLAGS[flag].value is not None]
   command = [sys.executable, '-m', 'experiments.reproduce', f'--only={name}', *passed_on]
-  return subprocess.run(command, check=False).returncode == 0
+  with subprocess.Popen(command) as process:
+    running.add(process)
+    return process.wait() == 0
 
 
 if __name__ == '__main__':

@@ -2,13 +2,13 @@
 
 from absl import flags
 
+from experiments import cli
 from maes_jax import errors
 from maes_jax import tasks
 from maes_jax import trained
 
-_CHECKPOINT = flags.DEFINE_string(
-    'checkpoint', None, 'Workdir of a training run, or the name of a shipped model, e.g. E_J.',
-    required=True)
+_CHECKPOINT = cli.define_folder(
+    'checkpoint', 'Workdir of a training run, or the name of a shipped model, e.g. E_J.')
 _TASK = flags.DEFINE_string('task', None, "Task; default: the run's own, if it has just one.")
 _INDEX = flags.DEFINE_integer(
     'model_index', None, 'Model of the population; default: the best.', lower_bound=0)

@@ -10,7 +10,7 @@ from absl import flags
 from experiments import cli
 from experiments.paper import ship
 
-_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the runs.', required=True)
+_WORKDIR = cli.define_folder('workdir', 'Folder of the runs.')
 _CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')
 _ONLY = flags.DEFINE_list('only', list(ship.SHIPPED), 'Names of runs, with commas.')
 

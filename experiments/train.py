@@ -6,18 +6,19 @@
 The same command again goes on where the last one stopped.
 """
 
-from absl import flags
 
 from experiments import cli
 from experiments import report
 from maes_jax.training import run
 
-_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
+_WORKDIR = cli.define_folder('workdir', 'Folder of the run.')
 cli.define_config_flags(leave_out=('encoder', 'encoder_model', 'unfreeze'))
+cli.define_training_flags()
 
 
 def main():
-  print(report.population(run.train(cli.config_from_flags(), _WORKDIR.value)))
+  state = run.train(cli.config_from_flags(), _WORKDIR.value, **cli.training_options())
+  print(report.population(state))
 
 
 if __name__ == '__main__':

@@ -9,13 +9,15 @@ from experiments import cli
 from experiments import report
 from maes_jax.training import run
 
-_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
+_WORKDIR = cli.define_folder('workdir', 'Folder of the run.')
 cli.define_config_flags()
+cli.define_training_flags()
 flags.mark_flag_as_required('encoder')
 
 
 def main():
-  print(report.population(run.train(cli.config_from_flags(), _WORKDIR.value)))
+  state = run.train(cli.config_from_flags(), _WORKDIR.value, **cli.training_options())
+  print(report.population(state))
 
 
 if __name__ == '__main__':

@@ -1,11 +1,13 @@
 """Saving and restoring trees of arrays, checked by content; the only file that knows orbax.
 
-A step is written to a temporary name and renamed, so that a kill leaves no half of one. Every
-leaf's digest is stored beside it and verified: a damaged checkpoint is an error or gives way to
-an older one, never a silently different model.
+A step is written to a temporary name and renamed, so that a kill leaves no half of one. Digests of
+every file, of every leaf and of the run are stored with it and verified: a damaged checkpoint is
+an error or gives way to an older one, never a silently different model.
 """
 
+import contextlib
 import hashlib
+import json
 import logging
 import pathlib
 import shutil
@@ -16,31 +18,88 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from maes_jax import errors
+from maes_jax import files
 
 KEEP = 2  # The newest and, should that be damaged, one to fall back to.
 
 
-def save(directory: pathlib.Path, step: int, tree: Any):
+def save(directory: pathlib.Path, step: int, tree: Any, run: str = ''):
   """Saves a tree of arrays as `step`, a step already there included; keeps the newest two.
 
+  Args:
+    directory: where `restore` will look.
+    step: how far the run is.
+    tree: arrays.
+    run: what tells this run from others, e.g. `Workdir.fingerprint`.
+
   Raises:
-    UserError: the folder cannot be written.
+    UserError: the folder cannot be written or is full; the steps before this one are as they were.
   """
   policy = ocp.training.preservation_policies.LatestN(KEEP)
+  metadata = {'digests': digests(tree), 'run': run}
   try:
     _drop_after(directory, step)
-    with ocp.training.Checkpointer(directory.absolute(), preservation_policy=policy) as writer:
-      writer.save(step, tree, custom_metadata={'digests': _digests(tree)}, overwrite=True)
-  except OSError as error:
-    raise errors.UserError(f'cannot save a checkpoint in {directory}: {error.strerror or error}; '
+    with _quiet(), ocp.training.Checkpointer(
+        directory.absolute(), preservation_policy=policy) as writer:
+      writer.save(step, tree, custom_metadata=metadata, overwrite=True)
+    _seal(directory, step)
+  except (OSError, ValueError) as error:  # A full disk is a ValueError of tensorstore's.
+    _drop_unfinished(directory)
+    raise errors.UserError(f'cannot save a checkpoint in {directory}: {_reason(error)}; '
                            'free some space or use another workdir') from error
+
+
+@contextlib.contextmanager
+def _quiet():
+  """Orbax logs tracebacks from its threads before it raises; what it raises says enough."""
+  logger = logging.getLogger('absl')
+  level = logger.level
+  logger.setLevel(logging.CRITICAL)
+  try:
+    yield
+  finally:
+    logger.setLevel(level)
+
+
+def _reason(error) -> str:
+  return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _drop_unfinished(directory):
+  """What a save that failed has written takes up room for nothing."""
+  for path in directory.glob('*.orbax-checkpoint-tmp'):
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _drop_after(directory, step):
   """Steps beyond the one to save are damaged: the run was taken up before them. They go."""
+  _seal_of(directory, step).unlink(missing_ok=True)
   for later in steps(directory):
     if later > step:
       shutil.rmtree(directory / str(later))
+
+
+def _seal(directory, step):
+  """Notes the digest of every file of a step that is whole; forgets steps that are gone."""
+  found = {str(path.relative_to(directory)): files.digest(path)
+           for path in sorted((directory / str(step)).rglob('*')) if path.is_file()}
+  files.write_atomically(_seal_of(directory, step), json.dumps(found, indent=1))
+  for path in directory.glob('*.json'):
+    if int(path.stem) not in steps(directory):
+      path.unlink()
+
+
+def _seal_of(directory, step):
+  return directory / f'{step}.json'
+
+
+def _check_files(directory, step):
+  """Orbax would notice damage too, in several pages; a kill before the seal left it to orbax."""
+  for name, digest in _read_seal(_seal_of(directory, step)).items():
+    if not (directory / name).exists():
+      raise ValueError(f'{name} is missing')
+    if files.digest(directory / name) != digest:
+      raise ValueError(f'{name} is not what was saved')
 
 
 def steps(directory: pathlib.Path) -> list[int]:
@@ -51,12 +110,19 @@ def steps(directory: pathlib.Path) -> list[int]:
                 reverse=True)
 
 
-def restore(directory: pathlib.Path, like: Any) -> tuple[int, Any]:
+def saved_digests(directory: pathlib.Path) -> dict[int, dict[str, str]]:
+  """By step, the `digests` of the tree that was saved."""
+  with _quiet(), ocp.training.Checkpointer(directory.absolute()) as reader:
+    return {step: reader.metadata(step).custom_metadata['digests'] for step in steps(directory)}
+
+
+def restore(directory: pathlib.Path, like: Any, run: str = '') -> tuple[int, Any]:
   """Restores the newest intact step.
 
   Args:
     directory: where `save` wrote.
     like: arrays or shapes for the part of the tree that is wanted; the rest is not read.
+    run: what `save` was given; a step of another run counts as damaged.
 
   Returns:
     The step and the restored tree, in the structure of `like`.
@@ -67,10 +133,9 @@ def restore(directory: pathlib.Path, like: Any) -> tuple[int, Any]:
   failures = []
   for step in steps(directory):
     try:
-      return step, _load(directory, step, like)
+      return step, _load(directory, step, like, run)
     except Exception as error:  # pylint: disable=broad-except; orbax raises all kinds
-      reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-      failures.append(f'step {step}: {reason}')
+      failures.append(f'step {step}: {_reason(error)}')
       logging.getLogger(__name__).warning('checkpoint %s %s', directory, failures[-1])
   if failures:
     raise errors.UserError(f'no intact checkpoint in {directory} ({"; ".join(failures)}); '
@@ -78,13 +143,23 @@ def restore(directory: pathlib.Path, like: Any) -> tuple[int, Any]:
   raise errors.UserError(f'no checkpoint in {directory}; give the workdir of a training run')
 
 
-def _load(directory, step, like):
+def _read_seal(path) -> dict[str, str]:
+  try:
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+  except (TypeError, ValueError) as error:
+    raise ValueError(f'{path.name} is damaged') from error
+
+
+def _load(directory, step, like, run):
+  _check_files(directory, step)
   context = ocp.Context()
   context.pytree.loading.partial_load = True
-  with context, ocp.training.Checkpointer(directory.absolute()) as reader:
-    digests = reader.metadata(step).custom_metadata['digests']
+  with _quiet(), context, ocp.training.Checkpointer(directory.absolute()) as reader:
+    saved = reader.metadata(step).custom_metadata
+    if saved.get('run', run) != run:  # Checkpoints of version 0.1 name no run.
+      raise ValueError('it was saved by a run of another config')
     tree = reader.load(step, jax.tree.map(_abstract, like))
-  _verify(tree, digests, like)
+  _verify(tree, saved['digests'], like)
   return tree
 
 
@@ -93,20 +168,20 @@ def _abstract(leaf):
   return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
-def _verify(tree, digests, like):
-  for path, digest in _digests(tree).items():
-    if digests.get(path) != digest:
+def _verify(tree, saved, like):
+  for path, digest in digests(tree).items():
+    if saved.get(path) != digest:
       raise ValueError(f'{path} is not what was saved')
   for wanted, found in zip(jax.tree.leaves(like), jax.tree.leaves(tree), strict=True):
     if wanted.shape != found.shape:
       raise ValueError(f'shape {found.shape} was saved, {wanted.shape} is wanted')
 
 
-def _digests(tree) -> dict[str, str]:
+def digests(tree) -> dict[str, str]:
   """A digest of the shape, type and bytes of every leaf, by its path."""
-  digests = {}
+  found = {}
   for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
     array = np.asarray(leaf)
     content = f'{array.dtype} {array.shape} '.encode() + array.tobytes()
-    digests[jax.tree_util.keystr(path)] = hashlib.blake2b(content, digest_size=16).hexdigest()
-  return digests
+    found[jax.tree_util.keystr(path)] = hashlib.blake2b(content, digest_size=16).hexdigest()
+  return found

@@ -15,10 +15,13 @@ from typing import Any
 from maes_jax import errors
 
 WINDOW = 100  # Iterations of one compiled call; over as many the loss is averaged.
+LARGEST = 2**30  # Of whole numbers: the sum of two still fits into the 32 bits that JAX counts in.
+MANY = 100  # Of what a program spells out one by one: it would take hours to compile.
+LARGEST_FLOAT = 2.**127  # Of other numbers, in single precision.
 
 
-def _field(default, help, minimum=None, choices=None):
-  metadata = {'help': help, 'minimum': minimum, 'choices': choices}
+def _field(default, help, minimum=None, choices=None, maximum=None):
+  metadata = {'help': help, 'minimum': minimum, 'choices': choices, 'maximum': maximum}
   return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -37,12 +40,13 @@ class Config:
   # Sizes.
   width: int | None = _field(None, 'Word width W.', minimum=1)
   units: int | None = _field(None, 'Controller units H.', minimum=1)
-  layers: int | None = _field(None, 'Controller layers (lstm).', minimum=1)
-  read_heads: int | None = _field(None, 'Read heads (ntm, dnc).', minimum=1)
-  write_heads: int | None = _field(None, 'Write heads (ntm).', minimum=1)
+  layers: int | None = _field(None, 'Controller layers (lstm).', minimum=1, maximum=MANY)
+  read_heads: int | None = _field(None, 'Read heads (ntm, dnc).', minimum=1, maximum=MANY)
+  write_heads: int | None = _field(None, 'Write heads (ntm).', minimum=1, maximum=MANY)
   shift_range: int | None = _field(
-      None, 'Addresses that attention may move in a step.', minimum=0)
-  solver_shift_range: int | None = _field(None, 'The same, of the solvers alone.', minimum=0)
+      None, 'Addresses that attention may move in a step.', minimum=0, maximum=MANY)
+  solver_shift_range: int | None = _field(
+      None, 'The same, of the solvers alone.', minimum=0, maximum=MANY)
   output_hidden: int | None = _field(
       None, "Units of the solvers' ReLU layer before the output; 0 for none.", minimum=0)
   line3: str | None = _field(
@@ -151,6 +155,14 @@ def _check(field, value):
     raise errors.UserError(f'{field.name} is {value}; it must be a finite number')
   if minimum is not None and not value >= minimum:
     raise errors.UserError(f'{field.name} is {value}; it must be at least {minimum}')
+  if isinstance(value, int | float) and abs(value) > _largest(field):
+    raise errors.UserError(f'{field.name} is {value}; it must be at most {_largest(field)}')
+
+
+def _largest(field):
+  if field.metadata['maximum'] is not None:
+    return field.metadata['maximum']
+  return LARGEST_FLOAT if float in (field.type, *typing.get_args(field.type)) else LARGEST
 
 
 def _fits(value, kind):

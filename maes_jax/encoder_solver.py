@@ -14,6 +14,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from maes_jax import shapes
 from maes_jax import tasks
 from maes_jax.cells import base
 
@@ -41,7 +42,7 @@ def unroll(
     state_t = jax.tree.map(lambda new, old: jnp.where(valid_t, new, old), state_t, state_tm1)
     return state_t, show(state_t, shown)
 
-  if cell.recomputes:
+  if cell.recomputes and not jax.config.jax_disable_jit:  # It would hide which line is at work.
     step = jax.checkpoint(step, prevent_cse=False)
   return lax.scan(step, state, (inputs, valid))
 
@@ -80,6 +81,7 @@ class Model:
       unroll: Unroll = unroll,
   ) -> tuple[base.State, base.Step]:
     """Reads the main sequence into a fresh memory; returns the last state and every step."""
+    shapes.check(main=(main, 'TX', float), valid=(valid, 'T', bool))
     state = self.encoder.initial_state(addresses)
     return unroll(self.encoder, params['encoder'], state, main, valid)
 
@@ -93,6 +95,7 @@ class Model:
       unroll: Unroll = unroll,
   ) -> tuple[base.State, base.Step]:
     """Answers from an encoder's last state; `Step.output` holds the logits [T, Y]."""
+    shapes.check(aux=(aux, 'TX', float), valid=(valid, 'T', bool))
     solver = self.solvers[task]
     solver_params = params['solvers'][task]
     if self.tied:

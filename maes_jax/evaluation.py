@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from maes_jax import compilation
 from maes_jax import encoder_solver
 from maes_jax import randomness
+from maes_jax import shapes
 from maes_jax import tasks
 from maes_jax import windowed
 from maes_jax.encoder_solver import Model
@@ -32,6 +33,8 @@ def count(
     mask: chex.Array,  # [B, T]
 ) -> Counts:
   """Counts right answers; an answer is 1 where its logit is positive."""
+  shapes.check(logits=(logits, 'BTY', float), targets=(targets, 'BTY', float),
+               mask=(mask, 'BT', bool))
   counted = jnp.broadcast_to(mask[..., None], targets.shape)
   right = ((logits > 0) == (targets > 0.5)) & counted
   whole = jnp.all(right == counted, axis=(1, 2))

@@ -9,9 +9,12 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from maes_jax import shapes
+
 
 def read(memory: chex.Array, attention: chex.Array) -> chex.Array:
   """Reads the word [W] that `attention` [N] points at (Algorithm 1, line 1)."""
+  shapes.check(memory=(memory, 'WN', float), attention=(attention, 'N', float))
   # r_t = M_{t-1} w_{t-1}
   return memory @ attention
 
@@ -23,6 +26,8 @@ def erase_and_add(
     add: chex.Array,  # [W]
 ) -> chex.Array:
   """Writes where `attention` points, returns the new memory [W, N] (Algorithm 1, line 3)."""
+  shapes.check(memory=(memory, 'WN', float), attention=(attention, 'N', float),
+               erase=(erase, 'W', float), add=(add, 'W', float))
   # M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T
   return memory * (1 - jnp.outer(erase, attention)) + jnp.outer(add, attention)
 
@@ -40,6 +45,7 @@ def shift(attention: chex.Array, kernel: chex.Array) -> chex.Array:
   Raises:
     ValueError: the kernel has an even number of taps, or more taps than there are addresses.
   """
+  shapes.check(attention=(attention, 'N', float), kernel=(kernel, 'K', float))
   (size,), (taps,) = attention.shape, kernel.shape
   if taps % 2 == 0:
     raise ValueError(f'shift kernel has {taps} taps; it needs an odd number, 2k + 1')
@@ -61,6 +67,7 @@ def sharpen(attention: chex.Array, gamma: chex.Array) -> chex.Array:
   >>> sharpen(jnp.array([.5, .25, .25, 0.]), gamma=1.).round(3).tolist()
   [0.5, 0.25, 0.25, 0.0]
   """
+  shapes.check(attention=(attention, 'N', float), gamma=(gamma, '', float))
   # w_t = w~_t^gamma / sum w~_t^gamma = softmax(gamma log w~_t)
   present = attention >= jnp.finfo(attention.dtype).tiny  # 1 / w overflows below
   logits = gamma * jnp.log(jnp.where(present, attention, 1))

@@ -58,7 +58,8 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') 
   workdir = Workdir(_find(pathlib.Path(path)))
   config = workdir.read_config()
   model = models.build(config)
-  _, saved = checkpoints.restore(workdir.checkpoints, _wanted(Trainer(config, model), only))
+  _, saved = checkpoints.restore(
+      workdir.checkpoints, _wanted(Trainer(config, model), only), workdir.fingerprint)
   index = best(saved) if index is None else index
   if not 0 <= index < config.seeds:
     raise errors.UserError(f'model {index} is not in {path}: its population has the models '
@@ -93,7 +94,7 @@ def best(saved: Mapping[str, Any]) -> int:
   converged = np.asarray(saved['converged'])
   if (converged != NEVER).any():
     return int(np.where(converged == NEVER, np.iinfo(converged.dtype).max, converged).argmin())
-  return int(np.nanargmin(np.asarray(saved['validation_loss'])))
+  return int(np.nan_to_num(saved['validation_loss'], nan=np.inf).argmin())
 
 
 def load_encoder(config: Config) -> Params:

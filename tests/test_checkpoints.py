@@ -1,5 +1,6 @@
 """Checkpoints come back bit for bit, in part where asked, and never silently wrong."""
 
+import errno
 import gc
 import os
 import shutil
@@ -123,6 +124,47 @@ def test_no_room_is_an_error(tmp_path):
     checkpoints.save(tmp_path / 'file' / 'checkpoints', 1, tree(1))
 
 
+@pytest.mark.parametrize('trouble', [
+    OSError(errno.ENOSPC, 'No space left on device'),
+    ValueError('RESOURCE_EXHAUSTED: Failed writing: No space left on device')], ids=repr)
+def test_a_full_disk_leaves_what_was_saved(folder, monkeypatch, trouble):
+  """Orbax gives up in the middle of a step, with whatever it has written."""
+  def fail(unused_self, step, *args, **unused):
+    (folder / f'{step}.orbax-checkpoint-tmp').mkdir()
+    raise trouble
+
+  before = sorted(folder.rglob('*'))
+  monkeypatch.setattr(checkpoints.ocp.training.Checkpointer, 'save', fail)
+  with pytest.raises(errors.UserError, match=r'cannot save .*No space left.*free some space'):
+    checkpoints.save(folder, 300, tree(300))
+  assert sorted(folder.rglob('*')) == before
+  step, found = checkpoints.restore(folder, shapes())
+  assert step == 200
+  assert_same(found, tree(200))
+
+
+def test_a_step_of_another_run_is_not_taken(folder):
+  checkpoints.save(folder, 300, tree(300), run='another')
+  with pytest.raises(errors.UserError, match='step 300: it was saved by a run of another config'):
+    checkpoints.restore(folder, shapes(), run='this')
+  step, _ = checkpoints.restore(folder, shapes(), run='another')
+  assert step == 300
+
+
+def test_a_kill_before_the_seal_costs_nothing(folder):
+  (folder / '200.json').unlink()
+  step, found = checkpoints.restore(folder, shapes())
+  assert step == 200
+  assert_same(found, tree(200))
+
+
+def test_damage_is_told_in_a_line_that_names_the_file(folder, caplog):
+  flip_a_bit(folder / '200' / 'state' / 'manifest.ocdbt')
+  checkpoints.restore(folder, shapes())
+  (line,) = caplog.messages
+  assert line.endswith('step 200: 200/state/manifest.ocdbt is not what was saved')
+
+
 @pytest.mark.parametrize('shape', [(2, 2, 4), (2, 2, 2), (1, 2, 3), (12,), ()], ids=str)
 def test_other_shape_is_an_error(saved, shape):
   """Neither cut, nor padded, nor repeated."""
@@ -160,7 +202,8 @@ def delete(path):
 
 @pytest.mark.parametrize('damage', [flip_a_bit, cut, empty, delete])
 def test_damage_to_any_file_gives_way_to_the_older_step_or_does_no_harm(folder, damage):
-  for path in sorted(path for path in (folder / '200').rglob('*') if path.is_file()):
+  files = sorted(path for path in (folder / '200').rglob('*') if path.is_file())
+  for path in (folder / '200.json', *files):
     whole = path.read_bytes()
     damage(path)
     step, found = checkpoints.restore(folder, shapes())

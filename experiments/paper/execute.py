@@ -32,6 +32,7 @@ class Settings:
   memory: int = 1024
   batches: int | None = None
   max_iterations: int | None = None
+  save_seconds: float = loop.SAVE_SECONDS
 
 
 def execute(run: runs.Run, settings: Settings):
@@ -43,8 +44,9 @@ def execute(run: runs.Run, settings: Settings):
   start = time.monotonic()
   workdir = Workdir(settings.workdir / run.name)
   given = {'encoder': trained.load_encoder(config)} if encoder else {}
-  workdir.claim(config)
-  state = jax.device_get(loop.train(config, workdir, given))
+  with workdir.claim(config):
+    state = jax.device_get(loop.train(
+        config, workdir, given, save_seconds=settings.save_seconds))
   trained_in = time.monotonic() - start
   seeds = _seeds(run, config, state, metrics.read(workdir.metrics), settings)
   records.write(settings.results, run.name, config, seeds,

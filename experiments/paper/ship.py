@@ -20,6 +20,6 @@ def ship(name: str, workdir: pathlib.Path, folder: pathlib.Path):
   config = dataclasses.replace(
       best.config, seeds=1, seed=best.config.seed + best.index, encoder=encoder)
   target = Workdir(folder / name)
-  target.claim(config)
   alone = jax.tree.map(lambda leaf: leaf[None], best.saved)
-  checkpoints.save(target.checkpoints, best.iterations, alone)
+  with target.claim(config):
+    checkpoints.save(target.checkpoints, best.iterations, alone, target.fingerprint)

@@ -8,6 +8,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from maes_jax import shapes
+
 CONTROL_BITS = 2  # Bit 0 marks "store", bit 1 marks "recall".
 DATA_BITS = 8
 INPUTS = CONTROL_BITS + DATA_BITS  # X
@@ -71,6 +73,7 @@ def sample_batch(
     max_length: int,
 ) -> Episode:
   """A batch of episodes of any mix of lengths; every leaf has a leading axis B."""
+  shapes.check(lengths=(lengths, 'B', int))
   return jax.vmap(lambda key, length: sample(task, key, length, max_length))(keys, lengths)
 
 

@@ -4,27 +4,44 @@ Fresh runs, resumed runs, joint training, transfer and baselines differ in what 
 """
 
 from collections.abc import Mapping
+import contextlib
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from maes_jax import checkpoints
+from maes_jax import errors
 from maes_jax import models
 from maes_jax.config import Config
 from maes_jax.training import interrupts
 from maes_jax.training import metrics
+from maes_jax.training import nans
 from maes_jax.training import overview as overviews
 from maes_jax.training.progress import Progress
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.trainer import TrainState
 from maes_jax.training.workdir import Workdir
 
-SAVE_SECONDS = 20.  # At least this long between two checkpoints; what a kill costs at most.
+SAVE_SECONDS = 20.
 
 
-def train(config: Config, workdir: Workdir, given: Mapping[str, Any] | None = None) -> TrainState:
+class Watchers(NamedTuple):
+  """What follows a run while it goes on."""
+  log: metrics.Log
+  overview: overviews.Overview
+  progress: Progress
+
+
+def train(
+    config: Config,
+    workdir: Workdir,
+    given: Mapping[str, Any] | None = None,
+    *,
+    save_seconds: float = SAVE_SECONDS,
+    debug_nans: bool = False,
+) -> TrainState:
   """Trains, or goes on training, the run of `config` in `workdir`.
 
   Args:
@@ -32,25 +49,31 @@ def train(config: Config, workdir: Workdir, given: Mapping[str, Any] | None = No
     workdir: claimed for this config.
     given: parameters to start from by top-level key, e.g. a trained encoder; they are frozen
       unless the config unfreezes them.
+    save_seconds: at least this long between two checkpoints; what a kill costs at most.
+    debug_nans: an update that is not finite ends the run with the line it comes from.
 
   Returns:
     The population when every model is done.
 
   Raises:
     Interrupted: somebody asked to stop; all is saved.
+    UserError: what was saved is damaged, the disk is full, or `debug_nans` found one; the last
+      checkpoint is as it was.
   """
   given = given or {}
   trainer = Trainer(config, models.build(config), frozen=() if config.unfreeze else tuple(given))
-  state = _start(trainer, workdir, given)
-  log = metrics.Log(workdir, iteration(state))
-  progress = Progress(iteration(state), config.max_iterations)
-  overview = overviews.Overview(workdir.tensorboard / 'population', trainer, iteration(state))
+  state, digest = restore(trainer, workdir, given)
+  first = iteration(state)
   try:
-    return _run(trainer, workdir, state, log, progress, overview)
-  finally:
-    overview.close()
-    progress.close()
-    log.close()
+    with (contextlib.closing(metrics.Log(workdir, first, digest)) as log,
+          contextlib.closing(overviews.Overview(workdir, trainer, first)) as overview,
+          contextlib.closing(Progress(first, config.max_iterations)) as progress):
+      watchers = Watchers(log, overview, progress)
+      return _run(trainer, workdir, state, watchers, save_seconds, debug_nans)
+  except OSError as error:
+    raise errors.UserError(
+        f'cannot write in {workdir.path}: {error.strerror or error}; free some space and run the '
+        'same command again to go on from the last checkpoint') from error
 
 
 def iteration(state: TrainState) -> int:
@@ -58,35 +81,44 @@ def iteration(state: TrainState) -> int:
   return int(np.max(state.iteration))
 
 
-def _start(trainer, workdir, given):
-  if checkpoints.steps(workdir.checkpoints):
-    _, restored = checkpoints.restore(workdir.checkpoints, trainer.abstract(given)._asdict())
-    return TrainState(**restored)
-  return trainer.init(given)
+def restore(
+    trainer: Trainer, workdir: Workdir, given: Mapping[str, Any],
+) -> tuple[TrainState, np.ndarray | None]:
+  """Where the run stands and the digest of its log up to there; a fresh population and None."""
+  if not checkpoints.steps(workdir.checkpoints):
+    return trainer.init(given), None
+  log = jax.ShapeDtypeStruct((metrics.DIGEST_SIZE,), np.uint8)
+  like = {**trainer.abstract(given)._asdict(), 'log': log}
+  _, saved = checkpoints.restore(workdir.checkpoints, like, workdir.fingerprint)
+  digest = np.asarray(saved.pop('log'))
+  return TrainState(**saved), digest
 
 
-def _run(trainer, workdir, state, log, progress, overview):
+def _run(trainer, workdir, state, watchers, save_seconds, debug_nans):
   saved, clock = None, time.monotonic()
   with interrupts.graceful() as wish:
     while trainer.active(state).any():
-      state, rows = _window(trainer, state)
-      log.write(rows)
-      overview.write(state, rows)
-      progress.update(iteration(state), state, rows)
-      if wish.stop or time.monotonic() - clock > SAVE_SECONDS:
-        saved, clock = _save(workdir, state, log), time.monotonic()
-      if wish.stop:
+      state, rows = _window(trainer, state, debug_nans)
+      watchers.log.write(rows)
+      watchers.overview.write(state, rows)
+      watchers.progress.update(iteration(state), state, rows)
+      stop = wish.stop  # Looked at once: a signal may come at any line.
+      if stop or time.monotonic() - clock >= save_seconds:
+        saved, clock = _save(workdir, state, watchers), time.monotonic()
+      if stop:
         raise interrupts.Interrupted(
             f'stopped at iteration {saved}, all saved; run the same command again to go on')
     if saved != iteration(state):
-      _save(workdir, state, log)
+      _save(workdir, state, watchers)
   return state
 
 
-def _window(trainer, state):
+def _window(trainer, state, debug_nans):
   """Trains one window and validates the models that are due: on schedule, or just done."""
   before = jax.device_get(state)
   state = trainer.train_population(state)
+  if debug_nans:
+    nans.explain(trainer, before, state)
   active = trainer.active(before)
   on_schedule = state.iteration % trainer.config.validate_every == 0
   due = active & (on_schedule | ~trainer.active(state))
@@ -97,7 +129,9 @@ def _window(trainer, state):
   return state, metrics.rows(before, state, counts, due)
 
 
-def _save(workdir, state, log):
-  log.flush()  # First: a restored run finds every row up to its iteration.
-  checkpoints.save(workdir.checkpoints, iteration(state), state._asdict())
+def _save(workdir, state, watchers):
+  watchers.log.flush()  # First: a restored run finds every row up to its iteration.
+  watchers.overview.flush()
+  tree = {**state._asdict(), 'log': watchers.log.digest()}
+  checkpoints.save(workdir.checkpoints, iteration(state), tree, workdir.fingerprint)
   return iteration(state)

@@ -15,6 +15,7 @@ def masked_cross_entropy(
     mask: chex.Array,  # [..., T]
 ) -> chex.Array:
   """Mean binary cross-entropy in nats over every bit of every masked-in step; a scalar."""
+  chex.assert_equal_shape([logits, targets], custom_message='logits and targets')
   bits = optax.sigmoid_binary_cross_entropy(logits, targets)
   counts = jnp.broadcast_to(mask[..., None], bits.shape)
   return jnp.sum(bits, where=counts) / jnp.sum(counts)

@@ -1,54 +1,105 @@
 """What a run measured: one line of JSON per logged step and model, and TensorBoard scalars."""
 
 from collections.abc import Iterable, Mapping
+import contextlib
+import hashlib
 import json
+import os
 from typing import Any
 
 import chex
 import jax
 import numpy as np
-import tensorboardX
 
+from maes_jax import errors
+from maes_jax import files
 from maes_jax.evaluation import Counts
+from maes_jax.training import board
+from maes_jax.training import optimizer
 from maes_jax.training.trainer import TrainState
 from maes_jax.training import workdir as workdir_lib
 
 Row = Mapping[str, Any]
 
+DIGEST_SIZE = 16  # Bytes.
+
 
 class Log:
   """Appends rows; a run that was cut off goes on without a line lost, doubled or half-written."""
 
-  def __init__(self, workdir: workdir_lib.Workdir, iteration: int):
-    """Opens the log of a run that stands at `iteration`; later rows will be written anew."""
-    self._drop_after(workdir.metrics, iteration)
+  def __init__(
+      self, workdir: workdir_lib.Workdir, iteration: int, digest: np.ndarray | None = None):
+    """Opens the log of a run that stands at `iteration`; later rows will be written anew.
+
+    Args:
+      workdir: of the run.
+      iteration: how far it is.
+      digest: what `digest` returned there; None for a run that has saved nothing yet.
+
+    Raises:
+      UserError: the rows up to `iteration` are not what was logged.
+    """
+    self._path = workdir.metrics
+    self._drop_after(iteration, digest)
     self._file = workdir.metrics.open('a', buffering=1)  # Whole lines, for whoever watches.
-    self._board = tensorboardX.SummaryWriter(str(workdir.tensorboard), purge_step=iteration + 1)
+    self._board = board.Board(workdir.tensorboard, first=iteration + 1)
 
   def write(self, rows: Iterable[Row]):
     for row in rows:
-      self._file.write(json.dumps(row) + '\n')
+      self._file.write(_line(row))
       for name in row.keys() - {'iteration', 'model'}:
-        self._board.add_scalar(f'{name}/model_{row["model"]}', row[name], row['iteration'])
+        self._board.add(f'{name}/model_{row["model"]}', row[name], row['iteration'])
 
   def flush(self):
+    """Puts all rows on the disk."""
     self._file.flush()
+    os.fsync(self._file.fileno())
     self._board.flush()
 
-  def close(self):
-    self._file.close()
-    self._board.close()
+  def digest(self) -> np.ndarray:
+    """What tells the rows flushed so far from any others."""
+    return _digest(self._path.read_bytes())
 
-  def _drop_after(self, path, iteration):
-    if path.exists():
-      kept = [json.dumps(row) + '\n' for row in read(path) if row['iteration'] <= iteration]
-      workdir_lib.write_atomically(path, ''.join(kept))
+  def close(self):
+    with contextlib.closing(self._board):
+      self._file.close()
+
+  def _drop_after(self, iteration, digest):
+    rows = read(self._path) if self._path.exists() else []
+    kept = ''.join(_line(row) for row in rows if row['iteration'] <= iteration)
+    if digest is not None and (digest != _digest(kept.encode())).any():
+      raise errors.UserError(f'{self._path} does not hold what was logged up to iteration '
+                             f'{iteration}; restore it from a copy or use another workdir')
+    files.write_atomically(self._path, kept)
+
+
+def _line(row) -> str:
+  return json.dumps(row) + '\n'
+
+
+def _digest(content: bytes) -> np.ndarray:
+  return np.frombuffer(hashlib.blake2b(content, digest_size=DIGEST_SIZE).digest(), np.uint8)
 
 
 def read(path) -> list[Row]:
-  """The rows of a log; a last line cut off by a kill is left out."""
-  lines = path.read_text().split('\n')
-  return [json.loads(line) for line in lines[:-1]]
+  """The rows of a log; a last line cut off by a kill is left out.
+
+  Raises:
+    UserError: another line is no row.
+  """
+  lines = path.read_bytes().split(b'\n')
+  return [_parse(path, number, line) for number, line in enumerate(lines[:-1], start=1)]
+
+
+def _parse(path, number, line):
+  try:
+    row = json.loads(line)
+    if not isinstance(row['iteration'], int):
+      raise ValueError('iteration is no whole number')
+    return row
+  except (ValueError, TypeError, KeyError) as error:
+    raise errors.UserError(f'{path}, line {number} is damaged ({error}); '
+                           'restore the file from a copy') from error
 
 
 def rows(
@@ -60,11 +111,14 @@ def rows(
   """A row for each model that trained from `before` to `after`."""
   before, after, counts, validated = jax.device_get((before, after, counts, validated))
   trained = np.flatnonzero(after.iteration > before.iteration)
-  return [_row(after, counts if validated[k] else {}, k) for k in trained]
+  skipped = optimizer.skipped(after.optimizer) - optimizer.skipped(before.optimizer)
+  return [_row(after, counts if validated[k] else {}, skipped[k], k) for k in trained]
 
 
-def _row(state, counts, k):
+def _row(state, counts, skipped, k):
   row = {'iteration': int(state.iteration[k]), 'model': int(k), 'loss': float(state.loss[k])}
+  if skipped:
+    row['skipped'] = int(skipped)
   if counts:
     row['validation_loss'] = float(state.validation_loss[k])
   for name, c in counts.items():

@@ -1,8 +1,9 @@
-"""Adam with clipping, on the parameters that are not frozen."""
+"""Adam with clipping, on the parameters that are not frozen, for gradients that are finite."""
 
 from collections.abc import Collection
 import functools
 
+import chex
 import jax
 import optax
 
@@ -10,13 +11,16 @@ from maes_jax.config import Config
 from maes_jax.encoder_solver import Params
 
 HALVINGS = 5
+TOO_MANY = 100  # Updates skipped in a row from which on a model counts as failed.
+_EVER = 2**31 - 1  # Optax would take non-finite updates after so many.
 
 
 def make(config: Config, params: Params, frozen: Collection[str]) -> optax.GradientTransformation:
   """The optimizer of one model.
 
   Clipping stands inside the freezing transform: it never sees a frozen gradient, and the frozen
-  parameters have no optimizer state.
+  parameters have no optimizer state. A gradient that is not finite is skipped: parameters and
+  moments stay as they were, and the state counts it.
 
   Args:
     config: the training run.
@@ -24,7 +28,18 @@ def make(config: Config, params: Params, frozen: Collection[str]) -> optax.Gradi
     frozen: top-level keys of `params` that stay as they are.
   """
   adam = optax.chain(optax.clip(config.clip), optax.adam(learning_rate(config), b2=config.b2))
-  return optax.selective_transform(adam, freeze_mask=mask(params, frozen))
+  finite = optax.apply_if_finite(adam, max_consecutive_errors=_EVER)
+  return optax.selective_transform(finite, freeze_mask=mask(params, frozen))
+
+
+def skipped(state: optax.OptState) -> chex.Array:
+  """How many updates were skipped so far; [] for one model, [K] for a population."""
+  return optax.tree.get(state, 'total_notfinite')
+
+
+def failed(state: optax.OptState) -> chex.Array:
+  """Whether so many updates in a row were skipped that more will not help; [] or [K]."""
+  return optax.tree.get(state, 'notfinite_count') >= TOO_MANY
 
 
 def learning_rate(config: Config) -> optax.Schedule:

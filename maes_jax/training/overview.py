@@ -4,18 +4,18 @@ It is a run of its own there, `population`, beside the scalars of each model.
 """
 
 from collections.abc import Sequence
-import pathlib
 
 import chex
 import jax
 import numpy as np
-import tensorboardX
 
 from maes_jax import recording as recordings
 from maes_jax import tasks
+from maes_jax.training.board import Board
 from maes_jax.training.metrics import Row
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.trainer import TrainState
+from maes_jax.training.workdir import Workdir
 
 PIXELS = 6  # Width and height of an address at a time step.
 
@@ -23,10 +23,10 @@ PIXELS = 6  # Width and height of an address at a time step.
 class Overview:
   """Writes medians of every window, and a picture by task at every validation."""
 
-  def __init__(self, folder: pathlib.Path, trainer: Trainer, iteration: int):
+  def __init__(self, workdir: Workdir, trainer: Trainer, iteration: int):
     """Opens the overview of a run that stands at `iteration`; what comes later is written anew."""
     config = trainer.config
-    self._board = tensorboardX.SummaryWriter(str(folder), purge_step=iteration + 1)
+    self._board = Board(workdir.tensorboard / 'population', iteration + 1)
     recorders = [recordings.Recorder(trainer.model, tasks.get(name), config.max_length,
                                      config.memory) for name in config.task]
     self._recorders = [recorder for recorder in recorders if recorder.sees]
@@ -35,7 +35,7 @@ class Overview:
     """Takes in one window: the population's state [K] and the rows it logged."""
     for name in sorted({name for row in rows for name in row} - {'iteration', 'model'}):
       values = [row[name] for row in rows if name in row]
-      self._board.add_scalar(f'{name}/median', np.median(values), _iteration(rows))
+      self._board.add(f'{name}/median', float(np.median(values)), _iteration(rows))
     validated = [row for row in rows if 'validation_loss' in row]
     if validated:
       self._draw(state, min(validated, key=lambda row: row['validation_loss'])['model'],
@@ -48,7 +48,10 @@ class Overview:
       recording = recorder.record(params)
       for kind in ('write', 'read'):
         self._board.add_image(f'{kind}/{recorder.task.name}', picture(getattr(recording, kind)),
-                              iteration, dataformats='HW')
+                              iteration)
+
+  def flush(self):
+    self._board.flush()
 
   def close(self):
     self._board.close()

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import tqdm
 
+from maes_jax.training import optimizer
 from maes_jax.training.trainer import NEVER
 
 
@@ -38,7 +39,10 @@ class Progress:
   def _describe(self, state):
     done = int(np.sum(np.asarray(state.converged) != NEVER))
     loss = float(np.median(np.asarray(state.loss)))
-    return f'loss {loss:.1e}{self._accuracy}, {done} of {state.converged.size} done'
+    failed = int(np.sum(optimizer.failed(state.optimizer)))
+    skipped = int(np.sum(optimizer.skipped(state.optimizer)))
+    trouble = f', {skipped} updates skipped, {failed} models failed' if skipped else ''
+    return f'loss {loss:.1e}{self._accuracy}, {done} of {state.converged.size} done{trouble}'
 
   def _pace(self, iteration):
     first, started = self._start

@@ -33,5 +33,5 @@ def train(config: Config, path: str | pathlib.Path, **options) -> TrainState:
   models.check(config)
   given = {'encoder': trained.load_encoder(config)} if config.encoder else {}
   workdir = Workdir(pathlib.Path(path))
-  workdir.claim(config)
-  return loop.train(config, workdir, given, **options)
+  with workdir.claim(config):
+    return loop.train(config, workdir, given, **options)

@@ -37,7 +37,7 @@ class TrainState(NamedTuple):
   iteration: chex.Array  # [] iterations done; stands still once the model is done
   first_batch: chex.Array  # [] iterations to the first batch at or under stop_loss, or NEVER
   converged: chex.Array  # [] iterations to the loss that `stop_on` names being there, or NEVER
-  loss: chex.Array  # [] mean training loss of the last window
+  loss: chex.Array  # [] mean training loss of the last window, over its finite batches
   validation_loss: chex.Array  # [] of the last validation
 
 
@@ -82,27 +82,31 @@ class Trainer:
 
   def active(self, state: TrainState) -> chex.Array:
     """Whether the model still trains."""
-    return (state.converged == NEVER) & (state.iteration < self.config.max_iterations)
+    undone = (state.converged == NEVER) & (state.iteration < self.config.max_iterations)
+    return undone & ~optimizer.failed(state.optimizer)
 
   def window(self, state: TrainState) -> TrainState:
     """`window_size` iterations of one model; a model that is done stays as it is."""
     iterations = state.iteration + jnp.arange(self.window_size)
     start = (state.params, state.optimizer)
     (params, opt_state), batch_losses = lax.scan(
-        lambda carry, i: self._iterate(carry, state.seed, i), start, iterations)
+        lambda carry, i: self.iterate(carry, state.seed, i), start, iterations)
     trained = state._replace(
         params=params, optimizer=opt_state, iteration=state.iteration + self.window_size,
-        loss=batch_losses.mean(), **self._record(state, iterations, batch_losses))
+        loss=_mean_of_finite(batch_losses, state.loss),
+        **self._record(state, iterations, batch_losses))
     return _where(self.active(state), trained, state)
 
-  def _iterate(self, carry, seed, iteration):
-    """One step of gradient descent on a fresh batch."""
+  def iterate(self, carry, seed: chex.Array, iteration: chex.Array):
+    """One step of gradient descent on a fresh batch: (params, optimizer) -> the same, loss."""
     params, opt_state = carry
     length_key, data_key = jax.random.split(
         randomness.key(seed, randomness.Stream.TRAIN, iteration))
     drawn = lengths.draw(self.config, length_key, iteration)
     episodes = self._sample(data_key, drawn, self.config.max_length)
     loss, gradients = jax.value_and_grad(self._loss)(params, episodes, self.config.memory)
+    # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
+    gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
     return (optax.apply_updates(params, updates), opt_state), loss
 
@@ -167,6 +171,11 @@ class Trainer:
   def _weights(self):
     weights = self.config.task_weights or [1.] * len(self.config.task)
     return {name: w / sum(weights) for name, w in zip(self.config.task, weights, strict=True)}
+
+
+def _mean_of_finite(values, otherwise):
+  finite = jnp.isfinite(values)
+  return jnp.where(finite.any(), values.mean(where=finite), otherwise)
 
 
 def _where(condition, one, other):

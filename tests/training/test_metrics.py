@@ -3,8 +3,10 @@
 import json
 
 import numpy as np
+import optax
 import pytest
 
+from maes_jax import errors
 from maes_jax import evaluation
 from maes_jax.training import metrics
 from maes_jax.training.trainer import NEVER
@@ -27,10 +29,12 @@ def write(workdir, iteration, rows):
   log.close()
 
 
-def state(iterations, loss):
+def state(iterations, loss, skipped=0):
+  zero = np.zeros(len(iterations), int)
+  finite = optax.ApplyIfFiniteState(zero, zero == 0, zero + skipped, {})
   never = np.full(len(iterations), NEVER)
   return TrainState(
-      params={}, optimizer={}, seed=np.arange(len(iterations)), iteration=np.array(iterations),
+      params={}, optimizer=finite, seed=np.arange(len(iterations)), iteration=np.array(iterations),
       first_batch=never, converged=never, loss=np.array(loss),
       validation_loss=np.array([.25] * len(iterations)))
 
@@ -73,6 +77,44 @@ def test_a_half_written_last_line_is_left_out(workdir, half):
   assert metrics.read(workdir.metrics) == [row(100), row(200)]
 
 
+@pytest.mark.parametrize('line', ['{"iterat', '[]', '3', '{"model": 0}', '{"iteration": "x"}', ''])
+def test_a_damaged_line_is_an_error_that_names_it(workdir, line):
+  write(workdir, 0, [row(100), row(200)])
+  first, _ = workdir.metrics.read_text().splitlines()
+  content = f'{first}\n{line}\n{first}\n'
+  workdir.metrics.write_text(content)
+  with pytest.raises(errors.UserError, match=r'metrics\.jsonl, line 2 is damaged'):
+    metrics.Log(workdir, 200)
+  assert workdir.metrics.read_text() == content
+
+
+class TestDigest:
+
+  @pytest.fixture
+  def digest(self, workdir):
+    """Of a log with two rows; a third was written after it."""
+    log = metrics.Log(workdir, 0)
+    log.write([row(100), row(200)])
+    log.flush()
+    digest = log.digest()
+    log.write([row(300)])
+    log.close()
+    return digest
+
+  def test_rows_up_to_there_are_kept(self, workdir, digest):
+    metrics.Log(workdir, 200, digest).close()
+    assert metrics.read(workdir.metrics) == [row(100), row(200)]
+
+  @pytest.mark.parametrize('wrong', [
+      [row(100)], [row(200)], [row(100), row(200, loss=.4)], [row(100), row(200), row(200, 1)], []])
+  def test_other_rows_are_refused_and_left_as_they_are(self, workdir, digest, wrong):
+    text = ''.join(json.dumps(r) + '\n' for r in wrong)
+    workdir.metrics.write_text(text)
+    with pytest.raises(errors.UserError, match='does not hold what was logged up to iteration 200'):
+      metrics.Log(workdir, 200, digest)
+    assert workdir.metrics.read_text() == text
+
+
 def test_an_empty_log_has_no_rows(workdir):
   write(workdir, 0, [])
   assert metrics.read(workdir.metrics) == []
@@ -99,6 +141,12 @@ class TestRows:
     assert second == row(100, 1)
     assert first == {**row(100, 0), 'validation_loss': .25, 'bit_accuracy/odd_recall': .75,
                      'sequence_accuracy/odd_recall': .5}
+
+  def test_skipped_updates_are_counted_by_window(self):
+    before, after = state([100, 100], [1., 1.], [3, 0]), state([200, 200], [.5, .5], [5, 0])
+    first, second = metrics.rows(before, after, {}, np.zeros(2, bool))
+    assert first == {**row(200, 0), 'skipped': 2}
+    assert second == row(200, 1)
 
   def test_numbers_are_plain_json(self):
     (found,) = metrics.rows(state([0], [1.]), state([100], [.5]), {}, np.zeros(1, bool))

@@ -78,6 +78,31 @@ def test_clips_element_by_element():
                steps((), start, gradients(encoder=(-10., 2.))))
 
 
+class TestNotFinite:
+
+  @pytest.mark.parametrize('wrong', [jnp.nan, jnp.inf, -jnp.inf])
+  def test_is_skipped_and_counted(self, wrong):
+    """Parameters and moments are as if that step had never been."""
+    transform = optimizer.make(CONFIG, PARAMS, ())
+    state = transform.init(PARAMS)
+    updates, after = transform.update(gradients(encoder=(wrong, 1.)), state, PARAMS)
+    assert_equal(updates, jax.tree.map(jnp.zeros_like, PARAMS))
+    assert (optimizer.skipped(state), optimizer.skipped(after)) == (0, 1)
+    good, bad = gradients(), gradients(encoder=(wrong, 1.))
+    assert_equal(steps((), good, bad, good), steps((), good, good))
+
+  @pytest.mark.parametrize('in_a_row, failed', [(99, False), (100, True)])
+  def test_too_many_in_a_row_are_a_failure(self, in_a_row, failed):
+    transform = optimizer.make(CONFIG, PARAMS, ())
+    step = jax.jit(lambda state, value: transform.update(
+        gradients(encoder=(value, 1.)), state, PARAMS)[1])
+    state = transform.init(PARAMS)
+    for value in [jnp.nan, 1., *[jnp.nan] * in_a_row]:
+      state = step(state, value)
+    assert optimizer.failed(state) == failed
+    assert optimizer.skipped(state) == 1 + in_a_row
+
+
 class TestFrozen:
 
   def test_changes_by_exactly_nothing(self):

@@ -10,11 +10,12 @@ from maes_jax import presets
 from maes_jax.config import Config
 from maes_jax.training import overview as overviews
 from maes_jax.training.trainer import Trainer
+from maes_jax.training.workdir import Workdir
 
 
 def events(folder):
   """The values in an event file: records of [8 bytes length][4 crc][data][4 crc]."""
-  (file,) = folder.iterdir()
+  (file,) = (folder / 'tensorboard' / 'population').iterdir()
   data, values = file.read_bytes(), []
   while data:
     size = int.from_bytes(data[:8], 'little')
@@ -27,7 +28,7 @@ def events(folder):
 def written(folder, config, rows):
   trainer = Trainer(config, models.build(config))
   state = jax.device_get(trainer.init())
-  overview = overviews.Overview(folder, trainer, iteration=0)
+  overview = overviews.Overview(Workdir(folder), trainer, iteration=0)
   overview.write(state, rows)
   overview.close()
   return events(folder)

@@ -2,21 +2,20 @@
 
 import dataclasses
 import functools
-from typing import NamedTuple
 
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from maes_jax import presets
-from maes_jax.cells import base
 from maes_jax.config import Config
 from maes_jax.config import WINDOW
 from maes_jax.encoder_solver import Model
+from maes_jax.training import optimizer
 from maes_jax.training.trainer import NEVER
 from maes_jax.training.trainer import Trainer
+from tests.training.tiny import Tiny
 
 TASK = 'sequence_comparison'
 CONFIG = presets.resolve(Config(
@@ -24,24 +23,6 @@ CONFIG = presets.resolve(Config(
     start_min_length=2, start_length=2, hold=50, grow=100, warmup=10, learning_rate=.01,
     stop_loss=1e-9, max_iterations=1000, validation_length=6, validation_memory=7,
     validation_sequences=3))
-
-
-class State(NamedTuple):
-  hidden: jax.Array  # [3]
-
-
-class Tiny(base.Cell):
-  """The least that a cell must be; also the proof that training asks no more of one."""
-
-  def initial_state(self, addresses):
-    del addresses
-    return State(jnp.zeros(3))
-
-  @nn.compact
-  def __call__(self, state_tm1, x_t):
-    hidden_t = jnp.tanh(nn.Dense(3, name='hidden')(jnp.concatenate([x_t, state_tm1.hidden])))
-    output_t = nn.Dense(self.outputs, name='output')(hidden_t) if self.outputs else None
-    return State(hidden_t), base.Step(output_t, read=None, write=None)
 
 
 MODEL = Model(Tiny(), {TASK: Tiny(outputs=1)})
@@ -127,7 +108,9 @@ class TestWindow:
     ruined = jax.tree.map(np.copy, fresh())
     ruined.params['encoder']['hidden']['kernel'][1] = np.nan
     after = train(population(), ruined)
-    assert np.isnan(after.loss[1])
+    assert_same(model(after, 1).params, model(ruined, 1).params)
+    np.testing.assert_array_equal(optimizer.skipped(after.optimizer), [0, WINDOW, 0])
+    np.testing.assert_array_equal(population().active(after), [True, False, True])
     for k in (0, 2):
       assert_same(model(after, k), model(trained(), k))
 
@@ -145,6 +128,13 @@ class TestWindow:
     after = jax.eval_shape(jax.vmap(population().window), start)
     assert types(start) == types(after)
     assert not any(leaf.weak_type for leaf in jax.tree.leaves(start))  # As checkpoints restore.
+
+  def test_windows_of_another_size_give_the_same_bits(self):
+    state, trainer = fresh(), Trainer(CONFIG, MODEL, window_size=WINDOW // 4)
+    for _ in range(4):
+      state = train(trainer, state)
+    assert_same(state.params, trained().params)
+    assert_same(state.optimizer, trained().optimizer)
 
 
 class TestFrozen:
@@ -193,7 +183,7 @@ class Scripted(Trainer):
   """Losses come from a list, and a step adds 1 to every parameter."""
   script: tuple[float, ...] = ()
 
-  def _iterate(self, carry, seed, iteration):
+  def iterate(self, carry, seed, iteration):
     del seed
     params, opt_state = carry
     params = jax.tree.map(lambda leaf: leaf + 1, params)

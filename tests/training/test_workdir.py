@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 
 from maes_jax import errors
 from maes_jax import presets
 from maes_jax.config import Config
-from maes_jax.training import workdir as workdir_lib
 from maes_jax.training.workdir import Workdir
 
 CONFIG = presets.resolve(Config(seeds=2, task_weights=(1.,)))
@@ -17,8 +17,13 @@ CONFIG = presets.resolve(Config(seeds=2, task_weights=(1.,)))
 @pytest.fixture
 def claimed(tmp_path):
   workdir = Workdir(tmp_path / 'a' / 'run')
-  workdir.claim(CONFIG)
+  claim(workdir, CONFIG)
   return workdir
+
+
+def claim(workdir, config):
+  with workdir.claim(config):
+    pass
 
 
 def contents(folder):
@@ -29,12 +34,35 @@ def contents(folder):
 def test_claim_makes_a_folder_that_knows_its_config(claimed):
   assert claimed.read_config() == CONFIG
   assert json.loads((claimed.path / 'config.json').read_text())['seeds'] == 2
-  assert [path.name for path in claimed.path.iterdir()] == ['config.json']
+  assert {path.name for path in claimed.path.iterdir()} == {'config.json', 'lock'}
+
+
+def test_only_one_at_a_time(claimed):
+  with (claimed.claim(CONFIG), pytest.raises(errors.UserError, match=f'process {os.getpid()} on'),
+        claimed.claim(CONFIG)):
+    pass
+  claim(claimed, CONFIG)
+
+
+def test_checkpoints_without_a_config_are_not_gone_on_with(claimed):
+  """Flags alone may say something else than what the checkpoints were trained with."""
+  claimed.checkpoints.mkdir()
+  (claimed.path / 'config.json').unlink()
+  with pytest.raises(errors.UserError, match=r'no config\.json'):
+    claim(claimed, CONFIG)
+  assert not (claimed.path / 'config.json').exists()
+
+
+def test_fingerprint_tells_configs_apart(claimed, tmp_path):
+  others = [Workdir(tmp_path / name) for name in ('same', 'other')]
+  claim(others[0], CONFIG)
+  claim(others[1], dataclasses.replace(CONFIG, seed=1))
+  assert claimed.fingerprint == others[0].fingerprint != others[1].fingerprint
 
 
 def test_same_config_may_come_again(claimed):
   before = contents(claimed.path)
-  claimed.claim(dataclasses.replace(CONFIG))
+  claim(claimed, dataclasses.replace(CONFIG))
   assert contents(claimed.path) == before
 
 
@@ -43,7 +71,7 @@ def test_a_run_from_before_an_option_existed_goes_on(claimed):
   values = json.loads(file.read_text())
   del values['half_life']
   file.write_text(json.dumps(values))
-  claimed.claim(CONFIG)
+  claim(claimed, CONFIG)
   assert claimed.read_config() == CONFIG
 
 
@@ -51,7 +79,7 @@ def test_other_config_is_an_error_that_names_the_fields_and_changes_nothing(clai
   before = contents(claimed.path)
   other = dataclasses.replace(CONFIG, seeds=3, learning_rate=.5)
   with pytest.raises(errors.UserError, match=r'seeds: 2, not 3; learning_rate: 0.02, not 0.5'):
-    claimed.claim(other)
+    claim(claimed, other)
   assert contents(claimed.path) == before
 
 
@@ -61,7 +89,7 @@ def test_damaged_config_is_an_error(claimed, text):
   with pytest.raises(errors.UserError):
     claimed.read_config()
   with pytest.raises(errors.UserError):
-    claimed.claim(CONFIG)
+    claim(claimed, CONFIG)
 
 
 def test_config_that_is_not_text_is_an_error(claimed):
@@ -85,21 +113,5 @@ def test_a_file_in_its_place_is_an_error(tmp_path):
   (tmp_path / 'file').write_text('mine')
   for path in (tmp_path / 'file', tmp_path / 'file' / 'run'):
     with pytest.raises(errors.UserError, match='choose a folder'):
-      Workdir(path).claim(CONFIG)
+      claim(Workdir(path), CONFIG)
   assert (tmp_path / 'file').read_text() == 'mine'
-
-
-class TestWriteAtomically:
-
-  def test_replaces_and_leaves_nothing_behind(self, tmp_path):
-    path = tmp_path / 'file'
-    for text in ('one', 'two'):
-      workdir_lib.write_atomically(path, text)
-      assert contents(tmp_path) == {path.relative_to(tmp_path): text.encode()}
-
-  def test_keeps_the_old_file_when_writing_fails(self, tmp_path):
-    path = tmp_path / 'file'
-    workdir_lib.write_atomically(path, 'old')
-    with pytest.raises(TypeError):
-      workdir_lib.write_atomically(path, None)
-    assert path.read_text() == 'old'

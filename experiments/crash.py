@@ -1,0 +1,40 @@
+"""Kills and damages runs, watches a long one, and writes RELIABILITY.md.
+
+  python -m experiments.crash
+"""
+
+import pathlib
+import tempfile
+
+from absl import flags
+
+from experiments import cli
+from experiments.reliability import crash
+from experiments.reliability import damage
+from experiments.reliability import document
+from experiments.reliability import scenarios
+from experiments.reliability import soak
+from maes_jax import errors
+
+_KILLS = flags.DEFINE_integer('kills', 5, 'Kills of each run.', lower_bound=1)
+_JOBS = flags.DEFINE_integer('jobs', 2, 'Runs at a time.', lower_bound=1)
+_SOAK = flags.DEFINE_integer('soak', 100_000, 'Iterations of the long run.', lower_bound=1000)
+_RESULTS = flags.DEFINE_string('results', 'results/reliability', 'Folder of the records.')
+_OUTPUT = flags.DEFINE_string('output', 'RELIABILITY.md', 'File to write.')
+
+
+def main():
+  results = pathlib.Path(_RESULTS.value)
+  with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    document.write(results, 'damage', damage.run(folder / 'damage'))
+    document.write(results, 'crash', crash.run(
+        scenarios.SCENARIOS, folder, _KILLS.value, _JOBS.value))
+    document.write(results, 'soak', soak.run(folder / 'soak', _SOAK.value))
+  document.render(results, pathlib.Path(_OUTPUT.value))
+  if document.broken(results):
+    raise errors.UserError(f'not every run came out the same; see {_OUTPUT.value}')
+
+
+if __name__ == '__main__':
+  cli.run(main)

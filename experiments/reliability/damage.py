@@ -1,0 +1,109 @@
+"""Damages every file of a run in every way, and sees what a resume makes of it."""
+
+from collections.abc import Callable, Collection
+import os
+import pathlib
+import shutil
+
+from experiments.reliability import crash
+from experiments.reliability import scenarios
+from maes_jax import checkpoints
+from maes_jax import errors
+from maes_jax import models
+from maes_jax.training import loop
+from maes_jax.training import metrics
+from maes_jax.training.trainer import Trainer
+from maes_jax.training.workdir import Workdir
+
+# What may come of it; the first is the one that must never be.
+DIFFERENT, HARMLESS, OLDER, REFUSED = 'silently different', 'harmless', 'older step', 'refused'
+
+
+def _flip(at: float) -> Callable[[pathlib.Path, pathlib.Path], None]:
+  def damage(path, unused_other):
+    content = bytearray(path.read_bytes())
+    content[int(at * (len(content) - 1))] ^= 1
+    path.write_bytes(content)
+  return damage
+
+
+DAMAGES: dict[str, Callable[[pathlib.Path, pathlib.Path], None]] = {
+    'deleted': lambda path, other: path.unlink(),
+    'emptied': lambda path, other: os.truncate(path, 0),
+    'truncated': lambda path, other: os.truncate(path, path.stat().st_size // 2),
+    'first byte flipped': _flip(0),
+    'middle byte flipped': _flip(.5),
+    'last byte flipped': _flip(1),
+    "another run's": lambda path, other: shutil.copyfile(other, path),
+}
+
+
+def run(folder: pathlib.Path) -> list[dict]:
+  """The `table` of a run made for it, in an empty folder."""
+  for name, seed in (('run', 0), ('other', 1)):
+    crash.finish(scenarios.encoder(seed), folder / name, folder)
+  return table(folder / 'run' / 'run', folder / 'other' / 'run', folder / 'scratch')
+
+
+def table(
+    run: pathlib.Path, other: pathlib.Path, scratch: pathlib.Path,
+    damages: Collection[str] = DAMAGES,
+) -> list[dict]:
+  """A row for each file of the newest step, the config and the log: damage -> what came of it.
+
+  Args:
+    run: workdir of a run that is done, with two steps saved.
+    other: workdir of a run of another config that ended at the same step.
+    scratch: a folder that need not exist, for the damaged copies.
+    damages: by name.
+  """
+  return [{'file': _kind(path, run), **{name: _try(DAMAGES[name], run, path, other, scratch)
+                                        for name in damages}}
+          for path in _files(run)]
+
+
+def _files(run):
+  """The config, the log and all of the newest step."""
+  newest = run / 'checkpoints' / str(checkpoints.steps(run / 'checkpoints')[0])
+  paths = [newest.with_suffix('.json'), *sorted(p for p in newest.rglob('*') if p.is_file())]
+  return [run / 'config.json', run / 'metrics.jsonl', *paths]
+
+
+def _kind(path, run) -> str:
+  """The name in a table, without the random parts."""
+  return '/'.join('*' if len(part) == 32 else part for part in path.relative_to(run).parts)
+
+
+def _try(damage, run, path, other, scratch):
+  _copy(run, scratch)
+  counterpart = next(file for file in _files(other) if _kind(file, other) == _kind(path, run))
+  damage(scratch / path.relative_to(run), counterpart)
+  return _outcome(run, scratch)
+
+
+def _copy(run, scratch):
+  shutil.rmtree(scratch, ignore_errors=True)
+  shutil.copytree(run, scratch)
+
+
+def _outcome(run, damaged) -> str:
+  """What resuming the damaged copy of a run comes to."""
+  whole, copy = Workdir(run), Workdir(damaged)
+  config = whole.read_config()
+  trainer = Trainer(config, models.build(config))
+  try:
+    with copy.claim(config):
+      state, digest = loop.restore(trainer, copy, given={})
+      metrics.Log(copy, loop.iteration(state), digest).close()
+  except errors.UserError:
+    return REFUSED
+  return _compare(state, copy, whole)
+
+
+def _compare(state, copy, whole) -> str:
+  step, saved = loop.iteration(state), checkpoints.saved_digests(whole.checkpoints)
+  found = checkpoints.digests(state._asdict()).items()
+  rows = [row for row in metrics.read(whole.metrics) if row['iteration'] <= step]
+  if not found <= saved.get(step, {}).items() or metrics.read(copy.metrics) != rows:
+    return DIFFERENT
+  return HARMLESS if step == max(saved) else OLDER

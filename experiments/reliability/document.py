@@ -1,0 +1,119 @@
+"""RELIABILITY.md from the records in results/reliability/."""
+
+from collections.abc import Iterable, Sequence
+import json
+import pathlib
+from typing import Any
+
+from experiments.paper import records
+from experiments.reliability import damage
+from experiments.reliability import soak
+from maes_jax.training import workdir
+
+FLAT = 0.02  # A process whose memory grew by less than this share over its run is flat.
+
+_HEAD = '''# How reliable it is
+
+What was done to running programs and to their files, and what came of it. Written by `make crash`
+and `make fuzz` from the records in [`results/reliability/`](results/reliability); short forms of
+both run in `make test`.
+'''
+_CRASH = '''## Killed at random moments
+
+Each run was killed by SIGKILL again and again, while it started, in the middle of a save and at any
+other moment, asked to stop by SIGTERM once, and started again by the same command until it was
+done. Parameters, optimizer state, metrics.jsonl, TensorBoard scalars and records were then
+compared, bit for bit, with those of the same run left alone.
+'''
+_DAMAGE = '''## Damaged files
+
+Every file of a run, damaged in every way; then the same command again. *Older step*: a line names
+the file, and the run goes on from the checkpoint before it. *Refused*: a line says which file and
+what to do. *Harmless*: what was restored is what was saved, bit for bit.
+'''
+_SOAK = '''## A long run
+'''
+_FUZZ = '''## Odd input in bulk
+
+Every input ended in success or in one line that says what is wrong; no traceback, no hang, no
+half-written file.
+'''
+
+
+def write(results: pathlib.Path, name: str, found: Any):
+  """Keeps what a test found, with the machine and the versions it ran on."""
+  record = {'machine': records.machine(), 'versions': records.versions(), 'found': found}
+  workdir.write_result(results / f'{name}.json', record)
+
+
+def broken(results: pathlib.Path) -> bool:
+  """Whether a record in the folder tells of a broken promise."""
+  runs, files = _found(results, 'crash') or [], _found(results, 'damage') or []
+  return any(run['differences'] for run in runs) or any(
+      damage.DIFFERENT in row.values() for row in files)
+
+
+def render(results: pathlib.Path, output: pathlib.Path):
+  """Writes the document; a part that was never measured is left out."""
+  parts = {'crash': (_CRASH, _crash), 'damage': (_DAMAGE, _damage), 'soak': (_SOAK, _soak),
+           'fuzz': (_FUZZ, _fuzz)}
+  text = [_HEAD]
+  for name, (head, describe) in parts.items():
+    if found := _found(results, name):
+      text += [head, describe(found), _where(results, name)]
+  workdir.write_text(output, '\n'.join(text))
+
+
+def _found(results, name):
+  path = results / f'{name}.json'
+  return json.loads(path.read_text())['found'] if path.exists() else None
+
+
+def _where(results, name) -> str:
+  record = json.loads((results / f'{name}.json').read_text())
+  versions = ', '.join(f'{package} {version}' for package, version in record['versions'].items())
+  return f'*{record["machine"]}; {versions}.*\n'
+
+
+def _crash(runs) -> str:
+  columns = ('run', 'kills', 'during_a_save', 'before_the_first_save', 'stopped_in_seconds')
+  rows = [[*(run[column] for column in columns), ', '.join(run['differences']) or 'none']
+          for run in runs]
+  total = (f'**{sum(run["kills"] for run in runs)} kills in {len(runs)} runs, '
+           f'{sum(len(run["differences"]) for run in runs)} differences.**\n')
+  titles = ('run', 'kills', 'of these in a save', 'before the first save',
+            'seconds to stop when asked', 'differences')
+  return '\n'.join([total, _table(titles, rows)])
+
+
+def _damage(files) -> str:
+  titles = ('file', *damage.DAMAGES)
+  by_file = {}
+  for row in files:
+    by_file.setdefault(row['file'], []).append(row)
+  rows = [[f'`{name}`', *(' or '.join(sorted({row[kind] for row in same})) for kind in titles[1:])]
+          for name, same in by_file.items()]
+  return _table(titles, rows)
+
+
+def _soak(found) -> str:
+  samples = soak.trained(found['samples'])
+  grown, last = soak.growth(samples), samples[-1][1]
+  verdict = 'flat' if grown < FLAT * last else 'not flat'
+  finite = 'every number logged is finite' if found['finite'] else 'some numbers are not finite'
+  return (f'{found["iterations"]:,} iterations of one process: its memory is {verdict}, '
+          f'{samples[0][1]:.0f} MiB after {samples[0][0]:,} iterations and {last:.0f} MiB at the '
+          f'end, {grown:+.1f} MiB from the second quarter to the second half; {finite}, '
+          f'{found["skipped"]} updates were skipped.\n')
+
+
+def _fuzz(kinds) -> str:
+  rows = [[kind['what'], kind['accepted'] + kind['refused'], kind['accepted'], kind['refused']]
+          for kind in kinds]
+  total = f'**{sum(row[1] for row in rows):,} inputs.**\n'
+  return '\n'.join([total, _table(('input', 'tried', 'accepted', 'refused in a line'), rows)])
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence]) -> str:
+  lines = [titles, ['---'] * len(titles), *rows]
+  return '\n'.join(f'| {" | ".join(map(str, line))} |' for line in lines) + '\n'

@@ -1,0 +1,24 @@
+"""Shapes of arguments in letters, so that a wrong one is named where it comes in."""
+
+from typing import Any
+
+import chex
+import numpy as np
+
+
+def check(**arguments: tuple[Any, str, type]):
+  """Checks arrays against their letters and kinds of number.
+
+  `check(memory=(memory, 'WN', float), attention=(attention, 'N', float))` wants two axes, one axis
+  as long as the second of these, and floating point.
+
+  Raises:
+    AssertionError: names the argument, what it is and what it must be.
+  """
+  sizes = {}
+  for name, (array, letters, kind) in arguments.items():
+    wanted = f'{name} must be [{", ".join(letters)}] of {kind.__name__}'
+    expected = tuple(sizes.get(letter) for letter in letters)  # None is any size.
+    chex.assert_shape(array, expected, custom_message=wanted)
+    chex.assert_type(array, kind, custom_message=wanted)
+    sizes.update(zip(letters, np.shape(array)))

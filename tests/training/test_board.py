@@ -1,0 +1,36 @@
+"""What TensorBoard gets, read back from its files."""
+
+from experiments.reliability import remains
+from maes_jax.training.board import Board
+
+
+def test_what_was_flushed_is_there(tmp_path):
+  """Before anything is closed: a kill may come."""
+  board = Board(tmp_path, first=1)
+  board.add('loss', .5, 100)
+  board.add('loss', .25, 200)
+  board.flush()
+  assert remains.scalars(tmp_path) == {('loss', 100): .5, ('loss', 200): .25}
+  board.close()
+
+
+def test_a_run_taken_up_hides_what_it_writes_anew(tmp_path, monkeypatch):
+  """Every process has a file of its own, were it within the same second."""
+  for process, (first, value) in enumerate(((1, .5), (101, .25))):
+    monkeypatch.setattr('os.getpid', lambda process=process: process)
+    board = Board(tmp_path, first)
+    board.add('loss', value, first + 99)
+    board.add('loss', value, first + 199)
+    board.close()
+  assert remains.scalars(tmp_path) == {('loss', 100): .5, ('loss', 200): .25, ('loss', 300): .25}
+
+
+def test_a_record_cut_off_by_a_kill_is_left_out(tmp_path):
+  board = Board(tmp_path, first=1)
+  board.add('loss', .5, 100)
+  board.close()
+  (path,) = tmp_path.iterdir()
+  whole = path.read_bytes()
+  for missing in (1, 5, 20):
+    path.write_bytes(whole[:-missing])
+    assert remains.scalars(tmp_path) == {}

@@ -1,0 +1,120 @@
+"""Whole runs of a tiny model: stopped, out of room, gone wrong, and always taken up again."""
+
+import errno
+import os
+import signal
+
+import jax
+import pytest
+
+from experiments.reliability import remains
+from maes_jax import checkpoints
+from maes_jax import errors
+from maes_jax import models
+from maes_jax import presets
+from maes_jax.config import Config
+from maes_jax.training import interrupts
+from maes_jax.training import loop
+from maes_jax.training import optimizer
+from maes_jax.training.progress import Progress
+from maes_jax.training.workdir import Workdir
+from tests.training.tiny import Tiny
+
+OPTIONS = {
+    'model': 'tiny', 'task': ('sequence_comparison',), 'seeds': 2, 'memory': 5, 'batch_size': 2,
+    'min_length': 2, 'max_length': 4, 'start_length': 2, 'hold': 50, 'grow': 100, 'stop_loss': 0.,
+    'max_iterations': 400, 'validation_length': 4, 'validation_memory': 5,
+    'validation_sequences': 3, 'validate_every': 200}
+
+
+@pytest.fixture(scope='module', autouse=True)
+def compiled(tmp_path_factory):
+  """Every run of this file compiles the same programs."""
+  options = {'jax_compilation_cache_dir': str(tmp_path_factory.mktemp('cache')),
+             'jax_persistent_cache_min_compile_time_secs': 0.}
+  before = {name: getattr(jax.config, name) for name in options}
+  for name, value in options.items():
+    jax.config.update(name, value)
+  yield
+  for name, value in before.items():
+    jax.config.update(name, value)
+
+
+@pytest.fixture(autouse=True)
+def family(monkeypatch):
+  monkeypatch.setitem(models.FAMILIES, 'tiny', models.Family(Tiny, tied=True))
+
+
+def train(folder, options=None, **more):
+  config = presets.resolve(Config(**{**OPTIONS, **(options or {})}))
+  workdir = Workdir(folder / 'run')
+  with workdir.claim(config):
+    return jax.device_get(loop.train(config, workdir, **{'save_seconds': 0., **more}))
+
+
+@pytest.fixture(scope='module')
+def alone(compiled, tmp_path_factory):
+  """A run that nothing happened to."""
+  folder = tmp_path_factory.mktemp('alone')
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(models.FAMILIES, 'tiny', models.Family(Tiny, tied=True))
+    train(folder)
+  return folder
+
+
+def on_update(monkeypatch, number, act):
+  """Calls `act` when progress is shown for the n-th time, in the middle of the loop."""
+  update, seen = Progress.update, []
+
+  def acting(*args):
+    seen.append(args)
+    if len(seen) == number:
+      act()
+    update(*args)
+
+  monkeypatch.setattr(Progress, 'update', acting)
+
+
+def full():
+  raise OSError(errno.ENOSPC, 'No space left on device')
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_stops(tmp_path, alone, monkeypatch, number):
+  with monkeypatch.context() as patch, pytest.raises(
+      interrupts.Interrupted, match='stopped at iteration 200, all saved; run the same command'):
+    on_update(patch, 2, lambda: os.kill(os.getpid(), number))
+    train(tmp_path, save_seconds=1e9)
+  train(tmp_path)
+  assert remains.differences(alone, tmp_path) == []
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, alone, monkeypatch):
+  with monkeypatch.context() as patch:
+    on_update(patch, 3, lambda: patch.setattr(os, 'fsync', lambda _: full()))
+    with pytest.raises(errors.UserError, match=r'cannot write in .*No space left.*free'):
+      train(tmp_path)
+  assert checkpoints.steps(tmp_path / 'run' / 'checkpoints') == [200, 100]
+  train(tmp_path)
+  assert remains.differences(alone, tmp_path) == []
+
+
+def test_looking_more_often_changes_nothing(tmp_path, alone):
+  """Saved once and validated at every window, or saved always and validated twice."""
+  seldom = train(tmp_path, {'validate_every': 100}, save_seconds=1e9)
+  found = checkpoints.digests({'params': seldom.params, 'optimizer': seldom.optimizer})
+  saved = checkpoints.saved_digests(alone / 'run' / 'checkpoints')[400]
+  assert found.items() <= saved.items()
+
+
+def test_a_model_that_fails_ends_alone(tmp_path, capsys):
+  """Steps as large as numbers go: what comes of them overflows."""
+  state = train(tmp_path, {'learning_rate': 1e38, 'warmup': 0})
+  assert optimizer.failed(state.optimizer).all()
+  assert (state.iteration < 400).all()
+  assert '2 models failed' in capsys.readouterr().err
+
+
+def test_debug_nans_names_the_line(tmp_path):
+  with pytest.raises(errors.UserError, match=r'model \d, iteration \d+: .*nan.* in .*\.py:\d+'):
+    train(tmp_path, {'learning_rate': 1e38, 'warmup': 0}, debug_nans=True)
