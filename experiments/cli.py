@@ -9,7 +9,7 @@ import signal
 import sys
 import types
 import typing
-from typing import Any
+from typing import Any, NoReturn
 
 from absl import app
 from absl import flags
@@ -55,7 +55,7 @@ def _import_plugins():
                              'this folder or an installed one') from error
 
 
-def fail(error: Exception | str):
+def fail(error: Exception | str) -> NoReturn:
   """Ends the program as every user error does."""
   sys.exit(f'error: {" ".join(str(error).split())}')
 

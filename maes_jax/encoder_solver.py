@@ -42,7 +42,8 @@ def unroll(
     state_t = jax.tree.map(lambda new, old: jnp.where(valid_t, new, old), state_t, state_tm1)
     return state_t, show(state_t, shown)
 
-  if cell.recomputes and not jax.config.jax_disable_jit:  # It would hide which line is at work.
+  # Without jit somebody looks for a line that goes wrong, which recomputing would hide.
+  if cell.recomputes and not jax.config.jax_disable_jit:  # type: ignore[attr-defined]
     step = jax.checkpoint(step, prevent_cse=False)
   return lax.scan(step, state, (inputs, valid))
 

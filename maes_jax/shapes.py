@@ -15,7 +15,7 @@ def check(**arguments: tuple[Any, str, type]):
   Raises:
     AssertionError: names the argument, what it is and what it must be.
   """
-  sizes = {}
+  sizes: dict[str, int] = {}
   for name, (array, letters, kind) in arguments.items():
     wanted = f'{name} must be [{", ".join(letters)}] of {kind.__name__}'
     expected = tuple(sizes.get(letter) for letter in letters)  # None is any size.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 import os
 import pathlib
 import shutil
+from typing import Any
 
 from experiments.reliability import crash
 from experiments.reliability import scenarios
@@ -27,7 +28,7 @@ def _flip(at: float) -> Callable[[pathlib.Path, pathlib.Path], None]:
   return damage
 
 
-DAMAGES: dict[str, Callable[[pathlib.Path, pathlib.Path], None]] = {
+DAMAGES: dict[str, Callable[[pathlib.Path, pathlib.Path], Any]] = {
     'deleted': lambda path, other: path.unlink(),
     'emptied': lambda path, other: os.truncate(path, 0),
     'truncated': lambda path, other: os.truncate(path, path.stat().st_size // 2),

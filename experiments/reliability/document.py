@@ -88,7 +88,7 @@ def _crash(runs) -> str:
 
 def _damage(files) -> str:
   titles = ('file', *damage.DAMAGES)
-  by_file = {}
+  by_file: dict[str, list[dict]] = {}
   for row in files:
     by_file.setdefault(row['file'], []).append(row)
   rows = [[f'`{name}`', *(' or '.join(sorted({row[kind] for row in same})) for kind in titles[1:])]

@@ -36,7 +36,7 @@ BINARIES = {'transfer': '--workdir=run --encoder=none', 'evaluate': '--checkpoin
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 NAMES = st.sampled_from([*models.FAMILIES, *tasks.TASKS, 'plain', 'move_first', 'linear', 'maess'])
 # No NUL: no operating system passes one on in an argument.
-TEXT = st.text(st.characters(exclude_characters='\0', exclude_categories=('Cs',)), max_size=20)
+TEXT = st.text(st.characters(exclude_characters='\0', exclude_categories=['Cs']), max_size=20)
 NUMBERS = st.one_of(
     st.integers(-2, 40), st.integers(), st.floats(), st.sampled_from([2**31, -2**31, 1e400, 1e-50]))
 JSON = st.recursive(st.one_of(st.none(), st.booleans(), NUMBERS, NAMES, TEXT),
@@ -184,7 +184,7 @@ PROPERTIES: dict[Callable, st.SearchStrategy] = {
 
 def run(prove: Callable, inputs: int, seed: int = 0) -> dict:
   """Tries a property on about so many inputs; a counterexample is raised, shrunk to its core."""
-  counts = {'what': prove.__doc__.split('\n')[0], 'accepted': 0, 'refused': 0}
+  counts = {'what': (prove.__doc__ or '').split('\n')[0], 'accepted': 0, 'refused': 0}
 
   @hypothesis.seed(seed)
   @hypothesis.settings(max_examples=inputs, database=None, deadline=None,

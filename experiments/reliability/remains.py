@@ -46,7 +46,8 @@ def _everything(folder):
     name = str(path.parent.relative_to(folder))
     found[f'{name}: state'] = checkpoints.saved_digests(workdir.checkpoints)
     found[f'{name}: metrics.jsonl'] = workdir.metrics.read_bytes()
-    found[f'{name}: TensorBoard'] = scalars(workdir.tensorboard)
+    for board in {path.parent for path in workdir.tensorboard.rglob('events.*')}:
+      found[f'{name}: {board.name}'] = shown(board)
   for path in folder.glob('results/**/*.json'):
     record = json.loads(path.read_text())
     found[f'record {path.stem}'] = {key: record[key] for key in record.keys() - CLOCKS}
@@ -54,16 +55,17 @@ def _everything(folder):
   return found
 
 
-def scalars(folder: pathlib.Path) -> dict[tuple[str, int], float]:
-  """What TensorBoard shows: (name, step) -> value; a later file hides steps of older ones."""
-  shown = {}
-  for path in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns):
+def shown(folder: pathlib.Path) -> dict[tuple[str, int], float | bytes]:
+  """What TensorBoard shows: (name, step) -> number or picture; a later file hides steps of older ones."""
+  values: dict[tuple[str, int], float | bytes] = {}
+  for path in sorted(folder.glob('events.*'), key=lambda path: path.stat().st_mtime_ns):
     for event in _events(path.read_bytes()):
       if event.session_log.status == event_pb2.SessionLog.START:
-        shown = {key: value for key, value in shown.items() if key[1] < event.step}
+        values = {key: value for key, value in values.items() if key[1] < event.step}
       for value in event.summary.value:
-        shown[value.tag, event.step] = value.simple_value
-  return shown
+        picture = value.image.encoded_image_string if value.HasField('image') else None
+        values[value.tag, event.step] = picture or value.simple_value
+  return values
 
 
 def _events(content):

@@ -10,7 +10,7 @@ def test_what_was_flushed_is_there(tmp_path):
   board.add('loss', .5, 100)
   board.add('loss', .25, 200)
   board.flush()
-  assert remains.scalars(tmp_path) == {('loss', 100): .5, ('loss', 200): .25}
+  assert remains.shown(tmp_path) == {('loss', 100): .5, ('loss', 200): .25}
   board.close()
 
 
@@ -22,7 +22,7 @@ def test_a_run_taken_up_hides_what_it_writes_anew(tmp_path, monkeypatch):
     board.add('loss', value, first + 99)
     board.add('loss', value, first + 199)
     board.close()
-  assert remains.scalars(tmp_path) == {('loss', 100): .5, ('loss', 200): .25, ('loss', 300): .25}
+  assert remains.shown(tmp_path) == {('loss', 100): .5, ('loss', 200): .25, ('loss', 300): .25}
 
 
 def test_a_record_cut_off_by_a_kill_is_left_out(tmp_path):
@@ -33,4 +33,4 @@ def test_a_record_cut_off_by_a_kill_is_left_out(tmp_path):
   whole = path.read_bytes()
   for missing in (1, 5, 20):
     path.write_bytes(whole[:-missing])
-    assert remains.scalars(tmp_path) == {}
+    assert remains.shown(tmp_path) == {}
