@@ -56,7 +56,7 @@ def _everything(folder):
 
 
 def shown(folder: pathlib.Path) -> dict[tuple[str, int], float | bytes]:
-  """What TensorBoard shows: (name, step) -> number or picture; a later file hides steps of older ones."""
+  """Number or picture by (name, step), as TensorBoard shows them: later files hide older steps."""
   values: dict[tuple[str, int], float | bytes] = {}
   for path in sorted(folder.glob('events.*'), key=lambda path: path.stat().st_mtime_ns):
     for event in _events(path.read_bytes()):
