@@ -48,7 +48,7 @@ def test_killed_and_taken_up_again_it_ends_the_same(tmp_path):
 def test_differences_are_seen(runs):
   assert remains.differences(runs / 'run', runs / 'run') == []
   assert remains.differences(runs / 'run', runs / 'other') == [
-      'run: TensorBoard', 'run: metrics.jsonl', 'run: state']
+      'run: metrics.jsonl', 'run: population', 'run: state', 'run: tensorboard']
 
 
 @pytest.mark.parametrize('kind', ['truncated', "another run's"])
