@@ -26,7 +26,10 @@ def exclusive(path: pathlib.Path):
     file.truncate(0)
     file.write(f'process {os.getpid()} on {socket.gethostname()}')
     file.flush()
-    yield
+    try:
+      yield
+    finally:
+      file.truncate(0)
 
 
 def _holder(file) -> str:
