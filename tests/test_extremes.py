@@ -40,8 +40,6 @@ def test_a_memory_of_4096_addresses(name):
   assert_finite(*loss_and_gradient(name, length=2, addresses=4096))
 
 
-# The NTM and the DNC take minutes for as many steps.
-@pytest.mark.parametrize('name', ['maes', 'lstm'])
-def test_a_sequence_of_10000_items(name):
-  """Through a memory that it goes round many times."""
-  assert_finite(*loss_and_gradient(name, length=10_000, addresses=64))
+def test_a_sequence_of_10000_items():
+  """Through a memory that it goes round many times; the other models take minutes for it."""
+  assert_finite(*loss_and_gradient('maes', length=10_000, addresses=64))

@@ -23,6 +23,7 @@ from experiments.paper import records
 from maes_jax import errors
 from maes_jax import memory
 from maes_jax import models
+from maes_jax import presets
 from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.training import metrics
@@ -76,7 +77,8 @@ def command_line(words: list[str], folder: pathlib.Path) -> bool:
   flags.FLAGS.unparse_flags()
   try:
     cli.parse(['train', *words])
-    config = cli.config_from_flags()
+    config = presets.resolve(cli.config_from_flags())
+    models.check(config)
   except (SystemExit, errors.UserError) as error:
     _check_line(error)
     _check(not any(folder.iterdir()), 'nothing is written')
