@@ -42,6 +42,7 @@ def save(directory: pathlib.Path, step: int, tree: Any, run: str = ''):
     with _quiet(), ocp.training.Checkpointer(
         directory.absolute(), preservation_policy=policy) as writer:
       writer.save(step, tree, custom_metadata=metadata, overwrite=True)
+    _forget_place(directory, step)
     _seal(directory, step)
   except (OSError, ValueError) as error:  # A full disk is a ValueError of tensorstore's.
     _drop_unfinished(directory)
@@ -77,6 +78,12 @@ def _drop_after(directory, step):
   for later in steps(directory):
     if later > step:
       shutil.rmtree(directory / str(later))
+
+
+def _forget_place(directory, step):
+  """Orbax notes the absolute path that it saved to; a checkpoint that is passed on need not."""
+  for path in (directory / str(step)).rglob('commit_success.txt'):
+    path.write_text('saved\n')
 
 
 def _seal(directory, step):

@@ -84,6 +84,12 @@ def test_part_of_it_comes_back_alone(saved):
   assert_same(found, {'params': {'encoder': tree(200)['params']['encoder']}})
 
 
+def test_no_file_tells_where_it_was_saved(folder):
+  """Checkpoints are moved and passed on."""
+  place = str(folder).encode()
+  assert not [path for path in folder.rglob('*') if path.is_file() and place in path.read_bytes()]
+
+
 def test_relative_folder(saved, monkeypatch):
   monkeypatch.chdir(saved.parent)
   step, _ = checkpoints.restore(saved.relative_to(saved.parent), shapes())
