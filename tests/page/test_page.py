@@ -166,7 +166,7 @@ def test_follows_the_head_or_shows_all(opened):
   assert shown()[0] < head < shown()[1]
   assert shown()[1] - shown()[0] == 33
   tab.keyboard.press('f')
-  tab.wait_for_function('page.pictures.addresses.start < 0')
+  tab.wait_for_function(f'page.pictures.addresses.end === {ADDRESSES - .5}')
   assert shown() == [-.5, ADDRESSES - .5]
   tab.keyboard.press('f')
 
