@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,6 @@ from maes_jax.training.workdir import Workdir
 
 _MANY = 128
 _POLL = 0.01  # Seconds between two looks at the log.
-_PEER = "from experiments.bench import peers; peers.training('maes', 20).run()"
 
 
 def measure(repeats: int) -> timing.Record:
@@ -30,15 +30,13 @@ def measure(repeats: int) -> timing.Record:
       'warm_seconds': timing.span([taken for taken, _ in warm]),
       'peak_mebibytes': {
           'training, K = 1': max(peak for _, peak in cold),
-          f'training, K = {_MANY}': many[1],
-          'PyTorch, one model': _run(sys.executable, '-c', _PEER)[1]}}
+          f'training, K = {_MANY}': many[1]}}
 
 
 def demo() -> timing.Record:
   """Seconds of `make demo` as a whole, all installed and the cache empty."""
   with tempfile.TemporaryDirectory() as folder:
-    taken, _ = _run('make', '--silent', 'demo', f'DEMO={folder}/demo', cache=folder)
-  return {'seconds': taken}
+    return {'seconds': _run('make', '--silent', 'demo', f'DEMO={folder}/demo', cache=folder)}
 
 
 def first_metric(cache: str, *flags: str) -> tuple[float, float]:
@@ -55,23 +53,23 @@ def first_metric(cache: str, *flags: str) -> tuple[float, float]:
     while not (log.exists() and log.read_text()):
       _check_running(process)
       time.sleep(_POLL)
-    taken = time.perf_counter() - start
+    taken, peak = time.perf_counter() - start, _peak(process)
     process.kill()
-    return taken, _peak(process)
+    process.wait()
+    return taken, peak
 
 
-def _run(*command, cache=None):
+def _run(*command, cache):
+  """Seconds that a command takes."""
   start = time.perf_counter()
-  process = _start(command, cache)
-  peak = _peak(process)
-  if process.returncode:
-    raise errors.UserError(f'{command[0]} failed with status {process.returncode}; '
+  if status := _start(command, cache).wait():
+    raise errors.UserError(f'{command[0]} failed with status {status}; '
                            f'run it by hand to see why: {" ".join(command)}')
-  return time.perf_counter() - start, peak
+  return time.perf_counter() - start
 
 
 def _start(command, cache):
-  environment = os.environ | ({'XDG_CACHE_HOME': cache} if cache else {})
+  environment = os.environ | {'XDG_CACHE_HOME': cache}
   return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL)
 
@@ -83,7 +81,10 @@ def _check_running(process):
 
 
 def _peak(process) -> float:
-  """Waits for the end of a process; its largest resident set in MiB."""
-  _, status, usage = os.wait4(process.pid, 0)
-  process.returncode = os.waitstatus_to_exitcode(status)
-  return usage.ru_maxrss / 1024
+  """The largest resident set of a running process in MiB.
+
+  What the system tells of a process that has ended includes its parent's before it was launched.
+  """
+  status = pathlib.Path(f'/proc/{process.pid}/status').read_text()
+  (kibibytes,) = re.findall(r'VmHWM:\s+(\d+) kB', status)
+  return int(kibibytes) / 1024

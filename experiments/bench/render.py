@@ -136,10 +136,11 @@ def _launch(record):
   yield from ['## Launch and memory', '',
               'From the launch of `experiments.train` to its first metric, 100 iterations: '
               f'{_span(found["cold_seconds"])} s', 'with an empty cache of compiled programs, '
-              f'{_span(found["warm_seconds"])} s with a filled one.', '',
-              '| process | peak memory, MiB |', '|---|---|']
-  yield from (f'| {name} | {peak:,.0f} |' for name, peak in found['peak_mebibytes'].items())
-  yield ''
+              f'{_span(found["warm_seconds"])} s with a filled one.', '']
+  if 'peak_mebibytes' in found:
+    yield from ['| process | peak memory, MiB |', '|---|---|']
+    yield from (f'| {name} | {peak:,.0f} |' for name, peak in found['peak_mebibytes'].items())
+    yield ''
 
 
 def _growth(record):
