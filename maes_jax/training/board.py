@@ -21,7 +21,7 @@ class Board:
   def __init__(self, folder: pathlib.Path, first: int):
     """Opens a file; TensorBoard then hides what older files hold from step `first` on."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = f'events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}'
+    name = f'events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}'
     self._writer = record_writer.RecordWriter(str(folder / name))
     self._write(file_version='brain.Event:2')
     start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)

@@ -34,3 +34,12 @@ def test_a_record_cut_off_by_a_kill_is_left_out(tmp_path):
   for missing in (1, 5, 20):
     path.write_bytes(whole[:-missing])
     assert remains.shown(tmp_path) == {}
+
+
+def test_each_has_a_file_of_its_own(tmp_path):
+  """Two in one process and one second must not write over each other."""
+  for step in (100, 200, 300):
+    board = Board(tmp_path, step)
+    board.add('loss', .5, step)
+    board.close()
+  assert remains.shown(tmp_path).keys() == {('loss', 100), ('loss', 200), ('loss', 300)}
