@@ -16,6 +16,7 @@ from maes_jax import tasks
 from maes_jax import trained
 from maes_jax.training import loop
 from maes_jax.training import metrics
+from maes_jax.training import run as training
 from maes_jax.training.trainer import NEVER
 from maes_jax.training.workdir import Workdir
 
@@ -43,10 +44,8 @@ def execute(run: runs.Run, settings: Settings):
     return
   start = time.monotonic()
   workdir = Workdir(settings.workdir / run.name)
-  given = {'encoder': trained.load_encoder(config)} if encoder else {}
-  with workdir.claim(config):
-    state = jax.device_get(loop.train(
-        config, workdir, given, save_seconds=settings.save_seconds))
+  state = jax.device_get(
+      training.train(config, workdir.path, save_seconds=settings.save_seconds))
   trained_in = time.monotonic() - start
   seeds = _seeds(run, config, state, metrics.read(workdir.metrics), settings)
   records.write(settings.results, run.name, config, seeds,
