@@ -1,4 +1,4 @@
-"""The model: encode -> hand over -> solve. Each phase is one cell unrolled by one `lax.scan`.
+"""The model: encode -> hand over -> solve. Each phase is one cell unrolled over one sequence.
 
 MAES has an encoder and solvers with parameters of their own. LSTM, NTM and DNC are the tied case:
 one cell, so a solver adds only its output layer to the encoder's parameters, and the handover is
@@ -11,7 +11,6 @@ import functools
 
 import chex
 import jax
-from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import shapes
@@ -29,23 +28,11 @@ def unroll(
     state: base.State,
     inputs: chex.Array,  # [T, X]
     valid: chex.Array,  # [T]
-    show: Callable[[base.State, base.Step], base.Step] = lambda state_t, step: step,
+    show: base.Show = base.as_it_is,
+    working: chex.Array | None = None,  # [T]
 ) -> tuple[base.State, base.Step]:
-  """Runs a cell over a sequence; padding leaves the state as it was.
-
-  Returns the last state, and of every step what `show` makes of the state it left and its `Step`.
-  """
-
-  def step(state_tm1, scanned):
-    x_t, valid_t = scanned
-    state_t, shown = cell.apply({'params': params}, state_tm1, x_t)
-    state_t = jax.tree.map(lambda new, old: jnp.where(valid_t, new, old), state_t, state_tm1)
-    return state_t, show(state_t, shown)
-
-  # Without jit somebody looks for a line that goes wrong, which recomputing would hide.
-  if cell.recomputes and not jax.config.jax_disable_jit:  # type: ignore[attr-defined]
-    step = jax.checkpoint(step, prevent_cse=False)
-  return lax.scan(step, state, (inputs, valid))
+  """Runs a cell over a sequence in its own way; see `Cell.unroll`."""
+  return cell.unroll(params, state, inputs, valid, show, working)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,10 +4,14 @@ A cell works on one sequence; batch and population axes are `vmap`s further out.
 `addresses` (N) is an argument of the call that makes a state, never a parameter's shape.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import chex
 from flax import linen as nn
+import jax
+from jax import lax
+import jax.numpy as jnp
 
 State = Any  # A NamedTuple of arrays, one per cell file.
 
@@ -18,6 +22,48 @@ class Step(NamedTuple):
   read: chex.Array | None  # [R, N] attention of each read head; None without a memory
   write: chex.Array | None  # [heads, N] attention of each write head; None without a memory
   memory: chex.Array | None = None  # [W, N] left by the step; only `Model.trace` fills it in
+
+
+# What to keep of a step: of the state that it left and what it shows.
+Show = Callable[[State, Step], Step]
+
+
+def as_it_is(state_t: State, step: Step) -> Step:
+  """Shows of a step what it shows by itself."""
+  del state_t
+  return step
+
+
+def where(valid_t: chex.Array, new: State, old: State) -> State:
+  """The new state; in padding the old one."""
+  return jax.tree.map(lambda *leaves: jnp.where(valid_t, *leaves), new, old)
+
+
+def scan(
+    step: Callable[[State, Any], tuple[State, Any]],
+    state: State,
+    scanned: Any,  # leaves [T, ...]
+    working: chex.Array | None = None,  # [T]
+    reverse: bool = False,
+) -> tuple[State, Any]:
+  """`lax.scan`; a step that is not `working` takes no time, leaves the state and shows zeros."""
+  if working is None:
+    return lax.scan(step, state, scanned, reverse=reverse)
+  return lax.scan(only_working(step), state, (scanned, working), reverse=reverse)
+
+
+def only_working(step: Callable) -> Callable:
+  """A step for `lax.scan` that also takes whether to work, one value for a whole batch."""
+
+  def leave_out(state, scanned):
+    _, shown = jax.eval_shape(step, state, scanned)
+    return state, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shown)
+
+  def step_or_not(state, scanned):
+    scanned, working_t = scanned
+    return lax.cond(working_t, step, leave_out, state, scanned)
+
+  return step_or_not
 
 
 class Cell(nn.Module):
@@ -45,3 +91,41 @@ class Cell(nn.Module):
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, Step]:
     """One time step on the input x_t [X]."""
     raise NotImplementedError
+
+  def unroll(
+      self,
+      params: Mapping,
+      state: State,
+      inputs: chex.Array,  # [T, X]
+      valid: chex.Array,  # [T]
+      show: Show = as_it_is,
+      working: chex.Array | None = None,  # [T]
+  ) -> tuple[State, Step]:
+    """Runs the cell over a sequence; padding leaves the state as it was.
+
+    Args:
+      params: the cell's parameters.
+      state: the state before the first step.
+      inputs: the items of the sequence.
+      valid: False where the sequence is padding.
+      show: what to keep of a step.
+      working: False where a step may be left out to save its time, which takes one value for the
+        whole batch; what is shown of it means nothing. None: no step is. Every valid step works.
+
+    Returns:
+      The last state, and of every step what `show` makes of the state it left and its `Step`.
+    """
+
+    def step(state_tm1, scanned):
+      x_t, valid_t = scanned
+      state_t, shown = self.apply({'params': params}, state_tm1, x_t)
+      state_t = where(valid_t, state_t, state_tm1)
+      return state_t, show(state_t, shown)
+
+    scanned: Any = (inputs, valid)
+    if working is not None:
+      step, scanned = only_working(step), (scanned, working)
+    # Without jit somebody looks for a line that goes wrong, which recomputing would hide.
+    if self.recomputes and not jax.config.jax_disable_jit:  # type: ignore[attr-defined]
+      step = jax.checkpoint(step, prevent_cse=False)
+    return lax.scan(step, state, scanned)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import chex
 from flax import linen as nn
+import jax
+from jax import lax
 import jax.numpy as jnp
 
 from maes_jax.cells import base
@@ -32,6 +34,106 @@ def update(raw: chex.Array, cell_tm1: chex.Array) -> tuple[chex.Array, chex.Arra
   return show * jnp.tanh(cell_t), cell_t
 
 
+class Layer(NamedTuple):
+  """What one layer shows of a step; of a sequence, with an axis T in front."""
+  output: chex.Array  # [H] for the layer above: the new h_t, in padding too
+  state: State  # after the step, leaves [H]
+
+
+@jax.custom_vjp
+def run_layer(
+    kernel: chex.Array,  # [X + H, 4 H]
+    bias: chex.Array,  # [4 H]
+    inputs: chex.Array,  # [T, X]
+    state: State,  # leaves [H]
+    valid: chex.Array,  # [T]
+    working: chex.Array | None = None,  # [T]
+) -> tuple[State, Layer]:
+  """One layer over a sequence: its last state and every step. See `Cell.unroll` for the rest."""
+  return _run_layer(kernel, bias, inputs, state, valid, working)[0]
+
+
+def _run_layer(kernel, bias, inputs, state, valid, working):
+  """`run_layer`, and what its derivative needs."""
+  kernel_x, kernel_h = jnp.split(kernel, [inputs.shape[1]])
+
+  def step(state_tm1, scanned):
+    projected_t, valid_t = scanned
+    # W [x_t, h_{t-1}] + b = (W_x x_t + b) + W_h h_{t-1}
+    raw_t = projected_t + state_tm1.hidden @ kernel_h
+    state_t, shown = _end_step(raw_t, state_tm1, valid_t)
+    return state_t, (shown, raw_t, state_tm1)
+
+  projected = inputs @ kernel_x + bias[None]
+  last, (shown, raw, states_tm1) = base.scan(step, state, (projected, valid), working)
+  return (last, shown), (kernel, inputs, valid, working, raw, states_tm1)
+
+
+def _end_step(raw_t, state_tm1, valid_t):
+  """What follows the products in a step; no parameters are in it."""
+  new = State(*update(raw_t, state_tm1.cell))
+  state_t = base.where(valid_t, new, state_tm1)
+  return state_t, Layer(new.hidden, state_t)
+
+
+def _pull_back(stored, d_results):
+  """The derivative of `run_layer`: only what step t needs of step t + 1 is computed in a scan.
+
+  JAX's own would add dW up step by step, which reads and writes a kernel's worth at each.
+  """
+  kernel, inputs, valid, working, raw, states_tm1 = stored
+  kernel_x, kernel_h = jnp.split(kernel, [inputs.shape[1]])
+
+  def step(d_state_t, scanned):
+    raw_t, state_tm1, valid_t, d_shown = scanned
+    _, pull_back = jax.vjp(lambda *args: _end_step(*args, valid_t), raw_t, state_tm1)
+    d_raw_t, d_state_tm1 = pull_back((d_state_t, d_shown))
+    # dh_{t-1} += W_h^T draw_t
+    d_hidden = d_state_tm1.hidden + d_raw_t @ kernel_h.T
+    return d_state_tm1._replace(hidden=d_hidden), d_raw_t
+
+  d_last, d_shown = d_results
+  d_state, d_raw = base.scan(
+      step, d_last, (raw, states_tm1, valid, d_shown), working, reverse=True)
+  z = jnp.concatenate([inputs, states_tm1.hidden], axis=1)
+  # dx_t = W_x^T draw_t. XLA:CPU repacks a kernel that is transposed, at several times the cost of
+  # the product; without the barrier it turns this order back.
+  d_inputs = lax.optimization_barrier(kernel_x @ d_raw.T).T
+  return _d_kernel(kernel, z, d_raw), d_raw.sum(0), d_inputs, d_state, None, None
+
+
+run_layer.defvjp(_run_layer, _pull_back)
+
+
+@jax.custom_batching.custom_vmap
+def _d_kernel(kernel, z, d_raw):
+  """dW [X + H, 4 H] from z [T, X + H] and draw [T, 4 H], summed over all that share the kernel."""
+  del kernel  # It only tells who shares it.
+  return _sum_over_steps(z, d_raw)
+
+
+def _sum_over_steps(z, d_raw):
+  # dW = sum_t z_t draw_t^T
+  return z.T @ d_raw
+
+
+@_d_kernel.def_vmap
+def _d_kernel_of_batch(size, batched, kernel, *factors):
+  """One product for a whole batch [B, T, ...]; JAX's own would add up the kernels of B products."""
+  kernel_batched, *factors_batched = batched
+  if kernel_batched:
+    axes = [0 if is_batched else None for is_batched in factors_batched]
+    return jax.vmap(_sum_over_steps, axes, axis_size=size)(*factors), True
+  rows = [_rows(*of_factor, size) for of_factor in zip(factors, factors_batched)]
+  return _d_kernel(kernel, *rows), False
+
+
+def _rows(factor, batched, size):
+  """The steps of all sequences [B T, ...]."""
+  whole = factor if batched else jnp.broadcast_to(factor, (size, *factor.shape))
+  return whole.reshape(-1, factor.shape[-1])
+
+
 class Lstm(base.Cell):
   """Layers of LSTM units, each layer fed by the one below.
 
@@ -42,11 +144,6 @@ class Lstm(base.Cell):
   """
   layers: int = 3
   units: int = 512
-
-  @property
-  def recomputes(self) -> bool:
-    """Its matrix products are most of the work and its state is small."""
-    return False
 
   def initial_state(self, addresses: int) -> State:
     """Zeros; there is no memory, so `addresses` changes nothing.
@@ -71,3 +168,31 @@ class Lstm(base.Cell):
       below_t = layers_t[-1][0]
     output_t = nn.Dense(self.outputs, name='output')(below_t) if self.outputs else None
     return State(*map(jnp.stack, zip(*layers_t))), base.Step(output_t, read=None, write=None)
+
+  def unroll(self, params, state, inputs, valid, show=base.as_it_is, working=None):
+    """The same as one step after the other, but one layer after the other; see `Cell.unroll`.
+
+    The inputs of all steps then go through a layer's kernel in one product, and a step reads only
+    the part that h_{t-1} needs: reading kernels is what the time of a step goes to.
+    """
+    below, last, states = inputs, [], []
+    for layer, start in enumerate(zip(*state)):
+      dense = params[f'layer_{layer}']
+      end, shown = run_layer(
+          dense['kernel'], dense['bias'], below, State(*start), valid, working)
+      below = shown.output
+      last.append(end)
+      states.append(shown.state)
+    steps = base.Step(self._answer(params, below), read=None, write=None)
+    return _stack(last, axis=0), jax.vmap(show)(_stack(states, axis=1), steps)
+
+  def _answer(self, params, hidden):
+    """The output layer on the hidden units of all steps [T, H]."""
+    if not self.outputs:
+      return None
+    return hidden @ params['output']['kernel'] + params['output']['bias'][None]
+
+
+def _stack(states, axis):
+  return jax.tree.map(lambda *leaves: jnp.stack(leaves, axis), *states)
+

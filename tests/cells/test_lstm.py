@@ -1,10 +1,14 @@
 """The stacked LSTM against its equations in double precision, and numbers worked by hand."""
 
+import functools
+
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax.cells import base
 from maes_jax.cells import lstm
 from tests.cells import random_numbers
 from tests.oracles import lstm as oracle
@@ -58,3 +62,115 @@ def test_the_papers_size_and_no_memory():
 def test_no_layer_or_no_unit_is_an_error(sizes):
   with pytest.raises(ValueError, match='use at least 1 of each'):
     lstm.Lstm(**sizes).initial_state(ADDRESSES)
+
+
+STEPS, BATCH = 6, 3
+PADDING = np.arange(STEPS) < [[6], [4], [1]]  # [B, T]
+GAP = np.array([True, False, True, True, False, True])  # A step that is left out, then others.
+WORKING = {'all': None, 'a start': np.arange(STEPS) < 4, 'with a gap': GAP}
+
+
+def layer_by_layer(module, *args, **options):
+  return module.unroll(*args, **options)
+
+
+def step_by_step(module, *args, **options):
+  """The reference: `__call__`, by the scan that every other cell has."""
+  return base.Cell.unroll(module, *args, **options)
+
+
+@functools.cache
+def drawn():
+  """A cell, its parameters, a state and inputs [B, T, X], and weights for everything shown."""
+  rng, module = np.random.default_rng(1), lstm.Lstm(outputs=3, layers=3, units=4)
+  draw = lambda *shape: rng.normal(size=shape).astype(np.float32)
+  params = jax.tree.map(np.float32, random_numbers.params(rng, module, ADDRESSES, INPUTS))
+  state = lstm.State(draw(3, 4), draw(3, 4))
+  weights = lstm.State(draw(BATCH, 3, 4), draw(BATCH, 3, 4)), draw(BATCH, STEPS, 3)
+  return module, params, state, draw(BATCH, STEPS, INPUTS), weights
+
+
+def run(unroll, valid, working=None):
+  """Last states, answers, and the gradient by parameters, state and inputs of a weighted sum."""
+  module, *args, (of_last, of_output) = drawn()
+
+  def total(params, state, inputs):
+    one = lambda x, valid: unroll(module, params, state, x, valid, working=working)
+    last, steps = jax.vmap(one)(inputs, valid)
+    output = jnp.where(valid[..., None], steps.output, 0)
+    products = jax.tree.map(lambda a, b: jnp.sum(a * b), (last, output), (of_last, of_output))
+    return sum(jax.tree.leaves(products)), (last, output)
+
+  return jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2), has_aux=True))(*args)
+
+
+def assert_close(found, wanted):
+  """Within float32 rounding: the two sum in other orders."""
+  chex.assert_trees_all_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('working', WORKING)
+def test_layer_by_layer_is_step_by_step(working):
+  """Values and gradients of a padded batch; leaving padding out changes neither."""
+  valid = PADDING if WORKING[working] is None else PADDING & WORKING[working]
+  assert_close(run(layer_by_layer, valid, WORKING[working]), run(step_by_step, valid))
+
+
+@pytest.mark.parametrize('working', WORKING)
+def test_steps_of_any_cell_may_be_left_out(working):
+  """The same of the scan that every other cell has."""
+  valid = PADDING if WORKING[working] is None else PADDING & WORKING[working]
+  assert_close(run(step_by_step, valid, WORKING[working]), run(step_by_step, valid))
+
+
+def test_answers_in_padding_are_those_of_single_steps():
+  module, params, state, inputs, _ = drawn()
+  valid = np.arange(STEPS) < 2
+  found, wanted = (jax.jit(functools.partial(unroll, module))(params, state, inputs[0], valid)
+                   for unroll in (layer_by_layer, step_by_step))
+  assert_close(found, wanted)
+
+
+def test_show_sees_the_state_that_a_step_left():
+  """What `Model.trace` asks for."""
+  module, params, state, inputs, _ = drawn()
+  show = lambda state_t, step: step._replace(memory=state_t.cell)
+  found, wanted = (unroll(module, params, state, inputs[0], PADDING[1], show)[1]
+                   for unroll in (layer_by_layer, step_by_step))
+  assert found.memory.shape == (STEPS, 3, 4)
+  assert_close(found, wanted)
+
+
+def test_a_population_has_the_gradients_of_its_models():
+  """Kernels with an axis K, sequences with an axis B within it, as in training."""
+  module, params, state, inputs, _ = drawn()
+
+  def loss(params, inputs):
+    one = lambda x, valid: module.unroll(params, state, x, valid)[1].output
+    return jnp.sum(jnp.where(PADDING[..., None], jax.vmap(one)(inputs, PADDING), 0)**2)
+
+  two = jax.tree.map(lambda leaf: np.stack([leaf, -leaf]), (params, inputs))
+  together = jax.jit(jax.vmap(jax.grad(loss)))(*two)
+  for k in range(2):
+    alone = jax.jit(jax.grad(loss))(*jax.tree.map(lambda leaf: leaf[k], two))  # noqa: B023
+    assert_close(jax.tree.map(lambda leaf: leaf[k], together), alone)  # noqa: B023
+
+
+def test_no_batch_of_kernels_is_computed():
+  """The gradient of a kernel that a batch shares is one product, not one for each sequence."""
+  module, params, state, inputs, _ = drawn()
+  one = lambda params, x: module.unroll(params, state, x, PADDING[0])[1].output
+  loss = lambda params: jnp.sum(jax.vmap(one, (None, 0))(params, inputs))
+  program = jax.jit(jax.grad(loss)).lower(params).as_text()
+  assert f'tensor<{INPUTS + 4}x16xf32>' in program
+  assert f'tensor<{BATCH}x{INPUTS + 4}x16xf32>' not in program
+
+
+def test_a_step_left_out_reads_no_kernel():
+  """One branch for the whole batch, in each layer's scan forwards and backwards."""
+  module, params, state, inputs, _ = drawn()
+  one = lambda params, x: module.unroll(
+      params, state, x, PADDING[0], working=PADDING[0])[1].output
+  loss = lambda params: jnp.sum(jax.vmap(one, (None, 0))(params, inputs))
+  program = jax.jit(jax.grad(loss)).lower(params).as_text()
+  assert program.count('stablehlo.case') == 2 * module.layers
