@@ -16,6 +16,7 @@ from absl import flags
 from absl import logging
 import jax
 
+from experiments import cluster
 from experiments import usage
 from maes_jax import errors
 from maes_jax.config import Config
@@ -34,6 +35,7 @@ def run(main: Callable[[], None]):
     if not flags.FLAGS['verbosity'].present:
       logging.set_verbosity(logging.WARNING)
     try:
+      cluster.prepare()
       _import_plugins()
       main()
     except errors.UserError as error:
@@ -41,7 +43,7 @@ def run(main: Callable[[], None]):
     except KeyboardInterrupt:
       fail('stopped; run the same command again to go on from what was saved')
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-      fail(_out_of_memory(error))
+      fail(_runtime_error(error))
   _keep_compiled_code()
   app.run(guarded, flags_parser=parse)
 
@@ -57,12 +59,18 @@ def _import_plugins():
 
 def fail(error: Exception | str) -> NoReturn:
   """Ends the program as every user error does."""
-  sys.exit(f'error: {" ".join(str(error).split())}')
+  message = f'error: {" ".join(str(error).split())}'
+  if cluster.joined():
+    cluster.leave(message)
+  sys.exit(message)
 
 
-def _out_of_memory(error):
-  """The error in words, if it is one of too little memory; any other is a bug and goes on."""
+def _runtime_error(error):
+  """The error in words, if a user can do something about it; any other is a bug and goes on."""
   if isinstance(error, jax.errors.JaxRuntimeError) and 'RESOURCE_EXHAUSTED' not in str(error):
+    if cluster.joined():
+      return (f'another process of this run has ended ({str(error).splitlines()[0]}); start all '
+              'of them again by the same command to go on from what was saved')
     raise error
   return f'out of memory ({error}); use smaller sizes or fewer models at a time'
 
@@ -90,6 +98,7 @@ def define_folder(name: str, text: str) -> flags.FlagHolder:
 
 def define_training_flags():
   """How a run goes about it; none of these changes what comes out, so they are no config."""
+  cluster.define_flags()
   define_save_seconds()
   flags.DEFINE_boolean('debug_nans', False,
                        'End at the first update that is not finite and name the line behind it.')
@@ -102,7 +111,8 @@ def define_save_seconds() -> flags.FlagHolder:
 
 def training_options() -> dict[str, Any]:
   """What these flags say, for `loop.train`."""
-  return {name: flags.FLAGS[name].value for name in ('save_seconds', 'debug_nans')}
+  return {'device_count': flags.FLAGS['devices'].value,
+          **{name: flags.FLAGS[name].value for name in ('save_seconds', 'debug_nans')}}
 
 
 def define_config_flags(leave_out: Collection[str] = ()):

@@ -9,6 +9,7 @@ The same command again goes on where the last one stopped.
 
 from experiments import cli
 from experiments import report
+from maes_jax import devices
 from maes_jax.training import run
 
 _WORKDIR = cli.define_folder('workdir', 'Folder of the run.')
@@ -18,7 +19,8 @@ cli.define_training_flags()
 
 def main():
   state = run.train(cli.config_from_flags(), _WORKDIR.value, **cli.training_options())
-  print(report.population(state))
+  if devices.leads():
+    print(report.population(state))
 
 
 if __name__ == '__main__':

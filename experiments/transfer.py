@@ -7,6 +7,7 @@ from absl import flags
 
 from experiments import cli
 from experiments import report
+from maes_jax import devices
 from maes_jax.training import run
 
 _WORKDIR = cli.define_folder('workdir', 'Folder of the run.')
@@ -17,7 +18,8 @@ flags.mark_flag_as_required('encoder')
 
 def main():
   state = run.train(cli.config_from_flags(), _WORKDIR.value, **cli.training_options())
-  print(report.population(state))
+  if devices.leads():
+    print(report.population(state))
 
 
 if __name__ == '__main__':

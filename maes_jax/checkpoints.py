@@ -11,12 +11,14 @@ import json
 import logging
 import pathlib
 import shutil
+import textwrap
 from typing import Any
 
 import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from maes_jax import devices
 from maes_jax import errors
 from maes_jax import files
 
@@ -25,6 +27,8 @@ KEEP = 2  # The newest and, should that be damaged, one to fall back to.
 
 def save(directory: pathlib.Path, step: int, tree: Any, run: str = ''):
   """Saves a tree of arrays as `step`, a step already there included; keeps the newest two.
+
+  Of several processes all have to call it, each with the whole tree; one writes.
 
   Args:
     directory: where `restore` will look.
@@ -38,16 +42,27 @@ def save(directory: pathlib.Path, step: int, tree: Any, run: str = ''):
   policy = ocp.training.preservation_policies.LatestN(KEEP)
   metadata = {'digests': digests(tree), 'run': run}
   try:
-    _drop_after(directory, step)
-    with _quiet(), ocp.training.Checkpointer(
+    if devices.leads():
+      _drop_after(directory, step)
+    with _orbax(), ocp.training.Checkpointer(
         directory.absolute(), preservation_policy=policy) as writer:
       writer.save(step, tree, custom_metadata=metadata, overwrite=True)
-    _forget_place(directory, step)
-    _seal(directory, step)
+    if devices.leads():
+      _forget_place(directory, step)
+      _seal(directory, step)
   except (OSError, ValueError) as error:  # A full disk is a ValueError of tensorstore's.
     _drop_unfinished(directory)
     raise errors.UserError(f'cannot save a checkpoint in {directory}: {_reason(error)}; '
                            'free some space or use another workdir') from error
+
+
+@contextlib.contextmanager
+def _orbax():
+  """Orbax as it is used here: quiet, and content with a part of a tree."""
+  context = ocp.Context()
+  context.pytree.loading.partial_load = True
+  with _quiet(), context:
+    yield
 
 
 @contextlib.contextmanager
@@ -63,7 +78,8 @@ def _quiet():
 
 
 def _reason(error) -> str:
-  return (str(error).strip() or type(error).__name__).splitlines()[0]
+  """The start of what an error says; orbax can fill pages with a tree that it did not find."""
+  return textwrap.shorten(str(error).strip() or type(error).__name__, 200, placeholder=' ...')
 
 
 def _drop_unfinished(directory):
@@ -119,7 +135,7 @@ def steps(directory: pathlib.Path) -> list[int]:
 
 def saved_digests(directory: pathlib.Path) -> dict[int, dict[str, str]]:
   """By step, the `digests` of the tree that was saved."""
-  with _quiet(), ocp.training.Checkpointer(directory.absolute()) as reader:
+  with _orbax(), ocp.training.Checkpointer(directory.absolute()) as reader:
     return {step: reader.metadata(step).custom_metadata['digests'] for step in steps(directory)}
 
 
@@ -132,7 +148,7 @@ def restore(directory: pathlib.Path, like: Any, run: str = '') -> tuple[int, Any
     run: what `save` was given; a step of another run counts as damaged.
 
   Returns:
-    The step and the restored tree, in the structure of `like`.
+    The step and the restored tree in the memory of this process, in the structure of `like`.
 
   Raises:
     UserError: no checkpoint is there, or none is intact or has these shapes.
@@ -140,7 +156,7 @@ def restore(directory: pathlib.Path, like: Any, run: str = '') -> tuple[int, Any
   failures = []
   for step in steps(directory):
     try:
-      return step, _load(directory, step, like, run)
+      return step, jax.device_get(_load(directory, step, like, run))
     except Exception as error:  # pylint: disable=broad-except; orbax raises all kinds
       failures.append(f'step {step}: {_reason(error)}')
       logging.getLogger(__name__).warning('checkpoint %s %s', directory, failures[-1])
@@ -159,9 +175,7 @@ def _read_seal(path) -> dict[str, str]:
 
 def _load(directory, step, like, run):
   _check_files(directory, step)
-  context = ocp.Context()
-  context.pytree.loading.partial_load = True
-  with _quiet(), context, ocp.training.Checkpointer(directory.absolute()) as reader:
+  with _orbax(), ocp.training.Checkpointer(directory.absolute()) as reader:
     saved = reader.metadata(step).custom_metadata
     if saved.get('run', run) != run:  # Checkpoints of version 0.1 name no run.
       raise ValueError('it was saved by a run of another config')
@@ -171,7 +185,7 @@ def _load(directory, step, like, run):
 
 
 def _abstract(leaf):
-  sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+  sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
   return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 

@@ -113,7 +113,11 @@ class Model:
       addresses: int,
       unroll: Unroll = unroll,
   ) -> dict[str, chex.Array]:
-    """`answer` for a batch: logits [B, T, Y] by task. The one place where the batch axis comes."""
+    """`answer` for a batch: logits [B, T, Y] by task. The one place where the batch axis comes.
+
+    Steps beyond its longest sequence take no time, and what they answer means nothing.
+    """
+    unroll = functools.partial(unroll, working=_working(next(iter(episodes.values()))))
     return jax.vmap(lambda batch: self.answer(params, batch, addresses, unroll))(episodes)
 
   def trace(self, params: Params, task: str, episode: tasks.Episode, addresses: int):
@@ -125,6 +129,11 @@ class Model:
     encoded, writing = self.encode(params, episode.main, episode.valid, addresses, looking)
     _, reading = self.solve(params, task, encoded, episode.aux, episode.valid, looking)
     return encoded, writing, reading
+
+
+def _working(episodes: tasks.Episode) -> chex.Array:
+  """[T] False where every sequence of a batch is padding."""
+  return jnp.arange(episodes.mask.shape[-1]) <= episodes.length.max()
 
 
 def _with_memory(state_t: base.State, step: base.Step) -> base.Step:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from maes_jax import compilation
+from maes_jax import devices
 from maes_jax import encoder_solver
 from maes_jax import randomness
 from maes_jax import shapes
@@ -51,18 +52,21 @@ class Tester:
     max_length: what sequences are padded to.
     addresses: N, the memory size.
     batch_size: sequences per batch.
+    devices: what a batch is spread over; all there are by default.
   """
   model: Model
   task: tasks.Task
   max_length: int
   addresses: int
   batch_size: int = 32
+  devices: Sequence[jax.Device] = dataclasses.field(default_factory=devices.first)
 
   def test(self, params: Params, length: int, batches: int = 100, seed: int = 0) -> Counts:
     """Counts over `batches` batches of random sequences of `length` items (section 4.1).
 
     Goes through a window on the memory wherever that is exact, else through all of it.
     """
+    params = devices.place(params, devices.everywhere(self._mesh))
     keys = [randomness.key(seed, randomness.Stream.TEST, batch) for batch in range(batches)]
     counted = [self._test_batch(params, length, key) for key in keys]
     return Counts(*(sum(int(part) for part in parts) for parts in zip(*counted)))
@@ -80,6 +84,10 @@ class Tester:
     return jax.device_get(self._through_all(params, length, key)[0])
 
   @functools.cached_property
+  def _mesh(self):
+    return devices.mesh(1, self.batch_size, self.devices)
+
+  @functools.cached_property
   def _through_window(self):
     return compilation.jit(functools.partial(self._count, windowed.unroll))
 
@@ -88,7 +96,7 @@ class Tester:
     return compilation.jit(functools.partial(self._count, encoder_solver.unroll))
 
   def _count(self, unroll, params, length, key):
-    keys = jax.random.split(key, self.batch_size)
+    keys = devices.spread_batch(self._mesh, jax.random.split(key, self.batch_size))
     lengths = jnp.full(self.batch_size, length)
     episodes = tasks.sample_batch(self.task, keys, lengths, self.max_length)
     logits = self.model.answer_batch(

@@ -15,6 +15,7 @@ class Stream(enum.IntEnum):
   TRAIN = 1
   VALIDATE = 2
   TEST = 3
+  LENGTH = 4
 
 
 def key(seed: chex.Array, stream: Stream, counter: chex.Array = 0) -> chex.PRNGKey:

@@ -4,6 +4,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from maes_jax import randomness
 from maes_jax.config import Config
 
 
@@ -23,7 +24,11 @@ def _grown(config, iteration, start, end):
   return jnp.where(iteration < config.full_range_from, growing, end)
 
 
-def draw(config: Config, key: chex.PRNGKey, iteration: chex.Array) -> chex.Array:
-  """Batch of lengths [B], uniform between the bounds at this iteration."""
+def draw(config: Config, iteration: chex.Array) -> chex.Array:
+  """The length [] of all sequences at an iteration, uniform between its bounds.
+
+  It is the same for a whole batch and for every model, so that no time goes into padding.
+  """
   shortest, longest = bounds(config, iteration)
-  return jax.random.randint(key, (config.batch_size,), shortest, longest + 1)
+  key = randomness.key(0, randomness.Stream.LENGTH, iteration)
+  return jax.random.randint(key, (), shortest, longest + 1)

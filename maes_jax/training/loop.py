@@ -3,7 +3,7 @@
 Fresh runs, resumed runs, joint training, transfer and baselines differ in what they pass in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import contextlib
 import time
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from maes_jax import checkpoints
+from maes_jax import devices
 from maes_jax import errors
 from maes_jax import models
 from maes_jax.config import Config
@@ -33,6 +34,12 @@ class Watchers(NamedTuple):
   overview: overviews.Overview
   progress: Progress
 
+  def take_in(self, state: TrainState, rows: list[metrics.Row]):
+    """A window: the population after it and the rows to log."""
+    self.log.write(rows)
+    self.overview.write(state, rows)
+    self.progress.update(iteration(state), state, rows)
+
 
 def train(
     config: Config,
@@ -41,6 +48,7 @@ def train(
     *,
     save_seconds: float = SAVE_SECONDS,
     debug_nans: bool = False,
+    on: Sequence[jax.Device] | None = None,
 ) -> TrainState:
   """Trains, or goes on training, the run of `config` in `workdir`.
 
@@ -51,9 +59,10 @@ def train(
       unless the config unfreezes them.
     save_seconds: at least this long between two checkpoints; what a kill costs at most.
     debug_nans: an update that is not finite ends the run with the line it comes from.
+    on: the devices that share the work; None for all there are.
 
   Returns:
-    The population when every model is done.
+    The population when every model is done, in the memory of this process.
 
   Raises:
     Interrupted: somebody asked to stop; all is saved.
@@ -61,14 +70,12 @@ def train(
       checkpoint is as it was.
   """
   given = given or {}
-  trainer = Trainer(config, models.build(config), frozen=() if config.unfreeze else tuple(given))
+  trainer = Trainer(config, models.build(config), frozen=() if config.unfreeze else tuple(given),
+                    devices=on or devices.first())
   state, digest = restore(trainer, workdir, given)
   first = iteration(state)
   try:
-    with (contextlib.closing(metrics.Log(workdir, first, digest)) as log,
-          contextlib.closing(overviews.Overview(workdir, trainer, first)) as overview,
-          contextlib.closing(Progress(first, config.max_iterations)) as progress):
-      watchers = Watchers(log, overview, progress)
+    with _watch(workdir, trainer, first, digest) as watchers:
       return _run(trainer, workdir, state, watchers, save_seconds, debug_nans)
   except OSError as error:
     raise errors.UserError(
@@ -86,7 +93,7 @@ def restore(
 ) -> tuple[TrainState, np.ndarray | None]:
   """Where the run stands and the digest of its log up to there; a fresh population and None."""
   if not checkpoints.steps(workdir.checkpoints):
-    return trainer.init(given), None
+    return devices.fetch(trainer.init(given)), None
   log = jax.ShapeDtypeStruct((metrics.DIGEST_SIZE,), np.uint8)
   like = {**trainer.abstract(given)._asdict(), 'log': log}
   _, saved = checkpoints.restore(workdir.checkpoints, like, workdir.fingerprint)
@@ -95,15 +102,14 @@ def restore(
 
 
 def _run(trainer, workdir, state, watchers, save_seconds, debug_nans):
-  saved, clock = None, time.monotonic()
+  saved, clock, placed = None, time.monotonic(), trainer.place(state)
   with interrupts.graceful() as wish:
     while trainer.active(state).any():
-      state, rows = _window(trainer, state, debug_nans)
-      watchers.log.write(rows)
-      watchers.overview.write(state, rows)
-      watchers.progress.update(iteration(state), state, rows)
-      stop = wish.stop  # Looked at once: a signal may come at any line.
-      if stop or time.monotonic() - clock >= save_seconds:
+      placed, state, rows = _window(trainer, placed, state, debug_nans)
+      if watchers:
+        watchers.take_in(state, rows)
+      stop = devices.any_process(wish.stop)  # Looked at once: a signal may come at any line.
+      if stop or devices.any_process(time.monotonic() - clock >= save_seconds):
         saved, clock = _save(workdir, state, watchers), time.monotonic()
       if stop:
         raise interrupts.Interrupted(
@@ -113,25 +119,45 @@ def _run(trainer, workdir, state, watchers, save_seconds, debug_nans):
   return state
 
 
-def _window(trainer, state, debug_nans):
-  """Trains one window and validates the models that are due: on schedule, or just done."""
-  before = jax.device_get(state)
-  state = trainer.train_population(state)
+def _window(trainer, placed, before, debug_nans):
+  """Trains one window and validates the models that are due: on schedule, or just done.
+
+  Returns the population on the devices, the same in this process's memory, and the rows.
+  """
+  placed = trainer.train_population(placed)
+  state = devices.fetch(placed)
   if debug_nans:
     nans.explain(trainer, before, state)
-  active = trainer.active(before)
+  active = np.asarray(trainer.active(before))
   on_schedule = state.iteration % trainer.config.validate_every == 0
-  due = active & (on_schedule | ~trainer.active(state))
+  due = active & (on_schedule | ~np.asarray(trainer.active(state)))
   if not due.any():
-    return state, metrics.rows(before, state, {}, due)
-  losses, counts = trainer.validate_population(state)
-  state = trainer.take_in(state, losses, due)
-  return state, metrics.rows(before, state, counts, due)
+    return placed, state, metrics.rows(before, state, {}, due)
+  losses, counts = trainer.validate_population(placed)
+  placed = trainer.take_in(placed, losses, due)
+  state = devices.fetch(placed)
+  return placed, state, metrics.rows(before, state, devices.fetch(counts), due)
+
+
+@contextlib.contextmanager
+def _watch(workdir, trainer, first, digest):
+  """The watchers of the process that writes; None for the others."""
+  if not devices.leads():
+    yield None
+    return
+  with (contextlib.closing(metrics.Log(workdir, first, digest)) as log,
+        contextlib.closing(overviews.Overview(workdir, trainer, first)) as overview,
+        contextlib.closing(Progress(first, trainer.config.max_iterations)) as progress):
+    yield Watchers(log, overview, progress)
 
 
 def _save(workdir, state, watchers):
-  watchers.log.flush()  # First: a restored run finds every row up to its iteration.
-  watchers.overview.flush()
-  tree = {**state._asdict(), 'log': watchers.log.digest()}
+  """Saves; returns where the run stands."""
+  digest = np.zeros(metrics.DIGEST_SIZE, np.uint8)
+  if watchers:
+    watchers.log.flush()  # First: a restored run finds every row up to its iteration.
+    watchers.overview.flush()
+    digest = watchers.log.digest()
+  tree = {**state._asdict(), 'log': devices.from_leader(digest)}
   checkpoints.save(workdir.checkpoints, iteration(state), tree, workdir.fingerprint)
   return iteration(state)

@@ -1,7 +1,9 @@
 """A training run from a config and a folder: what the binaries and a user's program call."""
 
+import contextlib
 import pathlib
 
+from maes_jax import devices
 from maes_jax import models
 from maes_jax import presets
 from maes_jax import trained
@@ -11,7 +13,8 @@ from maes_jax.training.trainer import TrainState
 from maes_jax.training.workdir import Workdir
 
 
-def train(config: Config, path: str | pathlib.Path, **options) -> TrainState:
+def train(config: Config, path: str | pathlib.Path, device_count: int | None = None,
+          **options) -> TrainState:
   """Trains, or goes on training, the run of `config` in the folder `path`.
 
   Args:
@@ -19,19 +22,22 @@ def train(config: Config, path: str | pathlib.Path, **options) -> TrainState:
       that one is taken over, and frozen unless the config unfreezes it.
     path: a new folder, or that of a run of this config. `maes_jax.load(path)` then gives the
       best model.
+    device_count: how many devices share the work; None for all there are.
     **options: of `loop.train`, how the run goes about it.
 
   Returns:
     The population when every model is done, an axis for its models on every leaf.
 
   Raises:
-    UserError: sizes that do not go together, a folder of another run or one that cannot be
-      written. Nothing has been written then.
+    UserError: sizes that do not go together, more devices than there are, a folder of another run
+      or one that cannot be written. Nothing has been written then.
     Interrupted: somebody asked to stop; all is saved.
   """
   config = presets.resolve(config)
   models.check(config)
+  on = devices.first(device_count)
   given = {'encoder': trained.load_encoder(config)} if config.encoder else {}
   workdir = Workdir(pathlib.Path(path))
-  with workdir.claim(config):
-    return loop.train(config, workdir, given, **options)
+  with workdir.claim(config) if devices.leads() else contextlib.nullcontext():
+    devices.wait_for_all('claimed')
+    return loop.train(config, workdir, given, on=on, **options)

@@ -3,7 +3,7 @@
 Maths is written for one model; `Trainer` adds the population axis K by `vmap`, once.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 import dataclasses
 import functools
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from maes_jax import compilation
+from maes_jax import devices
 from maes_jax import evaluation
 from maes_jax import randomness
 from maes_jax import tasks
@@ -50,23 +51,29 @@ class Trainer:
     model: what is trained.
     frozen: top-level keys of the parameters that stay as they are.
     window_size: iterations of one compiled call.
+    devices: what the population and its batches are spread over; all there are by default.
   """
   config: Config
   model: Model
   frozen: Collection[str] = ()
   window_size: int = WINDOW
+  devices: Sequence[jax.Device] = dataclasses.field(default_factory=devices.first)
 
   def init(self, given: Mapping[str, Any] | None = None) -> TrainState:
     """A fresh population; `given` (no axis K) replaces top-level keys of each model's own."""
-    return compilation.jit(self._init_population)(given or {})
+    return self._jit(self._init_population)(given or {})
 
   def abstract(self, given: Mapping[str, Any] | None = None) -> TrainState:
     """The shapes of `init`, computing nothing."""
     return jax.eval_shape(self._init_population, given or {})
 
+  def place(self, state: TrainState) -> TrainState:
+    """A population that every process holds whole, dealt out to the devices."""
+    return devices.place(state, self._by_model)
+
   def _init_population(self, given):
     seeds = self.config.seed + jnp.arange(self.config.seeds)
-    return jax.vmap(lambda seed: self._init(seed, given))(seeds)
+    return self._vmap(lambda seed: self._init(seed, given))(seeds)
 
   def _init(self, seed, given):
     params = self.model.init(randomness.key(seed, randomness.Stream.INIT), tasks.INPUTS)
@@ -85,9 +92,13 @@ class Trainer:
     undone = (state.converged == NEVER) & (state.iteration < self.config.max_iterations)
     return undone & ~optimizer.failed(state.optimizer)
 
-  def window(self, state: TrainState) -> TrainState:
-    """`window_size` iterations of one model; a model that is done stays as it is."""
-    iterations = state.iteration + jnp.arange(self.window_size)
+  def window(self, state: TrainState, iteration: chex.Array) -> TrainState:
+    """`window_size` iterations of one model from `iteration` on; one that is done stays as it is.
+
+    The iteration is the same for all models that still train. It is no part of their states here,
+    so that what depends on it alone, the length of the sequences, is known to be the same too.
+    """
+    iterations = iteration + jnp.arange(self.window_size)
     start = (state.params, state.optimizer)
     (params, opt_state), batch_losses = lax.scan(
         lambda carry, i: self.iterate(carry, state.seed, i), start, iterations)
@@ -100,10 +111,9 @@ class Trainer:
   def iterate(self, carry, seed: chex.Array, iteration: chex.Array):
     """One step of gradient descent on a fresh batch: (params, optimizer) -> the same, loss."""
     params, opt_state = carry
-    length_key, data_key = jax.random.split(
-        randomness.key(seed, randomness.Stream.TRAIN, iteration))
-    drawn = lengths.draw(self.config, length_key, iteration)
-    episodes = self._sample(data_key, drawn, self.config.max_length)
+    key = randomness.key(seed, randomness.Stream.TRAIN, iteration)
+    drawn = jnp.broadcast_to(lengths.draw(self.config, iteration), self.config.batch_size)
+    episodes = self._sample(key, drawn, self.config.max_length)
     loss, gradients = jax.value_and_grad(self._loss)(params, episodes, self.config.memory)
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
@@ -112,7 +122,7 @@ class Trainer:
 
   def _sample(self, key, drawn, max_length):
     """A batch of episodes by task; the same keys, so that the tasks share main sequences."""
-    keys = jax.random.split(key, drawn.size)
+    keys = devices.spread_batch(self._mesh, jax.random.split(key, drawn.size))
     return {name: tasks.sample_batch(task, keys, drawn, max_length)
             for name, task in self._tasks.items()}
 
@@ -142,7 +152,7 @@ class Trainer:
               for name, batch in episodes.items()}
     return losses.loss(logits, episodes, self._weights), counts
 
-  def take_in(self, state: TrainState, validation_losses, due) -> TrainState:
+  def _take_in(self, state: TrainState, validation_losses, due) -> TrainState:
     """A population [K] with the losses of a validation, for the models that were `due` [K]."""
     low = (validation_losses <= self.config.stop_loss) & self._stops_on('validation')
     done = due & low & (state.iteration >= self.config.full_range_from)
@@ -156,12 +166,35 @@ class Trainer:
   @functools.cached_property
   def train_population(self):
     """Compiled `window` over the axis K; gives its argument's buffers up."""
-    return compilation.jit(jax.vmap(self.window), donate_argnums=0)
+    def train(population):
+      windows = self._vmap(self.window, in_axes=(0, None))
+      return windows(population, population.iteration.max())
+    return self._jit(train, donate_argnums=0)
 
   @functools.cached_property
   def validate_population(self):
     """Compiled `validate` over the axis K."""
-    return compilation.jit(jax.vmap(self.validate))
+    return self._jit(self._vmap(self.validate))
+
+  @functools.cached_property
+  def take_in(self):
+    """Compiled `_take_in`; gives the population's buffers up."""
+    return self._jit(self._take_in, donate_argnums=0)
+
+  def _vmap(self, function, **options):
+    """Adds the axis K, and says that the devices share it."""
+    return jax.vmap(function, spmd_axis_name=devices.MODELS, **options)
+
+  def _jit(self, function, **options):
+    return compilation.jit(function, out_shardings=self._by_model, **options)
+
+  @functools.cached_property
+  def _mesh(self):
+    return devices.mesh(self.config.seeds, self.config.batch_size, self.devices)
+
+  @property
+  def _by_model(self):
+    return devices.by_model(self._mesh)
 
   @functools.cached_property
   def _tasks(self):

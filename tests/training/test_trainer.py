@@ -125,7 +125,7 @@ class TestWindow:
     """What comes out of a window is what came out of `init`, weak types included."""
     types = lambda state: jax.tree.map(lambda leaf: (leaf.dtype, leaf.weak_type), state)
     start = population().abstract()
-    after = jax.eval_shape(jax.vmap(population().window), start)
+    after = jax.eval_shape(population().train_population, start)
     assert types(start) == types(after)
     assert not any(leaf.weak_type for leaf in jax.tree.leaves(start))  # As checkpoints restore.
 
@@ -196,7 +196,7 @@ def windows(script, **changes):
   trainer = Scripted(dataclasses.replace(CONFIG, **changes), MODEL, script=tuple(script))
   states, step = [model(fresh(), 0)], jax.jit(trainer.window)
   for _ in range(len(script) // WINDOW):
-    states.append(jax.device_get(step(states[-1])))
+    states.append(jax.device_get(step(states[-1], states[-1].iteration)))
   return trainer, states[1:]
 
 

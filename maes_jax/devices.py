@@ -1,0 +1,110 @@
+"""Many devices as one: a population and its batches, spread over a mesh.
+
+Models need no word from each other, so they are dealt out first; what devices are then left over
+share the batches. One process sees all its devices; several processes, each with its own, see
+the same mesh and run the same program (`jax.distributed`). Nothing else knows of devices.
+"""
+
+from collections.abc import Sequence
+import functools
+from typing import Any
+
+import jax
+from jax import lax
+from jax.experimental import multihost_utils
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec
+import numpy as np
+
+from maes_jax import errors
+
+MODELS, BATCH = 'models', 'batch'  # The axes of a mesh.
+
+
+def first(count: int | None = None) -> list[jax.Device]:
+  """The first `count` devices of all processes; None for all.
+
+  Raises:
+    UserError: there are fewer.
+  """
+  found = jax.devices()
+  if count is not None and not 1 <= count <= len(found):
+    raise errors.UserError(f'devices is {count}; this run has {len(found)} of kind '
+                           f'{found[0].platform}, use 1 to {len(found)}')
+  return found[:count]
+
+
+def mesh(models: int, batch: int, given: Sequence[jax.Device]) -> jax.sharding.Mesh:
+  """As many of the given devices as a population of `models` with batches of `batch` can share.
+
+  Every device gets as many models, and as many sequences of their batches, as any other.
+
+  >>> dict(mesh(models=4, batch=1, given=jax.devices()[:1]).shape)
+  {'models': 1, 'batch': 1}
+  """
+  shapes = ((m, b) for m in _divisors(models) for b in _divisors(batch) if m * b <= len(given))
+  shape = max(shapes, key=lambda shape: (np.prod(shape), shape))
+  return jax.sharding.Mesh(np.array(given[:np.prod(shape)]).reshape(shape), (MODELS, BATCH))
+
+
+def _divisors(number):
+  return [part for part in range(1, number + 1) if number % part == 0]
+
+
+def by_model(mesh: jax.sharding.Mesh) -> NamedSharding:
+  """How arrays [K, ...] of a population lie on a mesh."""
+  return NamedSharding(mesh, PartitionSpec(MODELS))
+
+
+def everywhere(mesh: jax.sharding.Mesh) -> NamedSharding:
+  """How arrays that every device needs whole lie on a mesh."""
+  return NamedSharding(mesh, PartitionSpec())
+
+
+def spread_batch(mesh: jax.sharding.Mesh, tree: Any) -> Any:
+  """Spreads arrays [B, ...] of a batch over a mesh, inside a compiled program.
+
+  A batch that cannot be dealt out evenly stays where it is.
+  """
+  spread = NamedSharding(mesh, PartitionSpec(BATCH))
+  return jax.tree.map(
+      lambda leaf: leaf if len(leaf) % mesh.shape[BATCH] else
+      lax.with_sharding_constraint(leaf, spread), tree)
+
+
+def place(tree: Any, sharding: NamedSharding) -> Any:
+  """Puts arrays that every process holds whole onto the devices."""
+  return jax.tree.map(functools.partial(_place, sharding=sharding), tree)
+
+
+def _place(leaf, sharding):
+  array = np.asarray(leaf)
+  return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+
+def fetch(tree: Any) -> Any:
+  """The arrays of all devices, whole, in the memory of every process."""
+  if jax.process_count() == 1:
+    return jax.device_get(tree)
+  return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def leads() -> bool:
+  """Whether this process is the one that writes."""
+  return jax.process_index() == 0
+
+
+def any_process(wish: bool) -> bool:
+  """Whether any of the processes wishes it; all of them have to ask."""
+  return wish if jax.process_count() == 1 else bool(fetch(np.array([wish])).any())
+
+
+def from_leader(tree: Any) -> Any:
+  """The arrays of the process that leads."""
+  return tree if jax.process_count() == 1 else multihost_utils.broadcast_one_to_all(tree)
+
+
+def wait_for_all(reason: str):
+  """Goes on once every process is here."""
+  if jax.process_count() > 1:
+    multihost_utils.sync_global_devices(reason)
