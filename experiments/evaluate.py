@@ -9,9 +9,11 @@ import pathlib
 from absl import flags
 
 from experiments import cli
+from experiments import cluster
 from experiments import look
 from experiments import restore
 from maes_jax import config
+from maes_jax import devices
 from maes_jax import evaluation
 from maes_jax.training import workdir
 
@@ -24,14 +26,18 @@ _JSON = flags.DEFINE_string('json', None, 'File for the result.')
 _FIGURE = flags.DEFINE_string('figure', None, 'File for a picture of attention and memory.')
 _FIGURE_LENGTH = flags.DEFINE_integer(
     'figure_length', 40, 'Items of the sequence in the picture.', lower_bound=1)
+cluster.define_flags()
 
 
 def main():
   config.check_memory(_LENGTH.value, _MEMORY.value)
   restored, task = restore.from_flags()
+  shared_by = devices.first(flags.FLAGS['devices'].value)
   tester = evaluation.Tester(
-      restored.model, task, _LENGTH.value, _MEMORY.value, _BATCH_SIZE.value)
+      restored.model, task, _LENGTH.value, _MEMORY.value, _BATCH_SIZE.value, shared_by)
   counts = tester.test(restored.params, _LENGTH.value, _BATCHES.value, _SEED.value)
+  if not devices.leads():
+    return
   result = _result(restored, task, counts)
   print(_describe(result))
   if _JSON.value:
