@@ -40,7 +40,7 @@ def prepare():
 
 def _join(values):
   """Joins in a thread: JAX ends a process that waits too long with pages of its own state."""
-  failures: list[Exception] = []
+  failures = []
   thread = threading.Thread(target=_initialize, args=(values, failures), daemon=True)
   thread.start()
   thread.join(values['join_seconds'])

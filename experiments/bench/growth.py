@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 import functools
 import pathlib
 
+import jax
+
 from experiments.bench import ours
 from experiments.bench import timing
 from maes_jax import figures
@@ -17,8 +19,15 @@ def _all_of_length(length: int):
   return _train(min_length=length, max_length=length, memory=400)
 
 
+def _on(device_count: int):
+  """Models that as many devices share."""
+  return _train(seeds=8, device_count=device_count)
+
+
+DEVICES = 'devices, 8 models'
 # By axis: its values, and what is timed at each of them.
 CURVES: Mapping[str, tuple[tuple[int, ...], Callable[[int], timing.Workload]]] = {
+    DEVICES: ((1, 2, 4, 8), _on),
     'K, models side by side': ((1, 8, 32, 128), lambda seeds: _train(seeds=seeds)),
     'N, memory addresses': ((30, 120, 480), lambda addresses: _train(memory=addresses)),
     'T, length of the sequences': ((20, 80, 320), _all_of_length),
@@ -28,7 +37,9 @@ CURVES: Mapping[str, tuple[tuple[int, ...], Callable[[int], timing.Workload]]] =
 
 def measure(repeats: int) -> timing.Record:
   """Seconds of an iteration of all models, as a span, by axis and value."""
-  return {axis: _measure(values, make, repeats) for axis, (values, make) in CURVES.items()}
+  there = len(jax.devices())
+  return {axis: _measure([n for n in values if axis != DEVICES or n <= there], make, repeats)
+          for axis, (values, make) in CURVES.items()}
 
 
 def draw(record: timing.Record, path: pathlib.Path):

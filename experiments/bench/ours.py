@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from experiments.bench import timing
+from maes_jax import devices
 from maes_jax import errors
 from maes_jax import evaluation
 from maes_jax import models
@@ -34,11 +35,13 @@ def config(model: str = 'maes', **options) -> Config:
 
 
 def training(
-    model: str = 'maes', seeds: int = 1, batch: int = 1, window: int = WINDOW, **options,
+    model: str = 'maes', seeds: int = 1, batch: int = 1, window: int = WINDOW,
+    device_count: int | None = None, **options,
 ) -> timing.Workload:
   """Windows of iterations of a population; a unit is one iteration of one model."""
   settings = config(model, seeds=seeds, batch_size=batch, **options)
-  trainer = Trainer(settings, models.build(settings), window_size=window)
+  trainer = Trainer(settings, models.build(settings), window_size=window,
+                    devices=devices.first(device_count))
   state = trainer.init()
 
   def run():
