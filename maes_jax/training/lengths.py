@@ -25,10 +25,10 @@ def _grown(config, iteration, start, end):
 
 
 def draw(config: Config, iteration: chex.Array) -> chex.Array:
-  """The length [] of all sequences at an iteration, uniform between its bounds.
+  """Batch of lengths [B], uniform between the bounds at this iteration.
 
-  It is the same for a whole batch and for every model, so that no time goes into padding.
+  It is the same for every model: beyond the longest of the batch, all of them may rest.
   """
   shortest, longest = bounds(config, iteration)
   key = randomness.key(0, randomness.Stream.LENGTH, iteration)
-  return jax.random.randint(key, (), shortest, longest + 1)
+  return jax.random.randint(key, (config.batch_size,), shortest, longest + 1)

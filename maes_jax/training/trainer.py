@@ -112,7 +112,7 @@ class Trainer:
     """One step of gradient descent on a fresh batch: (params, optimizer) -> the same, loss."""
     params, opt_state = carry
     key = randomness.key(seed, randomness.Stream.TRAIN, iteration)
-    drawn = jnp.broadcast_to(lengths.draw(self.config, iteration), self.config.batch_size)
+    drawn = lengths.draw(self.config, iteration)
     episodes = self._sample(key, drawn, self.config.max_length)
     loss, gradients = jax.value_and_grad(self._loss)(params, episodes, self.config.memory)
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.

@@ -42,9 +42,9 @@ def test_no_schedule_is_the_full_range_from_the_start():
 
 
 def test_draws_every_length_between_the_bounds_alike():
-  draw = jax.jit(jax.vmap(lambda iteration: lengths.draw(CONFIG, iteration)))
-  assert set(np.asarray(draw(np.arange(10)))) == {1, 2}
-  values, counts = np.unique(draw(1000 + np.arange(4096)), return_counts=True)
+  draw = jax.jit(lambda iteration: lengths.draw(CONFIG, iteration))
+  assert set(np.asarray(draw(0))) == {1, 2}
+  values, counts = np.unique(draw(190), return_counts=True)
   np.testing.assert_array_equal(values, np.arange(3, 21))
   # 4096 / 18 = 228 each, give or take five standard deviations of 15.
   assert abs(counts - 4096 / 18).max() < 75
@@ -52,7 +52,7 @@ def test_draws_every_length_between_the_bounds_alike():
 
 def test_a_single_length_is_possible():
   config = dataclasses.replace(CONFIG, min_length=5, max_length=5, hold=0, grow=0)
-  assert lengths.draw(config, 0) == 5
+  assert set(np.asarray(lengths.draw(config, 0))) == {5}
 
 
 def test_the_baselines_reach_the_full_range():
