@@ -43,6 +43,7 @@ def save(directory: pathlib.Path, step: int, tree: Any, run: str = ''):
   metadata = {'digests': digests(tree), 'run': run}
   try:
     if devices.leads():
+      _drop_unfinished(directory)
       _drop_after(directory, step)
     with _orbax(), ocp.training.Checkpointer(
         directory.absolute(), preservation_policy=policy) as writer:
@@ -83,9 +84,11 @@ def _reason(error) -> str:
 
 
 def _drop_unfinished(directory):
-  """What a save that failed has written takes up room for nothing."""
+  """What a save that failed or was killed has written takes up room for nothing."""
   for path in directory.glob('*.orbax-checkpoint-tmp'):
     shutil.rmtree(path, ignore_errors=True)
+  for path in directory.glob('*.json.tmp'):
+    path.unlink()
 
 
 def _drop_after(directory, step):

@@ -84,6 +84,13 @@ def test_part_of_it_comes_back_alone(saved):
   assert_same(found, {'params': {'encoder': tree(200)['params']['encoder']}})
 
 
+def test_what_a_killed_save_left_is_gone_after_the_next(tmp_path):
+  (tmp_path / '100.json.tmp').write_text('{')
+  (tmp_path / '100.orbax-checkpoint-tmp').mkdir()
+  checkpoints.save(tmp_path, 200, tree(200))
+  assert sorted(path.name for path in tmp_path.iterdir()) == ['200', '200.json']
+
+
 def test_no_file_tells_where_it_was_saved(folder):
   """Checkpoints are moved and passed on."""
   place = str(folder).encode()
