@@ -4,9 +4,10 @@ import os
 
 # XLA:CPU dispatches the operations of a loop one by one, which takes longer than small operations
 # themselves. A loop that touches fewer bytes than this it compiles as one function instead. Loops
-# of large batches stay as they are: one function has no room for the library's matrix products.
+# of large batches or layers stay as they are: in one function there are no library calls, and its
+# own matrix products are slow where matrices are large.
 _SMALL_LOOP = 'xla_cpu_small_while_loop_byte_threshold'
-_BYTES = 10_000_000
+_BYTES = 3_000_000
 
 
 def ask():

@@ -12,7 +12,8 @@ import jax
 KINDS = {
     'library calls': ('ynn', 'onednn'),
     'matrix products': ('dot', 'gemm', 'convolution'),
-    'dispatch, loops and waiting': ('ThunkExecutor', 'while', 'call', 'conditional'),
+    'loops compiled as one function': ('call',),
+    'dispatch, loops and waiting': ('ThunkExecutor', 'while', 'conditional'),
     'element-wise operations and reductions': ('fusion', 'reduce', 'wrapped'),
 }
 # A fusion is named after the operations in it. If they are of these alone, it only moves data.
