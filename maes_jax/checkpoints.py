@@ -45,9 +45,10 @@ def save(directory: pathlib.Path, step: int, tree: Any, run: str = ''):
     if devices.leads():
       _drop_unfinished(directory)
       _drop_after(directory, step)
+      _check_room(directory)
     with _orbax(), ocp.training.Checkpointer(
         directory.absolute(), preservation_policy=policy) as writer:
-      writer.save(step, tree, custom_metadata=metadata, overwrite=True)
+      writer.save(step, _on_devices(tree), custom_metadata=metadata, overwrite=True)
     if devices.leads():
       _forget_place(directory, step)
       _seal(directory, step)
@@ -55,6 +56,12 @@ def save(directory: pathlib.Path, step: int, tree: Any, run: str = ''):
     _drop_unfinished(directory)
     raise errors.UserError(f'cannot save a checkpoint in {directory}: {_reason(error)}; '
                            'free some space or use another workdir') from error
+
+
+def _on_devices(tree):
+  """Copies for orbax: of arrays in host memory, or on several devices of a process, those that are
+  still being written when one cannot be go on after the error, and say so on stderr."""
+  return devices.place(tree, devices.everywhere(devices.one_each()))
 
 
 @contextlib.contextmanager
@@ -83,12 +90,22 @@ def _reason(error) -> str:
   return textwrap.shorten(str(error).strip() or type(error).__name__, 200, placeholder=' ...')
 
 
+def _check_room(directory):
+  """A step takes what the last one took. Orbax runs into a full disk with several writes under way,
+  and those that it leaves alone then print tracebacks from their threads."""
+  for last in steps(directory)[:1]:
+    needed = sum(path.stat().st_blocks * 512 for path in (directory / str(last)).rglob('*'))
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+      raise OSError(f'the disk has {free // 1024} KiB free, a checkpoint takes {needed // 1024}')
+
+
 def _drop_unfinished(directory):
   """What a save that failed or was killed has written takes up room for nothing."""
   for path in directory.glob('*.orbax-checkpoint-tmp'):
     shutil.rmtree(path, ignore_errors=True)
   for path in directory.glob('*.json.tmp'):
-    path.unlink()
+    path.unlink(missing_ok=True)
 
 
 def _drop_after(directory, step):

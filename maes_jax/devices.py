@@ -5,13 +5,14 @@ share the batches. One process sees all its devices; several processes, each wit
 the same mesh and run the same program (`jax.distributed`). Nothing else knows of devices.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import functools
 from typing import Any
 
 import jax
 from jax import lax
 from jax.experimental import multihost_utils
+import jax.numpy as jnp
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec
 import numpy as np
@@ -47,6 +48,12 @@ def mesh(models: int, batch: int, given: Sequence[jax.Device]) -> jax.sharding.M
   return jax.sharding.Mesh(np.array(given[:np.prod(shape)]).reshape(shape), (MODELS, BATCH))
 
 
+def one_each() -> jax.sharding.Mesh:
+  """The first device of each process."""
+  by_process = {device.process_index: device for device in reversed(jax.devices())}
+  return mesh(len(by_process), 1, [by_process[index] for index in sorted(by_process)])
+
+
 def _divisors(number):
   return [part for part in range(1, number + 1) if number % part == 0]
 
@@ -70,6 +77,25 @@ def spread_batch(mesh: jax.sharding.Mesh, tree: Any) -> Any:
   return jax.tree.map(
       lambda leaf: leaf if len(leaf) % mesh.shape[BATCH] else
       lax.with_sharding_constraint(leaf, spread), tree)
+
+
+def by_share(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
+  """`function(params, batch)` of a batch [B, ...], which the devices share evenly.
+
+  Each share has parameters of its own, so that their gradients are added up over the devices once,
+  not at every step of a scan.
+  """
+  shares, spread = mesh.shape[BATCH], NamedSharding(mesh, PartitionSpec(BATCH))
+  if shares == 1:
+    return function
+
+  def shared(params, batch):
+    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (shares, *leaf.shape)), params)
+    parts = jax.tree.map(lambda leaf: leaf.reshape(shares, -1, *leaf.shape[1:]), batch)
+    copies, parts = lax.with_sharding_constraint((copies, parts), spread)
+    results = jax.vmap(function, spmd_axis_name=BATCH)(copies, parts)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
+  return shared
 
 
 def place(tree: Any, sharding: NamedSharding) -> Any:

@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import shutil
+import types
 
 import jax
 import jax.numpy as jnp
@@ -89,6 +90,16 @@ def test_what_a_killed_save_left_is_gone_after_the_next(tmp_path):
   (tmp_path / '100.orbax-checkpoint-tmp').mkdir()
   checkpoints.save(tmp_path, 200, tree(200))
   assert sorted(path.name for path in tmp_path.iterdir()) == ['200', '200.json']
+
+
+def test_a_disk_with_no_room_for_a_step_is_not_written_to(saved, monkeypatch):
+  """What is there already says how much a step takes."""
+  before = {path: path.read_bytes() for path in saved.rglob('*') if path.is_file()}
+  full = types.SimpleNamespace(free=1024)
+  monkeypatch.setattr(checkpoints.shutil, 'disk_usage', lambda path: full)
+  with pytest.raises(errors.UserError, match='has 1 KiB free, a checkpoint takes'):
+    checkpoints.save(saved, 300, tree(300))
+  assert before == {path: path.read_bytes() for path in saved.rglob('*') if path.is_file()}
 
 
 def test_no_file_tells_where_it_was_saved(folder):

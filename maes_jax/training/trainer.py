@@ -128,7 +128,8 @@ class Trainer:
 
   def _loss(self, params, episodes, addresses):
     params = optimizer.stop_gradients(params, self.frozen)
-    logits = self.model.answer_batch(params, episodes, addresses)
+    answer = functools.partial(self.model.answer_batch, addresses=addresses)
+    logits = devices.by_share(answer, self._mesh)(params, episodes)
     return losses.loss(logits, episodes, self._weights)
 
   def _record(self, state, iterations, batch_losses):
