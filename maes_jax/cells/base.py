@@ -45,14 +45,20 @@ def scan(
     scanned: Any,  # leaves [T, ...]
     working: chex.Array | None = None,  # [T]
     reverse: bool = False,
+    recompute: bool = False,
 ) -> tuple[State, Any]:
-  """`lax.scan`; a step that is not `working` takes no time, leaves the state and shows zeros."""
-  if working is None:
-    return lax.scan(step, state, scanned, reverse=reverse)
-  return lax.scan(only_working(step), state, (scanned, working), reverse=reverse)
+  """`lax.scan`; a step that is not `working` takes no time, leaves the state and shows zeros.
+
+  With `recompute` the backward pass computes a step again instead of storing its parts.
+  """
+  if working is not None:
+    step, scanned = _only_working(step), (scanned, working)
+  if recompute:  # Round the branch: inside of one, every step would store the parameters.
+    step = jax.checkpoint(step, prevent_cse=False)
+  return lax.scan(step, state, scanned, reverse=reverse)
 
 
-def only_working(step: Callable) -> Callable:
+def _only_working(step: Callable) -> Callable:
   """A step for `lax.scan` that also takes whether to work, one value for a whole batch."""
 
   def leave_out(state, scanned):
@@ -122,10 +128,6 @@ class Cell(nn.Module):
       state_t = where(valid_t, state_t, state_tm1)
       return state_t, show(state_t, shown)
 
-    scanned: Any = (inputs, valid)
-    if working is not None:
-      step, scanned = only_working(step), (scanned, working)
     # Without jit somebody looks for a line that goes wrong, which recomputing would hide.
-    if self.recomputes and not jax.config.jax_disable_jit:  # type: ignore[attr-defined]
-      step = jax.checkpoint(step, prevent_cse=False)
-    return lax.scan(step, state, scanned)
+    recompute = self.recomputes and not jax.config.jax_disable_jit  # type: ignore[attr-defined]
+    return scan(step, state, (inputs, valid), working, recompute=recompute)
