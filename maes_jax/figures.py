@@ -121,10 +121,12 @@ def training(curves: Sequence[Sequence[float]], every: int, title: str, goal: fl
   save(figure, path)
 
 
-def growth(curves: Mapping[str, Sequence[tuple[float, ...]]], ylabel: str, path: pathlib.Path):
+def growth(curves: Mapping[str, Sequence[tuple[float, ...]]], ylabel: str, path: pathlib.Path,
+           shared_by: str = ''):
   """Measured spans (x, median, low, high) by what x is, a panel each, on logarithmic axes.
 
-  The dashed line through the first point grows in proportion to x.
+  The dashed line through the first point grows in proportion to x; in the panel `shared_by`, where
+  x shares the work, it falls so.
   """
   figure, axes = plt.subplots(
       1, len(curves), figsize=(3.2 * len(curves), 3.6), layout='constrained', sharey=True)
@@ -132,7 +134,9 @@ def growth(curves: Mapping[str, Sequence[tuple[float, ...]]], ylabel: str, path:
     x, median, low, high = np.array(points).T
     axis.errorbar(x, median, (median - low, high - median), color=COLOURS[0], marker='o',
                   markersize=4, capsize=3)
-    axis.plot(x, median[0] * x / x[0], '--', color=COLOURS[1], linewidth=1, label='in proportion')
+    proportion = x[0] / x if xlabel == shared_by else x / x[0]
+    axis.plot(x, median[0] * proportion, '--', color=COLOURS[1], linewidth=1,
+              label='in proportion')
     axis.set(xscale='log', yscale='log', xlabel=xlabel)
     axis.set_xticks(x, [f'{value:g}' for value in x])
     axis.minorticks_off()

@@ -46,7 +46,7 @@ def draw(record: timing.Record, path: pathlib.Path):
   """A panel for each axis."""
   curves = {axis: [(int(value), *(1e3 * point[name] for name in ('median', 'low', 'high')))
                    for value, point in points.items()] for axis, points in record.items()}
-  figures.growth(curves, 'milliseconds of one training iteration', path)
+  figures.growth(curves, 'milliseconds of one training iteration', path, shared_by=DEVICES)
 
 
 def _measure(values, make, repeats):
