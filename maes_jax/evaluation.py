@@ -101,7 +101,8 @@ class Tester:
     episodes = tasks.sample_batch(self.task, keys, lengths, self.max_length)
     logits = self.model.answer_batch(
         params, {self.task.name: episodes}, self.addresses, unroll)[self.task.name]
-    return count(logits, episodes.targets, episodes.mask), ~jnp.isnan(logits).any()
+    exact = ~jnp.any(jnp.isnan(logits) & episodes.mask[..., None])  # Wherever an answer counts.
+    return count(logits, episodes.targets, episodes.mask), exact
 
 
 def interval(right: int, total: int) -> tuple[float, float]:

@@ -6,6 +6,7 @@ import pytest
 
 from maes_jax import evaluation
 from maes_jax import tasks
+from maes_jax import windowed
 from maes_jax.cells import base
 
 
@@ -74,6 +75,33 @@ class Ones(Knowing):
 
   def answer_batch(self, params, episodes, *rest):
     return {name: jnp.ones_like(batch.targets) for name, batch in episodes.items()}
+
+
+class Short(base.Cell):
+  """A cell that a window can follow."""
+
+  @property
+  def reach(self):
+    return 1
+
+
+class Lost(Knowing):
+  """Knows every answer through the window up to a step, and none through the whole memory."""
+  encoder = solver = Short()
+
+  def answer_batch(self, params, episodes, addresses, unroll):
+    (name, batch), = episodes.items()
+    if unroll is not windowed.unroll:
+      return {name: 1 - 2 * batch.targets}
+    lost = jnp.arange(batch.targets.shape[1]) > self.sign
+    return {name: jnp.where(lost[:, None], jnp.nan, 2 * batch.targets - 1)}
+
+
+@pytest.mark.parametrize('step, right', [(9, 80 * 8), (5, 80 * 8), (4, 0)])
+def test_the_window_may_be_lost_after_the_last_answer(step, right):
+  """Of 9 items every other one is recalled, in steps 1 to 5."""
+  counts = make(Lost(step), 'odd_recall', max_length=9, addresses=64).test({}, 9, batches=4)
+  assert (counts.bits, counts.bits_right) == (80 * 8, right)
 
 
 def test_batches_are_different_and_the_same_next_time():

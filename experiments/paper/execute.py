@@ -76,9 +76,14 @@ def _seeds(run, config, state, rows, settings):
 
 def _batches(run, state, settings):
   """Test batches by model."""
-  best = trained.best(state._asdict())
-  return [settings.batches or (run.budget.best if k == best else run.budget.others)
-          for k in range(len(state.seed))]
+  best, budget = trained.best(state._asdict()), run.budget
+
+  def batches(k):
+    if k == best:
+      return budget.best
+    return budget.failed if state.converged[k] == NEVER else budget.others
+
+  return [settings.batches or batches(k) for k in range(len(state.seed))]
 
 
 def _seed(state, rows, testers, settings):

@@ -26,13 +26,15 @@ class Budget:
     max_iterations: a seed not done by then counts as failed.
     batch_size: test sequences at a time.
     best: test batches of the best model.
-    others: test batches of every other model.
+    others: test batches of every other model that converged.
+    failed: test batches of every model that did not.
     seeds: models of the population at most; None for as many as are asked for.
   """
   max_iterations: int
   batch_size: int = 32
   best: int = 100
   others: int = 100
+  failed: int = 1
   seeds: int | None = None
 
 
@@ -40,7 +42,7 @@ class Budget:
 # 100,000, but for the LSTM, which is too heavy for that on a CPU. A step of the DNC costs the
 # square of its memory, so that few sequences of length 1000 are tested.
 BUDGETS = {
-    'maes': Budget(20_000),
+    'maes': Budget(20_000, failed=10),
     'ntm': Budget(100_000, best=20, others=1),
     'dnc': Budget(100_000, batch_size=4, best=8, others=1),
     'lstm': Budget(4_000, best=4, others=1, seeds=2),
