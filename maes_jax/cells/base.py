@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import chex
 from flax import linen as nn
 import jax
-from jax import lax
 import jax.numpy as jnp
+
+from maes_jax.cells import recurrence
 
 State = Any  # A NamedTuple of arrays, one per cell file.
 
@@ -39,39 +40,6 @@ def where(valid_t: chex.Array, new: State, old: State) -> State:
   return jax.tree.map(lambda *leaves: jnp.where(valid_t, *leaves), new, old)
 
 
-def scan(
-    step: Callable[[State, Any], tuple[State, Any]],
-    state: State,
-    scanned: Any,  # leaves [T, ...]
-    working: chex.Array | None = None,  # [T]
-    reverse: bool = False,
-    recompute: bool = False,
-) -> tuple[State, Any]:
-  """`lax.scan`; a step that is not `working` takes no time, leaves the state and shows zeros.
-
-  With `recompute` the backward pass computes a step again instead of storing its parts.
-  """
-  if working is not None:
-    step, scanned = _only_working(step), (scanned, working)
-  if recompute:  # Round the branch: inside of one, every step would store the parameters.
-    step = jax.checkpoint(step, prevent_cse=False)
-  return lax.scan(step, state, scanned, reverse=reverse)
-
-
-def _only_working(step: Callable) -> Callable:
-  """A step for `lax.scan` that also takes whether to work, one value for a whole batch."""
-
-  def leave_out(state, scanned):
-    _, shown = jax.eval_shape(step, state, scanned)
-    return state, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shown)
-
-  def step_or_not(state, scanned):
-    scanned, working_t = scanned
-    return lax.cond(working_t, step, leave_out, state, scanned)
-
-  return step_or_not
-
-
 class Cell(nn.Module):
   """One recurrent cell; `outputs` is the number of output bits Y, 0 for an encoder."""
   outputs: int = 0
@@ -80,11 +48,6 @@ class Cell(nn.Module):
   def reach(self) -> int | None:
     """How many addresses attention moves in a step at most; None if it can go anywhere."""
     return None
-
-  @property
-  def recomputes(self) -> bool:
-    """Whether the backward pass computes a step again: cheaper than storing all its parts."""
-    return True
 
   def initial_state(self, addresses: int) -> State:
     """The state before the first step, with a memory of `addresses` words."""
@@ -122,12 +85,9 @@ class Cell(nn.Module):
       The last state, and of every step what `show` makes of the state it left and its `Step`.
     """
 
-    def step(state_tm1, scanned):
-      x_t, valid_t = scanned
-      state_t, shown = self.apply({'params': params}, state_tm1, x_t)
+    def step(variables, state_tm1, x_t, valid_t, mutable=()):
+      (state_t, shown), mutated = self.apply(variables, state_tm1, x_t, mutable=mutable)
       state_t = where(valid_t, state_t, state_tm1)
-      return state_t, show(state_t, shown)
+      return (state_t, show(state_t, shown)), mutated
 
-    # Without jit somebody looks for a line that goes wrong, which recomputing would hide.
-    recompute = self.recomputes and not jax.config.jax_disable_jit  # type: ignore[attr-defined]
-    return scan(step, state, (inputs, valid), working, recompute=recompute)
+    return recurrence.run(step, params, state, inputs, valid, working)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from maes_jax import addressing
 from maes_jax import memory
 from maes_jax.cells import base
+from maes_jax.cells import dense
 from maes_jax.cells import lstm
 
 # Allocation multiplies usages as a sum of logarithms; a usage below this counts as this, and has no
@@ -164,11 +165,11 @@ class Dnc(base.Cell):
     """One time step on the input x_t [X]."""
     # chi_t = [x_t; r^1_{t-1}; ...; r^R_{t-1}];  h_t, s_t = LSTM([chi_t; h_{t-1}], s_{t-1})
     z_t = jnp.concatenate([x_t, state_tm1.hidden, state_tm1.read.ravel()])
-    raw_t = nn.Dense(4 * self.units, name='controller')(z_t)
+    raw_t = dense.Dense(4 * self.units, name='controller')(z_t)
     hidden_t, cell_t = lstm.update(raw_t, state_tm1.cell)
     # xi_t = W_xi h_t
     size = (self.width + 5) * self.read_heads + 3 * self.width + 3
-    raw_t = nn.Dense(size, name='interface')(hidden_t)
+    raw_t = dense.Dense(size, name='interface')(hidden_t)
     params_t = interface(raw_t, self.width, self.read_heads)
     state_t = access(params_t, state_tm1._replace(hidden=hidden_t, cell=cell_t))
     output_t = self._output(hidden_t, state_t.read)
@@ -179,7 +180,7 @@ class Dnc(base.Cell):
     if not self.outputs:
       return None
     # y_t = W_y h_t + W_r [r^1_t; ...; r^R_t]
-    return nn.Dense(self.outputs, name='output')(jnp.concatenate([hidden_t, read_t.ravel()]))
+    return dense.Dense(self.outputs, name='output')(jnp.concatenate([hidden_t, read_t.ravel()]))
 
 
 def access(params: Interface, state_tm1: State) -> State:

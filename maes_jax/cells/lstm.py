@@ -12,6 +12,8 @@ from jax import lax
 import jax.numpy as jnp
 
 from maes_jax.cells import base
+from maes_jax.cells import dense
+from maes_jax.cells import recurrence
 
 
 class State(NamedTuple):
@@ -65,7 +67,7 @@ def _run_layer(kernel, bias, inputs, state, valid, working):
     return state_t, (shown, raw_t, state_tm1)
 
   projected = inputs @ kernel_x + bias[None]
-  last, (shown, raw, states_tm1) = base.scan(step, state, (projected, valid), working)
+  last, (shown, raw, states_tm1) = recurrence.scan(step, state, (projected, valid), working)
   return (last, shown), (kernel, inputs, valid, working, raw, states_tm1)
 
 
@@ -93,45 +95,16 @@ def _pull_back(stored, d_results):
     return d_state_tm1._replace(hidden=d_hidden), d_raw_t
 
   d_last, d_shown = d_results
-  d_state, d_raw = base.scan(
+  d_state, d_raw = recurrence.scan(
       step, d_last, (raw, states_tm1, valid, d_shown), working, reverse=True)
   z = jnp.concatenate([inputs, states_tm1.hidden], axis=1)
   # dx_t = W_x^T draw_t. XLA:CPU repacks a kernel that is transposed, at several times the cost of
   # the product; without the barrier it turns this order back.
   d_inputs = lax.optimization_barrier(kernel_x @ d_raw.T).T
-  return _d_kernel(kernel, z, d_raw), d_raw.sum(0), d_inputs, d_state, None, None
+  return dense.of_kernel(kernel, z, d_raw), d_raw.sum(0), d_inputs, d_state, None, None
 
 
 run_layer.defvjp(_run_layer, _pull_back)
-
-
-@jax.custom_batching.custom_vmap
-def _d_kernel(kernel, z, d_raw):
-  """dW [X + H, 4 H] from z [T, X + H] and draw [T, 4 H], summed over all that share the kernel."""
-  del kernel  # It only tells who shares it.
-  return _sum_over_steps(z, d_raw)
-
-
-def _sum_over_steps(z, d_raw):
-  # dW = sum_t z_t draw_t^T
-  return z.T @ d_raw
-
-
-@_d_kernel.def_vmap
-def _d_kernel_of_batch(size, batched, kernel, *factors):
-  """One product for a whole batch [B, T, ...]; JAX's own would add up the kernels of B products."""
-  kernel_batched, *factors_batched = batched
-  if kernel_batched:
-    axes = [0 if is_batched else None for is_batched in factors_batched]
-    return jax.vmap(_sum_over_steps, axes, axis_size=size)(*factors), True
-  rows = [_rows(*of_factor, size) for of_factor in zip(factors, factors_batched)]
-  return _d_kernel(kernel, *rows), False
-
-
-def _rows(factor, batched, size):
-  """The steps of all sequences [B T, ...]."""
-  whole = factor if batched else jnp.broadcast_to(factor, (size, *factor.shape))
-  return whole.reshape(-1, factor.shape[-1])
 
 
 class Lstm(base.Cell):
@@ -177,9 +150,8 @@ class Lstm(base.Cell):
     """
     below, last, states = inputs, [], []
     for layer, start in enumerate(zip(*state)):
-      dense = params[f'layer_{layer}']
-      end, shown = run_layer(
-          dense['kernel'], dense['bias'], below, State(*start), valid, working)
+      kernel, bias = (params[f'layer_{layer}'][name] for name in ('kernel', 'bias'))
+      end, shown = run_layer(kernel, bias, below, State(*start), valid, working)
       below = shown.output
       last.append(end)
       states.append(shown.state)
