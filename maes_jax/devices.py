@@ -80,20 +80,21 @@ def spread_batch(mesh: jax.sharding.Mesh, tree: Any) -> Any:
 
 
 def by_share(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
-  """`function(params, batch)` of a batch [B, ...], which the devices share evenly.
+  """`function(params, batch, *same)` of a batch [B, ...], which the devices share evenly.
 
-  Each share has parameters of its own, so that their gradients are added up over the devices once,
+  What is `same` is the same for every share. Each share has parameters of its own, so that their gradients are added up over the devices once,
   not at every step of a scan.
   """
   shares, spread = mesh.shape[BATCH], NamedSharding(mesh, PartitionSpec(BATCH))
   if shares == 1:
     return function
 
-  def shared(params, batch):
+  def shared(params, batch, *same):
     copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (shares, *leaf.shape)), params)
     parts = jax.tree.map(lambda leaf: leaf.reshape(shares, -1, *leaf.shape[1:]), batch)
     copies, parts = lax.with_sharding_constraint((copies, parts), spread)
-    results = jax.vmap(function, spmd_axis_name=BATCH)(copies, parts)
+    axes = (0, 0, *[None] * len(same))
+    results = jax.vmap(function, axes, spmd_axis_name=BATCH)(copies, parts, *same)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
   return shared
 

@@ -29,10 +29,10 @@ def unroll(
     inputs: chex.Array,  # [T, X]
     valid: chex.Array,  # [T]
     show: base.Show = base.as_it_is,
-    working: chex.Array | None = None,  # [T]
+    steps: chex.Array | None = None,  # []
 ) -> tuple[base.State, base.Step]:
   """Runs a cell over a sequence in its own way; see `Cell.unroll`."""
-  return cell.unroll(params, state, inputs, valid, show, working)
+  return cell.unroll(*_arrays(params, state, inputs, valid), show, steps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,12 +112,15 @@ class Model:
       episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
       addresses: int,
       unroll: Unroll = unroll,
+      steps: chex.Array | None = None,  # []
   ) -> dict[str, chex.Array]:
     """`answer` for a batch: logits [B, T, Y] by task. The one place where the batch axis comes.
 
-    Steps beyond its longest sequence take no time, and what they answer means nothing.
+    Steps beyond the first `steps`, by default beyond the longest sequence, take no time, and what
+    they answer means nothing.
     """
-    unroll = functools.partial(unroll, working=_working(next(iter(episodes.values()))))
+    unroll = functools.partial(unroll, steps=longest(episodes) if steps is None else steps)
+    (episodes,) = _arrays(episodes)
     return jax.vmap(lambda batch: self.answer(params, batch, addresses, unroll))(episodes)
 
   def trace(self, params: Params, task: str, episode: tasks.Episode, addresses: int):
@@ -131,9 +134,14 @@ class Model:
     return encoded, writing, reading
 
 
-def _working(episodes: tasks.Episode) -> chex.Array:
-  """[T] False where every sequence of a batch is padding."""
-  return jnp.arange(episodes.mask.shape[-1]) <= episodes.length.max()
+def _arrays(*trees):
+  """JAX's arrays for NumPy's, which cannot be indexed by what JAX traces."""
+  return jax.tree.map(jnp.asarray, trees)
+
+
+def longest(episodes: Mapping[str, tasks.Episode]) -> chex.Array:
+  """Steps of the longest sequence of a batch, with its marker; the tasks share their lengths."""
+  return 1 + next(iter(episodes.values())).length.max()
 
 
 def _with_memory(state_t: base.State, step: base.Step) -> base.Step:

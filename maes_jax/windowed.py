@@ -41,13 +41,13 @@ def unroll(
     state: base.State,
     inputs: chex.Array,  # [T, X]
     valid: chex.Array,  # [T]
-    working: chex.Array | None = None,  # [T]
+    steps: chex.Array | None = None,  # []
 ) -> tuple[base.State, base.Step]:
   """Like `encoder_solver.unroll`, without attention in the steps; NaN where it is not exact.
 
-  Steps that need not work do so all the same: a test has hardly any.
+  It does every step, whatever `steps` is: in a test hardly any are left out.
   """
-  del working
+  del steps
 
   def step(window, scanned):
     x_t, valid_t = scanned

@@ -68,7 +68,7 @@ class Cell(nn.Module):
       inputs: chex.Array,  # [T, X]
       valid: chex.Array,  # [T]
       show: Show = as_it_is,
-      working: chex.Array | None = None,  # [T]
+      steps: chex.Array | None = None,  # []
   ) -> tuple[State, Step]:
     """Runs the cell over a sequence; padding leaves the state as it was.
 
@@ -78,8 +78,8 @@ class Cell(nn.Module):
       inputs: the items of the sequence.
       valid: False where the sequence is padding.
       show: what to keep of a step.
-      working: False where a step may be left out to save its time, which takes one value for the
-        whole batch; what is shown of it means nothing. None: no step is. Every valid step works.
+      steps: how many have to be done, which is one number for the whole batch; no later one is
+        valid, and what is shown of those means nothing. None: all.
 
     Returns:
       The last state, and of every step what `show` makes of the state it left and its `Step`.
@@ -90,4 +90,4 @@ class Cell(nn.Module):
       state_t = where(valid_t, state_t, state_tm1)
       return (state_t, show(state_t, shown)), mutated
 
-    return recurrence.run(step, params, state, inputs, valid, working)
+    return recurrence.run(step, params, state, inputs, valid, steps)

@@ -49,13 +49,13 @@ def run_layer(
     inputs: chex.Array,  # [T, X]
     state: State,  # leaves [H]
     valid: chex.Array,  # [T]
-    working: chex.Array | None = None,  # [T]
+    steps: chex.Array | None = None,  # []
 ) -> tuple[State, Layer]:
   """One layer over a sequence: its last state and every step. See `Cell.unroll` for the rest."""
-  return _run_layer(kernel, bias, inputs, state, valid, working)[0]
+  return _run_layer(kernel, bias, inputs, state, valid, steps)[0]
 
 
-def _run_layer(kernel, bias, inputs, state, valid, working):
+def _run_layer(kernel, bias, inputs, state, valid, steps):
   """`run_layer`, and what its derivative needs."""
   kernel_x, kernel_h = jnp.split(kernel, [inputs.shape[1]])
 
@@ -67,8 +67,8 @@ def _run_layer(kernel, bias, inputs, state, valid, working):
     return state_t, (shown, raw_t, state_tm1)
 
   projected = inputs @ kernel_x + bias[None]
-  last, (shown, raw, states_tm1) = recurrence.scan(step, state, (projected, valid), working)
-  return (last, shown), (kernel, inputs, valid, working, raw, states_tm1)
+  last, (shown, raw, states_tm1) = recurrence.scan(step, state, (projected, valid), steps)
+  return (last, shown), (kernel, inputs, valid, steps, raw, states_tm1)
 
 
 def _end_step(raw_t, state_tm1, valid_t):
@@ -83,7 +83,7 @@ def _pull_back(stored, d_results):
 
   JAX's own would add dW up step by step, which reads and writes a kernel's worth at each.
   """
-  kernel, inputs, valid, working, raw, states_tm1 = stored
+  kernel, inputs, valid, steps, raw, states_tm1 = stored
   kernel_x, kernel_h = jnp.split(kernel, [inputs.shape[1]])
 
   def step(d_state_t, scanned):
@@ -96,7 +96,7 @@ def _pull_back(stored, d_results):
 
   d_last, d_shown = d_results
   d_state, d_raw = recurrence.scan(
-      step, d_last, (raw, states_tm1, valid, d_shown), working, reverse=True)
+      step, d_last, (raw, states_tm1, valid, d_shown), steps, reverse=True)
   z = jnp.concatenate([inputs, states_tm1.hidden], axis=1)
   # dx_t = W_x^T draw_t. XLA:CPU repacks a kernel that is transposed, at several times the cost of
   # the product; without the barrier it turns this order back.
@@ -142,7 +142,7 @@ class Lstm(base.Cell):
     output_t = nn.Dense(self.outputs, name='output')(below_t) if self.outputs else None
     return State(*map(jnp.stack, zip(*layers_t))), base.Step(output_t, read=None, write=None)
 
-  def unroll(self, params, state, inputs, valid, show=base.as_it_is, working=None):
+  def unroll(self, params, state, inputs, valid, show=base.as_it_is, steps=None):
     """The same as one step after the other, but one layer after the other; see `Cell.unroll`.
 
     The inputs of all steps then go through a layer's kernel in one product, and a step reads only
@@ -151,12 +151,12 @@ class Lstm(base.Cell):
     below, last, states = inputs, [], []
     for layer, start in enumerate(zip(*state)):
       kernel, bias = (params[f'layer_{layer}'][name] for name in ('kernel', 'bias'))
-      end, shown = run_layer(kernel, bias, below, State(*start), valid, working)
+      end, shown = run_layer(kernel, bias, below, State(*start), valid, steps)
       below = shown.output
       last.append(end)
       states.append(shown.state)
-    steps = base.Step(self._answer(params, below), read=None, write=None)
-    return _stack(last, axis=0), jax.vmap(show)(_stack(states, axis=1), steps)
+    answers = base.Step(self._answer(params, below), read=None, write=None)
+    return _stack(last, axis=0), jax.vmap(show)(_stack(states, axis=1), answers)
 
   def _answer(self, params, hidden):
     """The output layer on the hidden units of all steps [T, H]."""

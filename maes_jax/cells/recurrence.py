@@ -20,27 +20,24 @@ def scan(
     step: Callable[[Any, Any], tuple[Any, Any]],
     state: Any,
     scanned: Any,  # leaves [T, ...]
-    working: chex.Array | None = None,  # [T]
+    steps: chex.Array | None = None,  # []
     reverse: bool = False,
 ) -> tuple[Any, Any]:
-  """`lax.scan`; a step that is not `working` takes no time, leaves the state and shows zeros."""
-  if working is not None:
-    step, scanned = _only_working(step), (scanned, working)
-  return lax.scan(step, state, scanned, reverse=reverse)
+  """`lax.scan` over the first `steps` of T; the others take no time and show zeros.
 
+  JAX finds no derivative of it where `steps` is given: see `run`.
+  """
+  if steps is None:
+    return lax.scan(step, state, scanned, reverse=reverse)
 
-def _only_working(step):
-  """A step for `lax.scan` that also takes whether to work, one value for a whole batch."""
+  def body(i, carry):
+    state, shown = carry
+    t = steps - 1 - i if reverse else i
+    state, shown_t = step(state, jax.tree.map(lambda leaf: leaf[t], scanned))
+    return state, jax.tree.map(lambda leaf, leaf_t: leaf.at[t].set(leaf_t), shown, shown_t)
 
-  def leave_out(state, scanned):
-    _, shown = jax.eval_shape(step, state, scanned)
-    return state, _zeros(shown)
-
-  def step_or_not(state, scanned):
-    scanned, working_t = scanned
-    return lax.cond(working_t, step, leave_out, state, scanned)
-
-  return step_or_not
+  _, shown = jax.eval_shape(functools.partial(lax.scan, step), state, scanned)
+  return lax.fori_loop(0, steps, body, (state, _zeros(shown)))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -50,7 +47,7 @@ def run(
     state: Any,
     inputs: chex.Array,  # [T, X]
     valid: chex.Array,  # [T]
-    working: chex.Array | None = None,  # [T]
+    steps: chex.Array | None = None,  # []
 ) -> tuple[Any, Any]:
   """Runs the step of a Flax module over a sequence: the last state and what every step shows.
 
@@ -58,14 +55,14 @@ def run(
   layers (`dense.Dense`) once for all steps: JAX's own would add a step's up to those of the last,
   which reads and writes all parameters at each.
   """
-  return scan(_forward(step, params), state, (inputs, valid), working)
+  return scan(_forward(step, params), state, (inputs, valid), steps)
 
 
 def _forward(step, params):
   return lambda state_tm1, scanned: step({'params': params}, state_tm1, *scanned)[0]
 
 
-def _run(step, params, state, inputs, valid, working):
+def _run(step, params, state, inputs, valid, steps):
   """`run`, and what its derivative needs."""
   forward = _forward(step, params)
 
@@ -73,13 +70,13 @@ def _run(step, params, state, inputs, valid, working):
     state_t, shown = forward(state_tm1, scanned)
     return state_t, (shown, state_tm1)
 
-  last, (shown, states_tm1) = scan(keep, state, (inputs, valid), working)
-  return (last, shown), (params, states_tm1, inputs, valid, working)
+  last, (shown, states_tm1) = scan(keep, state, (inputs, valid), steps)
+  return (last, shown), (params, states_tm1, inputs, valid, steps)
 
 
 def _pull_back(step, stored, d_results):
   """The derivative of `run`."""
-  params, states_tm1, inputs, valid, working = stored
+  params, states_tm1, inputs, valid, steps = stored
   added = _added(step, params, states_tm1, inputs, valid)
   others = dense.without(params, added)
 
@@ -98,7 +95,7 @@ def _pull_back(step, stored, d_results):
 
   d_last, d_shown = d_results
   (d_state, d_others), (seen, d_added, d_inputs) = scan(
-      back, (d_last, _zeros(others)), (states_tm1, inputs, valid, d_shown), working, reverse=True)
+      back, (d_last, _zeros(others)), (states_tm1, inputs, valid, d_shown), steps, reverse=True)
   d_params = traverse_util.unflatten_dict(d_others | dense.gradients(params, seen, d_added))
   return d_params, d_state, d_inputs, None, None
 

@@ -13,20 +13,27 @@ def masked_cross_entropy(
     logits: chex.Array,  # [..., T, Y]
     targets: chex.Array,  # [..., T, Y]
     mask: chex.Array,  # [..., T]
+    answers: chex.Array | None = None,  # []
 ) -> chex.Array:
-  """Mean binary cross-entropy in nats over every bit of every masked-in step; a scalar."""
+  """Mean binary cross-entropy in nats over every bit of every masked-in step; a scalar.
+
+  For a part of a batch, `answers` is how many steps of the whole are masked in: the parts' results
+  then add up to the whole's.
+  """
   chex.assert_equal_shape([logits, targets], custom_message='logits and targets')
   bits = optax.sigmoid_binary_cross_entropy(logits, targets)
-  counts = jnp.broadcast_to(mask[..., None], bits.shape)
-  return jnp.sum(bits, where=counts) / jnp.sum(counts)
+  total = jnp.sum(bits, where=jnp.broadcast_to(mask[..., None], bits.shape))
+  return total / (bits.shape[-1] * (mask.sum() if answers is None else answers))
 
 
 def loss(
     logits: Mapping[str, chex.Array],  # by task, [B, T, Y]
     episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
     weights: Mapping[str, float],  # by task, sum 1
+    answers: Mapping[str, chex.Array] | None = None,  # by task, []
 ) -> chex.Array:
-  """Weighted mean over the tasks of their cross-entropy on one batch; a scalar."""
+  """Weighted mean over the tasks of their cross-entropy on one batch, or a part; a scalar."""
   return sum(
-      weights[name] * masked_cross_entropy(logits[name], batch.targets, batch.mask)
+      weights[name] * masked_cross_entropy(
+          logits[name], batch.targets, batch.mask, None if answers is None else answers[name])
       for name, batch in episodes.items())

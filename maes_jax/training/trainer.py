@@ -16,6 +16,7 @@ import optax
 
 from maes_jax import compilation
 from maes_jax import devices
+from maes_jax import encoder_solver
 from maes_jax import evaluation
 from maes_jax import randomness
 from maes_jax import tasks
@@ -26,6 +27,7 @@ from maes_jax.encoder_solver import Params
 from maes_jax.training import lengths
 from maes_jax.training import losses
 from maes_jax.training import optimizer
+from maes_jax.training import parts
 
 NEVER = -1
 
@@ -114,23 +116,29 @@ class Trainer:
     key = randomness.key(seed, randomness.Stream.TRAIN, iteration)
     drawn = lengths.draw(self.config, iteration)
     episodes = self._sample(key, drawn, self.config.max_length)
-    loss, gradients = jax.value_and_grad(self._loss)(params, episodes, self.config.memory)
+    loss, gradients = parts.value_and_grad(self._loss, params, episodes, self._mesh)
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
     return (optax.apply_updates(params, updates), opt_state), loss
 
   def _sample(self, key, drawn, max_length):
-    """A batch of episodes by task; the same keys, so that the tasks share main sequences."""
-    keys = devices.spread_batch(self._mesh, jax.random.split(key, drawn.size))
-    return {name: tasks.sample_batch(task, keys, drawn, max_length)
+    """A batch by task, short sequences first; the same keys, so that tasks share sequences."""
+    order = drawn.argsort()
+    keys = devices.spread_batch(self._mesh, jax.random.split(key, drawn.size)[order])
+    return {name: tasks.sample_batch(task, keys, drawn[order], max_length)
             for name, task in self._tasks.items()}
 
-  def _loss(self, params, episodes, addresses):
+  def _loss(self, params, episodes, answers):
+    """What these episodes add to the loss of a batch with so many answers by task."""
     params = optimizer.stop_gradients(params, self.frozen)
-    answer = functools.partial(self.model.answer_batch, addresses=addresses)
-    logits = devices.by_share(answer, self._mesh)(params, episodes)
-    return losses.loss(logits, episodes, self._weights)
+
+    def answer(params, episodes, steps):
+      return self.model.answer_batch(params, episodes, self.config.memory, steps=steps)
+
+    share = devices.by_share(answer, self._mesh)
+    logits = share(params, episodes, encoder_solver.longest(episodes))
+    return losses.loss(logits, episodes, self._weights, answers)
 
   def _record(self, state, iterations, batch_losses):
     """Both readings of "converged"; neither counts before lengths reach the full range."""
@@ -168,8 +176,9 @@ class Trainer:
   def train_population(self):
     """Compiled `window` over the axis K; gives its argument's buffers up."""
     def train(population):
-      windows = self._vmap(self.window, in_axes=(0, None))
-      return windows(population, population.iteration.max())
+      iteration = population.iteration.max()
+      window = parts.by_model(lambda state: self.window(state, iteration), self._mesh)
+      return window(population)
     return self._jit(train, donate_argnums=0)
 
   @functools.cached_property
@@ -182,9 +191,9 @@ class Trainer:
     """Compiled `_take_in`; gives the population's buffers up."""
     return self._jit(self._take_in, donate_argnums=0)
 
-  def _vmap(self, function, **options):
+  def _vmap(self, function):
     """Adds the axis K, and says that the devices share it."""
-    return jax.vmap(function, spmd_axis_name=devices.MODELS, **options)
+    return jax.vmap(function, spmd_axis_name=devices.MODELS)
 
   def _jit(self, function, **options):
     return compilation.jit(function, out_shardings=self._by_model, **options)

@@ -66,8 +66,6 @@ def test_no_layer_or_no_unit_is_an_error(sizes):
 
 STEPS, BATCH = 6, 3
 PADDING = np.arange(STEPS) < [[6], [4], [1]]  # [B, T]
-GAP = np.array([True, False, True, True, False, True])  # A step that is left out, then others.
-WORKING = {'all': None, 'a start': np.arange(STEPS) < 4, 'with a gap': GAP}
 
 
 def layer_by_layer(module, *args, **options):
@@ -90,12 +88,12 @@ def drawn():
   return module, params, state, draw(BATCH, STEPS, INPUTS), weights
 
 
-def run(unroll, valid, working=None):
+def run(unroll, valid, done=None):
   """Last states, answers, and the gradient by parameters, state and inputs of a weighted sum."""
   module, *args, (of_last, of_output) = drawn()
 
   def total(params, state, inputs):
-    one = lambda x, valid: unroll(module, params, state, x, valid, working=working)
+    one = lambda x, valid: unroll(module, params, state, x, valid, steps=done)
     last, steps = jax.vmap(one)(inputs, valid)
     output = jnp.where(valid[..., None], steps.output, 0)
     products = jax.tree.map(lambda a, b: jnp.sum(a * b), (last, output), (of_last, of_output))
@@ -109,18 +107,21 @@ def assert_close(found, wanted):
   chex.assert_trees_all_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize('working', WORKING)
-def test_layer_by_layer_is_step_by_step(working):
+def up_to(done):
+  """[B, T] what is valid if no more steps than these are done."""
+  return PADDING & (np.arange(STEPS) < (STEPS if done is None else done))
+
+
+@pytest.mark.parametrize('done', [None, 4, 0])
+def test_layer_by_layer_is_step_by_step(done):
   """Values and gradients of a padded batch; leaving padding out changes neither."""
-  valid = PADDING if WORKING[working] is None else PADDING & WORKING[working]
-  assert_close(run(layer_by_layer, valid, WORKING[working]), run(step_by_step, valid))
+  assert_close(run(layer_by_layer, up_to(done), done), run(step_by_step, up_to(done)))
 
 
-@pytest.mark.parametrize('working', WORKING)
-def test_steps_of_any_cell_may_be_left_out(working):
+@pytest.mark.parametrize('done', [4, 0])
+def test_steps_of_any_cell_may_be_left_out(done):
   """The same of the scan that every other cell has."""
-  valid = PADDING if WORKING[working] is None else PADDING & WORKING[working]
-  assert_close(run(step_by_step, valid, WORKING[working]), run(step_by_step, valid))
+  assert_close(run(step_by_step, up_to(done), done), run(step_by_step, up_to(done)))
 
 
 def test_answers_in_padding_are_those_of_single_steps():
@@ -166,11 +167,16 @@ def test_no_batch_of_kernels_is_computed():
   assert f'tensor<{BATCH}x{INPUTS + 4}x16xf32>' not in program
 
 
-def test_a_step_left_out_reads_no_kernel():
-  """One branch for the whole batch, in each layer's scan forwards and backwards."""
+def test_steps_left_out_read_no_kernel():
+  """One number of steps for the whole batch, in each layer's loop forwards and backwards."""
   module, params, state, inputs, _ = drawn()
-  one = lambda params, x: module.unroll(
-      params, state, x, PADDING[0], working=PADDING[0])[1].output
-  loss = lambda params: jnp.sum(jax.vmap(one, (None, 0))(params, inputs))
-  program = jax.jit(jax.grad(loss)).lower(params).as_text()
-  assert program.count('stablehlo.case') == 2 * module.layers
+
+  def loss(params, steps):
+    one = lambda x: module.unroll(params, state, x, jnp.array(PADDING[0]), steps=steps)[1].output
+    return jnp.sum(jax.vmap(one)(inputs))
+
+  params, state = jax.tree.map(jnp.array, (params, state))
+  program = jax.make_jaxpr(jax.grad(loss))(params, 4)
+  loops = [equation for equation in program.eqns if equation.primitive.name == 'while']
+  assert len(loops) == 2 * module.layers
+  assert all(loop.params['cond_jaxpr'].out_avals[0].shape == () for loop in loops)

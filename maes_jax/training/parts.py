@@ -1,0 +1,74 @@
+"""Populations and batches in parts, so that what is being worked on stays in the cache of a CPU."""
+
+from collections.abc import Callable, Mapping
+
+import chex
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+from maes_jax import devices
+from maes_jax import tasks
+from maes_jax.encoder_solver import Params
+
+# What each device takes on at a time: the best of 1 to 64 on CPUs.
+MODELS = 4
+SEQUENCES = 4
+
+
+def count(size: int, shares: int, least: int) -> int:
+  """How many parts to cut an axis into whose parts are shared by so many devices.
+
+  Each device gets at least `least` of every part. An accelerator takes all at once: it is wide.
+  """
+  if jax.default_backend() != 'cpu':
+    return 1
+  even = (parts for parts in range(1, size + 1) if size % (parts * shares) == 0)
+  return max((parts for parts in even if size // parts >= least * shares), default=1)
+
+
+def by_model(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
+  """Maps the function of one model over a population, leaves [K, ...], dealt out on a mesh."""
+  shares = mesh.shape[devices.MODELS]
+
+  def of_population(population):
+    size = len(jax.tree.leaves(population)[0])
+    turns = count(size, shares, MODELS)
+    dealt = jax.tree.map(lambda leaf: leaf.reshape(shares, turns, -1, *leaf.shape[1:]), population)
+    results = jax.vmap(of_device, spmd_axis_name=devices.MODELS)(dealt)
+    return jax.tree.map(lambda leaf: leaf.reshape(size, *leaf.shape[3:]), results)
+
+  def of_device(models):
+    return lax.map(jax.vmap(function), models)
+
+  return of_population
+
+
+def value_and_grad(
+    loss: Callable[..., chex.Array],
+    params: Params,
+    episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
+    mesh: jax.sharding.Mesh,
+) -> tuple[chex.Array, Params]:
+  """The loss of a batch and its gradient by `params`, as sums over parts of the batch.
+
+  A part is computed up to its own longest sequence: where those of similar lengths lie in one,
+  little padding is computed.
+
+  Args:
+    loss: (params, a part's episodes, answers by task that count in the whole batch) -> the part's
+      summand of the loss.
+    params: what is differentiated by.
+    episodes: in order of their lengths.
+    mesh: the devices that share each part.
+  """
+  size = len(jax.tree.leaves(episodes)[0])
+  parts = count(size, mesh.shape[devices.BATCH], SEQUENCES)
+  split = jax.tree.map(lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), episodes)
+  answers = {name: batch.mask.sum() for name, batch in episodes.items()}
+
+  def add(total, part):
+    return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(params, part, answers)), None
+
+  nothing = jnp.zeros(()), jax.tree.map(jnp.zeros_like, params)
+  return lax.scan(add, nothing, split)[0]
