@@ -82,8 +82,8 @@ def spread_batch(mesh: jax.sharding.Mesh, tree: Any) -> Any:
 def by_share(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
   """`function(params, batch, *same)` of a batch [B, ...], which the devices share evenly.
 
-  What is `same` is the same for every share. Each share has parameters of its own, so that their gradients are added up over the devices once,
-  not at every step of a scan.
+  Each share has parameters of its own, so that their gradients are added up over the devices once,
+  not at every step of a scan. What is `same` is one for all shares.
   """
   shares, spread = mesh.shape[BATCH], NamedSharding(mesh, PartitionSpec(BATCH))
   if shares == 1:

@@ -32,7 +32,8 @@ def unroll(
     steps: chex.Array | None = None,  # []
 ) -> tuple[base.State, base.Step]:
   """Runs a cell over a sequence in its own way; see `Cell.unroll`."""
-  return cell.unroll(*_arrays(params, state, inputs, valid), show, steps)
+  params, state, inputs, valid = _arrays((params, state, inputs, valid))
+  return cell.unroll(params, state, inputs, valid, show, steps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Model:
     they answer means nothing.
     """
     unroll = functools.partial(unroll, steps=longest(episodes) if steps is None else steps)
-    (episodes,) = _arrays(episodes)
+    episodes = _arrays(episodes)
     return jax.vmap(lambda batch: self.answer(params, batch, addresses, unroll))(episodes)
 
   def trace(self, params: Params, task: str, episode: tasks.Episode, addresses: int):
@@ -134,9 +135,9 @@ class Model:
     return encoded, writing, reading
 
 
-def _arrays(*trees):
+def _arrays(tree):
   """JAX's arrays for NumPy's, which cannot be indexed by what JAX traces."""
-  return jax.tree.map(jnp.asarray, trees)
+  return jax.tree.map(jnp.asarray, tree)
 
 
 def longest(episodes: Mapping[str, tasks.Episode]) -> chex.Array:

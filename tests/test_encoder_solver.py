@@ -2,9 +2,7 @@
 
 import functools
 
-import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
