@@ -1,0 +1,56 @@
+"""Parts of populations and of batches give what the whole gives."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maes_jax import devices
+from maes_jax import models
+from maes_jax import tasks
+from maes_jax.config import Config
+from maes_jax.training import losses
+from maes_jax.training import parts
+
+PAIR = ('sequence_equality', 'serial_recall')  # Very different numbers of answers.
+
+
+def one_device(models=1, batch=1):
+  return devices.mesh(models, batch, jax.devices()[:1])
+
+
+@pytest.mark.parametrize('size, shares, parts_of_4', [
+    (64, 1, 16), (64, 2, 8), (64, 8, 2), (10, 1, 2), (10, 2, 1), (7, 1, 1), (1, 1, 1), (12, 3, 1)])
+def test_parts_are_even_and_no_device_gets_fewer_than_4_of_one(size, shares, parts_of_4):
+  assert parts.count(size, shares, least=4) == parts_of_4
+
+
+def test_an_accelerator_takes_all_at_once(monkeypatch):
+  monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+  assert parts.count(64, 1, least=4) == 1
+
+
+@pytest.mark.parametrize('size', [1, 5, 12])
+def test_a_population_in_turns_keeps_its_order(size):
+  population = {'a': np.arange(size * 2.).reshape(size, 2), 'b': np.arange(size)}
+  function = lambda model: {'sum': model['a'].sum() + model['b'], 'twice': 2 * model['a']}
+  found = jax.jit(parts.by_model(function, one_device(size)))(population)
+  chex.assert_trees_all_equal(found, jax.vmap(function)(population))
+
+
+def test_parts_of_a_batch_add_up():
+  """Two parts, in which the tasks have other numbers of answers."""
+  model = models.build(Config(task=PAIR))
+  params = model.init(jax.random.key(0), tasks.INPUTS)
+  lengths, keys = jnp.array([1, 1, 2, 3, 3, 5, 6, 6]), jax.random.split(jax.random.key(1), 8)
+  batch = {name: tasks.sample_batch(tasks.get(name), keys, lengths, 7) for name in PAIR}
+
+  def loss(params, episodes, answers=None):
+    logits = model.answer_batch(params, episodes, 9)
+    return losses.loss(logits, episodes, dict(zip(PAIR, (.25, .75))), answers)
+
+  mesh = one_device(batch=8)
+  ours = jax.jit(lambda params: parts.value_and_grad(loss, params, batch, mesh))(params)
+  whole = jax.jit(jax.value_and_grad(loss))(params, batch)
+  chex.assert_trees_all_close(ours, whole, rtol=1e-5, atol=1e-6)
