@@ -80,23 +80,23 @@ def spread_batch(mesh: jax.sharding.Mesh, tree: Any) -> Any:
 
 
 def by_share(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
-  """`function(params, batch, *same)` of a batch [B, ...], which the devices share evenly.
+  """Maps `function(params, share)` over shares [S, ...] of a batch, one for each device of it.
 
-  Each share has parameters of its own, so that their gradients are added up over the devices once,
-  not at every step of a scan. What is `same` is one for all shares.
+  Each share has parameters of its own, so that what is computed of them, such as gradients, meets
+  those of other devices where the results do, not at every step of a scan.
   """
-  shares, spread = mesh.shape[BATCH], NamedSharding(mesh, PartitionSpec(BATCH))
-  if shares == 1:
-    return function
+  spread = NamedSharding(mesh, PartitionSpec(BATCH))
 
-  def shared(params, batch, *same):
-    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (shares, *leaf.shape)), params)
-    parts = jax.tree.map(lambda leaf: leaf.reshape(shares, -1, *leaf.shape[1:]), batch)
-    copies, parts = lax.with_sharding_constraint((copies, parts), spread)
-    axes = (0, 0, *[None] * len(same))
-    results = jax.vmap(function, axes, spmd_axis_name=BATCH)(copies, parts, *same)
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
-  return shared
+  def of_all(params, shares):
+    count = mesh.shape[BATCH]
+    if count == 1:  # Without an axis, for that costs some compilers' best products.
+      results = function(params, jax.tree.map(lambda leaf: leaf[0], shares))
+      return jax.tree.map(lambda leaf: leaf[None], results)
+    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), params)
+    copies, shares = lax.with_sharding_constraint((copies, shares), spread)
+    return jax.vmap(function, spmd_axis_name=BATCH)(copies, shares)
+
+  return of_all
 
 
 def place(tree: Any, sharding: NamedSharding) -> Any:

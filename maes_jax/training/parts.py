@@ -8,6 +8,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import devices
+from maes_jax import encoder_solver
 from maes_jax import tasks
 from maes_jax.encoder_solver import Params
 
@@ -56,19 +57,29 @@ def value_and_grad(
   little padding is computed.
 
   Args:
-    loss: (params, a part's episodes, answers by task that count in the whole batch) -> the part's
-      summand of the loss.
+    loss: (params, a part's episodes, answers by task that count in the whole batch, steps that its
+      longest sequence takes) -> the part's summand of the loss.
     params: what is differentiated by.
     episodes: in order of their lengths.
-    mesh: the devices that share each part.
+    mesh: the devices that share the batch.
   """
+  shares = mesh.shape[devices.BATCH]
   size = len(jax.tree.leaves(episodes)[0])
-  parts = count(size, mesh.shape[devices.BATCH], SEQUENCES)
-  split = jax.tree.map(lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), episodes)
+  parts = count(size, shares, SEQUENCES)
   answers = {name: batch.mask.sum() for name, batch in episodes.items()}
+  # Parts lie in order of length, and each is cut up for all devices: they go through them together.
+  dealt = jax.tree.map(lambda leaf: leaf.reshape(parts, shares, -1, *leaf.shape[1:]), episodes)
+  steps = jax.vmap(encoder_solver.longest)(dealt)
 
-  def add(total, part):
-    return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(params, part, answers)), None
+  def of_share(params, episodes):
+    def add(total, part):
+      episodes, steps = part
+      summand = jax.value_and_grad(loss)(params, episodes, answers, steps)
+      return jax.tree.map(jnp.add, total, summand), None
 
-  nothing = jnp.zeros(()), jax.tree.map(jnp.zeros_like, params)
-  return lax.scan(add, nothing, split)[0]
+    nothing = jnp.zeros(()), jax.tree.map(jnp.zeros_like, params)
+    return lax.scan(add, nothing, (episodes, steps))[0]
+
+  by_device = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), dealt)
+  results = devices.by_share(of_share, mesh)(params, by_device)
+  return jax.tree.map(lambda leaf: leaf.sum(0), results)

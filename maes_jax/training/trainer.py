@@ -16,7 +16,6 @@ import optax
 
 from maes_jax import compilation
 from maes_jax import devices
-from maes_jax import encoder_solver
 from maes_jax import evaluation
 from maes_jax import randomness
 from maes_jax import tasks
@@ -129,15 +128,10 @@ class Trainer:
     return {name: tasks.sample_batch(task, keys, drawn[order], max_length)
             for name, task in self._tasks.items()}
 
-  def _loss(self, params, episodes, answers):
+  def _loss(self, params, episodes, answers, steps):
     """What these episodes add to the loss of a batch with so many answers by task."""
     params = optimizer.stop_gradients(params, self.frozen)
-
-    def answer(params, episodes, steps):
-      return self.model.answer_batch(params, episodes, self.config.memory, steps=steps)
-
-    share = devices.by_share(answer, self._mesh)
-    logits = share(params, episodes, encoder_solver.longest(episodes))
+    logits = self.model.answer_batch(params, episodes, self.config.memory, steps=steps)
     return losses.loss(logits, episodes, self._weights, answers)
 
   def _record(self, state, iterations, batch_losses):
