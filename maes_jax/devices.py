@@ -85,13 +85,9 @@ def by_share(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
   Each share has parameters of its own, so that what is computed of them, such as gradients, meets
   those of other devices where the results do, not at every step of a scan.
   """
-  spread = NamedSharding(mesh, PartitionSpec(BATCH))
+  count, spread = mesh.shape[BATCH], NamedSharding(mesh, PartitionSpec(BATCH))
 
   def of_all(params, shares):
-    count = mesh.shape[BATCH]
-    if count == 1:  # Without an axis, for that costs some compilers' best products.
-      results = function(params, jax.tree.map(lambda leaf: leaf[0], shares))
-      return jax.tree.map(lambda leaf: leaf[None], results)
     copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), params)
     copies, shares = lax.with_sharding_constraint((copies, shares), spread)
     return jax.vmap(function, spmd_axis_name=BATCH)(copies, shares)

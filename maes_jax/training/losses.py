@@ -35,5 +35,5 @@ def loss(
   """Weighted mean over the tasks of their cross-entropy on one batch, or a part; a scalar."""
   return sum(
       weights[name] * masked_cross_entropy(
-          logits[name], batch.targets, batch.mask, None if answers is None else answers[name])
+          logits[name], batch.targets, batch.mask, (answers or {}).get(name))
       for name, batch in episodes.items())

@@ -114,16 +114,16 @@ class Trainer:
     params, opt_state = carry
     key = randomness.key(seed, randomness.Stream.TRAIN, iteration)
     drawn = lengths.draw(self.config, iteration)
-    episodes = self._sample(key, drawn, self.config.max_length)
+    order = parts.order(drawn, self._mesh)
+    episodes = self._sample(key, drawn, self.config.max_length, order)
     loss, gradients = parts.value_and_grad(self._loss, params, episodes, self._mesh)
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
     return (optax.apply_updates(params, updates), opt_state), loss
 
-  def _sample(self, key, drawn, max_length):
-    """A batch by task, short sequences first; the same keys, so that tasks share sequences."""
-    order = drawn.argsort()
+  def _sample(self, key, drawn, max_length, order=slice(None)):
+    """A batch of episodes by task; the same keys, so that the tasks share main sequences."""
     keys = devices.spread_batch(self._mesh, jax.random.split(key, drawn.size)[order])
     return {name: tasks.sample_batch(task, keys, drawn[order], max_length)
             for name, task in self._tasks.items()}

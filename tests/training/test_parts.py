@@ -39,6 +39,14 @@ def test_a_population_in_turns_keeps_its_order(size):
   chex.assert_trees_all_equal(found, jax.vmap(function)(population))
 
 
+def test_every_device_has_a_share_of_each_part():
+  """Three parts of 16, sorted by length; device d gets the d-th 4 of each, part after part."""
+  lengths = jnp.arange(48)[::-1] // 2
+  mesh = jax.sharding.AbstractMesh((1, 4), (devices.MODELS, devices.BATCH))
+  dealt = lengths[parts.order(lengths, mesh)].reshape(4, 3, 4)
+  np.testing.assert_array_equal(dealt.swapaxes(0, 1).ravel(), np.sort(lengths))
+
+
 def test_parts_of_a_batch_add_up():
   """Two parts, in which the tasks have other numbers of answers."""
   model = models.build(Config(task=PAIR))
