@@ -72,8 +72,8 @@ def _rows(record):
       'The peers are written as well as eager PyTorch allows (`experiments/bench/torch_*.py`), run',
       'on one core or on all, whichever is faster, and flush denormal numbers to zero. A peer of',
       'K models is K runs of one. Peers have one length a batch, evenly spread from 3 to 20, which',
-      'spares them masks and padding. *Equal* is the largest difference between the outputs of ours',
-      'and of the peer on the same parameters; above 1e-5 nothing is timed. *Loss* is that of our',
+      'spares them masks and padding. *Equal* is the largest difference of our outputs from the',
+      'peer\'s on the same parameters; above 1e-5 nothing is timed. *Loss* is that of our',
       'first and of our last run.', '',
       '| what | ours, per second | peer | peer, per second | ratio | equal | loss |',
       '|---|---|---|---|---|---|---|']
