@@ -11,6 +11,7 @@ import functools
 
 import chex
 import jax
+from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import shapes
@@ -85,11 +86,14 @@ class Model:
   ) -> tuple[base.State, base.Step]:
     """Answers from an encoder's last state; `Step.output` holds the logits [T, Y]."""
     shapes.check(aux=(aux, 'TX', float), valid=(valid, 'T', bool))
-    solver = self.solvers[task]
+    encoded = self.solvers[task].take_over(encoded)
+    return self._solve(params, task, encoded, aux, valid, unroll)
+
+  def _solve(self, params, task, state, inputs, valid, unroll):
     solver_params = params['solvers'][task]
     if self.tied:
       solver_params = {**params['encoder'], **solver_params}
-    return unroll(solver, solver_params, solver.take_over(encoded), aux, valid)
+    return unroll(self.solvers[task], solver_params, state, inputs, valid)
 
   def answer(
       self,
@@ -97,8 +101,12 @@ class Model:
       episodes: Mapping[str, tasks.Episode],  # by task; they share one main sequence
       addresses: int,  # N
       unroll: Unroll = unroll,
+      steps: chex.Array | None = None,  # []
   ) -> dict[str, chex.Array]:
-    """Encodes once, then solves every task; logits [T, Y] by task."""
+    """Encodes once, then solves every task; logits [T, Y] by task. See `answer_batch` for steps."""
+    if self.tied and len(episodes) == 1:
+      return self._answer_at_once(params, episodes, addresses, unroll, steps)
+    unroll = functools.partial(unroll, steps=steps)
     shared = next(iter(episodes.values()))
     encoded, _ = self.encode(params, shared.main, shared.valid, addresses, unroll)
     logits = {}
@@ -106,6 +114,20 @@ class Model:
       _, steps = self.solve(params, name, encoded, episode.aux, episode.valid, unroll)
       logits[name] = steps.output
     return logits
+
+  def _answer_at_once(self, params, episodes, addresses, unroll, steps):
+    """A tied model goes on where it stopped: the sequences of one task are a single one to it.
+
+    One scan instead of two halves what is compiled, and adds up its gradients only once.
+    """
+    (task, episode), = episodes.items()
+    start, size = 1 + episode.length, len(episode.main)
+    whole = jnp.concatenate([episode.main, jnp.zeros_like(episode.aux)])
+    whole = lax.dynamic_update_slice_in_dim(whole, episode.aux, start, axis=0)
+    unroll = functools.partial(unroll, steps=None if steps is None else 2 * steps)
+    state = self.encoder.initial_state(addresses)
+    _, answers = self._solve(params, task, state, whole, jnp.arange(2 * size) < 2 * start, unroll)
+    return {task: lax.dynamic_slice_in_dim(answers.output, start, size)}
 
   def answer_batch(
       self,
@@ -120,9 +142,9 @@ class Model:
     Steps beyond the first `steps`, by default beyond the longest sequence, take no time, and what
     they answer means nothing.
     """
-    unroll = functools.partial(unroll, steps=longest(episodes) if steps is None else steps)
-    episodes = _arrays(episodes)
-    return jax.vmap(lambda batch: self.answer(params, batch, addresses, unroll))(episodes)
+    steps = longest(episodes) if steps is None else steps
+    answer = lambda batch: self.answer(params, batch, addresses, unroll, steps)
+    return jax.vmap(answer)(_arrays(episodes))
 
   def trace(self, params: Params, task: str, episode: tasks.Episode, addresses: int):
     """The encoder's last state, every step of encoding and every step of solving.

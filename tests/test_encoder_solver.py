@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -223,6 +224,30 @@ def test_joint_answers_are_those_of_each_solver_alone():
   batch = {PAIR[1]: episodes()[PAIR[1]]}
   logits = jax.jit(lambda: alone.answer_batch(mine, batch, ADDRESSES))()
   np.testing.assert_allclose(logits[PAIR[1]], whole()[0][PAIR[1]], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('name', ['lstm', 'ntm', 'dnc'])
+def test_tied_models_read_both_sequences_as_one(name):
+  """Answers and gradient of one task, against encoding and then solving, for mixed lengths."""
+  model, task = build(PAIR, model=name), PAIR[0]
+  batch = {task: episodes()[task]}
+  params = jax.jit(lambda key: model.init(key, tasks.INPUTS))(jax.random.key(0))
+  mask = batch[task].mask[..., None]
+
+  def total(answer, params):
+    logits = jnp.where(mask, answer(params), 0)
+    return jnp.sum(logits**2), logits
+
+  def apart(params, episode):
+    encoded, _ = model.encode(params, episode.main, episode.valid, ADDRESSES)
+    return model.solve(params, task, encoded, episode.aux, episode.valid)[1].output
+
+  at_once = lambda params: model.answer_batch(params, batch, ADDRESSES)[task]
+  in_turn = lambda params: jax.vmap(lambda episode: apart(params, episode))(batch[task])
+  differentiate = lambda answer: jax.value_and_grad(functools.partial(total, answer), has_aux=True)
+  found, wanted = (jax.jit(differentiate(answer))(params) for answer in (at_once, in_turn))
+  assert np.any(wanted[0][1])
+  assert_tree(np.testing.assert_allclose, found, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_trace_shows_what_answer_computes():

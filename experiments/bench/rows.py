@@ -106,5 +106,5 @@ ROWS: dict[str, Row] = {row.name: row for row in (
         'validations', ours.validating),
     _baseline('ntm', EAGER, seeds=10, iterations=10, window=100, checked='ntm'),
     _baseline('dnc', PACKAGE, seeds=10, iterations=5, window=50, checked=''),
-    _baseline('lstm', EAGER, seeds=1, iterations=5, window=5, checked='lstm'),
+    _baseline('lstm', EAGER, seeds=1, iterations=20, window=100, checked='lstm'),
 )}

@@ -25,12 +25,10 @@ class Lstm(nn.Module):
   def take(self, params: Mapping[str, Any], task: str):
     """Copies the parameters of one of our models; of PyTorch's two biases one becomes 0."""
     for layer in range(self.lstm.num_layers):
-      kernel, bias = (_gates(params['encoder'][f'layer_{layer}'][part])
-                      for part in ('kernel', 'bias'))
-      inputs = kernel.shape[1] - self.lstm.hidden_size
-      getattr(self.lstm, f'weight_ih_l{layer}').copy_(kernel[:, :inputs])
-      getattr(self.lstm, f'weight_hh_l{layer}').copy_(kernel[:, inputs:])
-      getattr(self.lstm, f'bias_ih_l{layer}').copy_(bias)
+      below, before = (params['encoder'][f'layer_{layer}_{part}'] for part in ('below', 'before'))
+      getattr(self.lstm, f'weight_ih_l{layer}').copy_(_gates(below['kernel']))
+      getattr(self.lstm, f'weight_hh_l{layer}').copy_(_gates(before['kernel']))
+      getattr(self.lstm, f'bias_ih_l{layer}').copy_(_gates(below['bias']))
       getattr(self.lstm, f'bias_hh_l{layer}').zero_()
     output = params['solvers'][task]['output']
     self.output.weight.copy_(torch.from_numpy(np.array(output['kernel']).T))

@@ -76,7 +76,7 @@ class Cell(nn.Module):
       params: the cell's parameters.
       state: the state before the first step.
       inputs: the items of the sequence.
-      valid: False where the sequence is padding.
+      valid: False where the sequence is padding; what a step answers there means nothing.
       show: what to keep of a step.
       steps: how many have to be done, which is one number for the whole batch; no later one is
         valid, and what is shown of those means nothing. None: all.

@@ -18,7 +18,7 @@ from maes_jax.cells import recurrence
 
 class State(NamedTuple):
   """What the cell carries from one step to the next."""
-  hidden: chex.Array  # h_t [layers, H]
+  hidden: chex.Array  # h_t [layers, H]; of one layer [H]
   cell: chex.Array  # c_t [layers, H]
 
 
@@ -36,46 +36,43 @@ def update(raw: chex.Array, cell_tm1: chex.Array) -> tuple[chex.Array, chex.Arra
   return show * jnp.tanh(cell_t), cell_t
 
 
-class Layer(NamedTuple):
-  """What one layer shows of a step; of a sequence, with an axis T in front."""
-  output: chex.Array  # [H] for the layer above: the new h_t, in padding too
-  state: State  # after the step, leaves [H]
+class Weights(NamedTuple):
+  """The parameters of one layer."""
+  below: chex.Array  # W_x [X, 4 H]
+  before: chex.Array  # W_h [H, 4 H]
+  bias: chex.Array  # b [4 H]
 
 
 @jax.custom_vjp
 def run_layer(
-    kernel: chex.Array,  # [X + H, 4 H]
-    bias: chex.Array,  # [4 H]
+    weights: Weights,
     inputs: chex.Array,  # [T, X]
     state: State,  # leaves [H]
     valid: chex.Array,  # [T]
     steps: chex.Array | None = None,  # []
-) -> tuple[State, Layer]:
-  """One layer over a sequence: its last state and every step. See `Cell.unroll` for the rest."""
-  return _run_layer(kernel, bias, inputs, state, valid, steps)[0]
+) -> tuple[State, State]:
+  """One layer over a sequence: its last state and that of every step. See `Cell.unroll`."""
+  return _run_layer(weights, inputs, state, valid, steps)[0]
 
 
-def _run_layer(kernel, bias, inputs, state, valid, steps):
+def _run_layer(weights, inputs, state, valid, steps):
   """`run_layer`, and what its derivative needs."""
-  kernel_x, kernel_h = jnp.split(kernel, [inputs.shape[1]])
 
   def step(state_tm1, scanned):
     projected_t, valid_t = scanned
     # W [x_t, h_{t-1}] + b = (W_x x_t + b) + W_h h_{t-1}
-    raw_t = projected_t + state_tm1.hidden @ kernel_h
-    state_t, shown = _end_step(raw_t, state_tm1, valid_t)
-    return state_t, (shown, raw_t, state_tm1)
+    raw_t = projected_t + state_tm1.hidden @ weights.before
+    state_t = _end_step(raw_t, state_tm1, valid_t)
+    return state_t, (state_t, raw_t)
 
-  projected = inputs @ kernel_x + bias[None]
-  last, (shown, raw, states_tm1) = recurrence.scan(step, state, (projected, valid), steps)
-  return (last, shown), (kernel, inputs, valid, steps, raw, states_tm1)
+  projected = inputs @ weights.below + weights.bias[None]
+  last, (states, raw) = recurrence.scan(step, state, (projected, valid), steps)
+  return (last, states), (weights, inputs, state, valid, steps, raw, states)
 
 
 def _end_step(raw_t, state_tm1, valid_t):
   """What follows the products in a step; no parameters are in it."""
-  new = State(*update(raw_t, state_tm1.cell))
-  state_t = base.where(valid_t, new, state_tm1)
-  return state_t, Layer(new.hidden, state_t)
+  return base.where(valid_t, State(*update(raw_t, state_tm1.cell)), state_tm1)
 
 
 def _pull_back(stored, d_results):
@@ -83,25 +80,27 @@ def _pull_back(stored, d_results):
 
   JAX's own would add dW up step by step, which reads and writes a kernel's worth at each.
   """
-  kernel, inputs, valid, steps, raw, states_tm1 = stored
-  kernel_x, kernel_h = jnp.split(kernel, [inputs.shape[1]])
+  weights, inputs, state, valid, steps, raw, states = stored
+  states_tm1 = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest[:-1]]),
+                            state, states)
 
   def step(d_state_t, scanned):
     raw_t, state_tm1, valid_t, d_shown = scanned
     _, pull_back = jax.vjp(lambda *args: _end_step(*args, valid_t), raw_t, state_tm1)
-    d_raw_t, d_state_tm1 = pull_back((d_state_t, d_shown))
+    d_raw_t, d_state_tm1 = pull_back(jax.tree.map(jnp.add, d_state_t, d_shown))
     # dh_{t-1} += W_h^T draw_t
-    d_hidden = d_state_tm1.hidden + d_raw_t @ kernel_h.T
+    d_hidden = d_state_tm1.hidden + d_raw_t @ weights.before.T
     return d_state_tm1._replace(hidden=d_hidden), d_raw_t
 
   d_last, d_shown = d_results
   d_state, d_raw = recurrence.scan(
       step, d_last, (raw, states_tm1, valid, d_shown), steps, reverse=True)
-  z = jnp.concatenate([inputs, states_tm1.hidden], axis=1)
   # dx_t = W_x^T draw_t. XLA:CPU repacks a kernel that is transposed, at several times the cost of
   # the product; without the barrier it turns this order back.
-  d_inputs = lax.optimization_barrier(kernel_x @ d_raw.T).T
-  return dense.of_kernel(kernel, z, d_raw), d_raw.sum(0), d_inputs, d_state, None, None
+  d_inputs = lax.optimization_barrier(weights.below @ d_raw.T).T
+  d_weights = Weights(dense.of_kernel(weights.below, inputs, d_raw),
+                      dense.of_kernel(weights.before, states_tm1.hidden, d_raw), d_raw.sum(0))
+  return d_weights, d_inputs, d_state, None, None
 
 
 run_layer.defvjp(_run_layer, _pull_back)
@@ -135,8 +134,8 @@ class Lstm(base.Cell):
     """One time step on the input x_t [X]; see `update` for the equations."""
     below_t, layers_t = x_t, []
     for layer, (hidden_tm1, cell_tm1) in enumerate(zip(*state_tm1)):
-      z_t = jnp.concatenate([below_t, hidden_tm1])
-      raw_t = nn.Dense(4 * self.units, name=f'layer_{layer}')(z_t)
+      raw_t = (nn.Dense(4 * self.units, name=_below(layer))(below_t) +
+               nn.Dense(4 * self.units, use_bias=False, name=_before(layer))(hidden_tm1))
       layers_t.append(update(raw_t, cell_tm1))
       below_t = layers_t[-1][0]
     output_t = nn.Dense(self.outputs, name='output')(below_t) if self.outputs else None
@@ -150,11 +149,12 @@ class Lstm(base.Cell):
     """
     below, last, states = inputs, [], []
     for layer, start in enumerate(zip(*state)):
-      kernel, bias = (params[f'layer_{layer}'][name] for name in ('kernel', 'bias'))
-      end, shown = run_layer(kernel, bias, below, State(*start), valid, steps)
-      below = shown.output
+      weights = Weights(params[_below(layer)]['kernel'], params[_before(layer)]['kernel'],
+                        params[_below(layer)]['bias'])
+      end, of_steps = run_layer(weights, below, State(*start), valid, steps)
+      below = of_steps.hidden
       last.append(end)
-      states.append(shown.state)
+      states.append(of_steps)
     answers = base.Step(self._answer(params, below), read=None, write=None)
     return _stack(last, axis=0), jax.vmap(show)(_stack(states, axis=1), answers)
 
@@ -165,6 +165,13 @@ class Lstm(base.Cell):
     return hidden @ params['output']['kernel'] + params['output']['bias'][None]
 
 
-def _stack(states, axis):
-  return jax.tree.map(lambda *leaves: jnp.stack(leaves, axis), *states)
+def _below(layer):
+  return f'layer_{layer}_below'
 
+
+def _before(layer):
+  return f'layer_{layer}_before'
+
+
+def _stack(states, axis):
+  return State(*jax.tree.map(lambda *leaves: jnp.stack(leaves, axis), *states))

@@ -9,10 +9,10 @@ import optax
 
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Params
+from maes_jax.training import adam
 
 HALVINGS = 5
 TOO_MANY = 100  # Updates skipped in a row from which on a model counts as failed.
-_EVER = 2**31 - 1  # Optax would take non-finite updates after so many.
 
 
 def make(config: Config, params: Params, frozen: Collection[str]) -> optax.GradientTransformation:
@@ -27,19 +27,18 @@ def make(config: Config, params: Params, frozen: Collection[str]) -> optax.Gradi
     params: only their tree structure is used.
     frozen: top-level keys of `params` that stay as they are.
   """
-  adam = optax.chain(optax.clip(config.clip), optax.adam(learning_rate(config), b2=config.b2))
-  finite = optax.apply_if_finite(adam, max_consecutive_errors=_EVER)
-  return optax.selective_transform(finite, freeze_mask=mask(params, frozen))
+  trained = adam.skipping(learning_rate(config), config.b2, config.clip)
+  return optax.selective_transform(trained, freeze_mask=mask(params, frozen))
 
 
 def skipped(state: optax.OptState) -> chex.Array:
   """How many updates were skipped so far; [] for one model, [K] for a population."""
-  return optax.tree.get(state, 'total_notfinite')
+  return optax.tree.get(state, 'skipped')
 
 
 def failed(state: optax.OptState) -> chex.Array:
   """Whether so many updates in a row were skipped that more will not help; [] or [K]."""
-  return optax.tree.get(state, 'notfinite_count') >= TOO_MANY
+  return optax.tree.get(state, 'skipped_in_a_row') >= TOO_MANY
 
 
 def learning_rate(config: Config) -> optax.Schedule:

@@ -11,10 +11,10 @@ def sigmoid(x):
 
 def layer(params, inputs):
   """W x + b, one output at a time."""
-  kernel, bias = np.asarray(params['kernel'], float), np.asarray(params['bias'], float)
-  outputs = np.zeros(len(bias))
-  for j in range(len(bias)):
-    outputs[j] = bias[j] + sum(inputs[i] * kernel[i, j] for i in range(len(inputs)))
+  kernel = np.asarray(params['kernel'], float)
+  outputs = np.array(params.get('bias', np.zeros(kernel.shape[1])), float)
+  for j in range(len(outputs)):
+    outputs[j] += sum(inputs[i] * kernel[i, j] for i in range(len(inputs)))
   return outputs
 
 
@@ -36,7 +36,8 @@ def step(params, state_tm1, x_t):
   hidden_t, cell_t = np.zeros_like(hidden_tm1), np.zeros_like(cell_tm1)
   below = x_t
   for n in range(len(hidden_tm1)):
-    raw = layer(params[f'layer_{n}'], [*below, *hidden_tm1[n]])
+    raw = layer(params[f'layer_{n}_below'], below)
+    raw += layer(params[f'layer_{n}_before'], hidden_tm1[n])
     hidden_t[n], cell_t[n] = unit(raw, cell_tm1[n])
     below = hidden_t[n]
   return (hidden_t, cell_t), layer(params['output'], below)
