@@ -15,6 +15,8 @@ from maes_jax.encoder_solver import Params
 # What each device takes on at a time: the best of 2 to 64 on CPUs.
 MODELS = 4
 SEQUENCES = 4
+# Bytes from which on a model fills a cache by itself: such models take turns one by one.
+LARGE = 2**20
 
 
 def count(size: int, shares: int, least: int) -> int:
@@ -33,8 +35,10 @@ def by_model(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
   shares = mesh.shape[devices.MODELS]
 
   def of_population(population):
-    size = len(jax.tree.leaves(population)[0])
-    turns = count(size, shares, MODELS)
+    leaves = jax.tree.leaves(population)
+    size = len(leaves[0])
+    large = sum(leaf.nbytes for leaf in leaves) > LARGE * size
+    turns = count(size, shares, 1 if large else MODELS)
     dealt = jax.tree.map(lambda leaf: leaf.reshape(shares, turns, -1, *leaf.shape[1:]), population)
     results = jax.vmap(of_device, spmd_axis_name=devices.MODELS)(dealt)
     return jax.tree.map(lambda leaf: leaf.reshape(size, *leaf.shape[3:]), results)

@@ -39,6 +39,15 @@ def test_a_population_in_turns_keeps_its_order(size):
   chex.assert_trees_all_equal(found, jax.vmap(function)(population))
 
 
+@pytest.mark.parametrize('numbers, turns', [(parts.LARGE // 4, 2), (parts.LARGE // 4 + 1, 8)])
+def test_large_models_take_turns_one_by_one(numbers, turns):
+  population = jax.ShapeDtypeStruct((8, numbers), jnp.float32)
+  program = jax.make_jaxpr(parts.by_model(jnp.negative, one_device(8)))(population)
+  loops = [equation.params['length'] for equation in program.eqns
+           if equation.primitive.name == 'scan']
+  assert loops == [turns]
+
+
 def test_every_device_has_a_share_of_each_part():
   """Three parts of 16, sorted by length; device d gets the d-th 4 of each, part after part."""
   lengths = jnp.arange(48)[::-1] // 2
