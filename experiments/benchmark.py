@@ -16,6 +16,7 @@ from absl import flags
 import jax
 
 from experiments import cli
+from experiments.bench import cost
 from experiments.bench import growth
 from experiments.bench import launch
 from experiments.bench import limits
@@ -28,6 +29,7 @@ from maes_jax.training import workdir
 _PARTS = {'limits': lambda repeats: limits.measure(),
           'launch': lambda repeats: launch.measure(min(repeats, 2)),
           'demo': lambda repeats: launch.demo(),
+          'cost': cost.measure,
           'growth': growth.measure}
 
 _ONLY = flags.DEFINE_list(

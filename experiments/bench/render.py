@@ -131,6 +131,15 @@ def _profiles(record):
   yield ''
 
 
+def _cost(record):
+  yield from ['## The cost of a model', '',
+              'By how much the cost of training one model falls when more are trained together,',
+              'batch 1; the populations take turns, and each does the same work in them.', '',
+              '| models | fall |', '|---|---|']
+  yield from (f'| {step} | {_span(fall, digits=4)} × |' for step, fall in record['cost'].items())
+  yield ''
+
+
 def _launch(record):
   found = record['launch']
   yield from ['## Launch and memory', '',
@@ -154,16 +163,17 @@ def _growth(record):
   yield ''
 
 
-_PARTS = {'launch': _launch, 'growth': _growth}
+_PARTS = {'cost': _cost, 'launch': _launch, 'growth': _growth}
 
 
-def _span(span) -> str:
-  return (f'{_number(span["median"])} [{_number(span["low"])}–{_number(span["high"])}]')
+def _span(span, digits=3) -> str:
+  median, low, high = (_number(span[part], digits) for part in ('median', 'low', 'high'))
+  return f'{median} [{low}–{high}]'
 
 
-def _number(value) -> str:
-  """Three digits, no more."""
-  return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.3g}'
+def _number(value, digits=3) -> str:
+  """Some digits, no more."""
+  return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.{digits}g}'
 
 
 def _equal(row):

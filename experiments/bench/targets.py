@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 import dataclasses
-import itertools
 
+from experiments.bench import cost
 from experiments.bench import rows
 from experiments.bench import timing
 from experiments.bench import work
 
 GOAL, ENOUGH, MISSED, OPEN = 'goal reached', 'reached', 'missed', 'not measured'
-_POPULATIONS = ('train_1_1', 'train_1_8', 'train_1_32', 'train_1_128')
+_WHOLE = f'{cost.POPULATIONS[0]} to {cost.POPULATIONS[-1]}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,17 +46,12 @@ def _ratio(row, peer=rows.EAGER):
   return lambda record: record['rows'][row]['ratios'][peer]['median']
 
 
-def _rates(record):
-  return [record['rows'][row]['sides']['ours']['rate']['median'] for row in _POPULATIONS]
-
-
 def _whole_fall(record):
-  first, *_, last = _rates(record)
-  return last / first
+  return record['cost'][_WHOLE]['median']
 
 
 def _smallest_fall(record):
-  return min(after / before for before, after in itertools.pairwise(_rates(record)))
+  return min(fall['median'] for step, fall in record['cost'].items() if step != _WHOLE)
 
 
 def _share(row, counted):

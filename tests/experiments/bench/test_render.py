@@ -34,13 +34,13 @@ def record():
   """A limit of 1000 operations a second and plenty of bytes; one row counts 4 operations."""
   limit = {'flops_per_second': 1e3, 'cache_bytes_per_second': 1e9, 'memory_bytes_per_second': 1e9}
   works = {'on paper': {'flops': 4., 'bytes': 8.}}
-  populations = {'train_1_1': row(10., 59.), 'train_1_8': row(20.),
-                 'train_1_32': row(50., 300., works=works), 'train_1_128': row(45.)}
+  populations = {'train_1_1': row(10., 59.), 'train_1_32': row(50., 300., works=works)}
   return {
       'machine': 'two cores', 'versions': {'jax': '1'}, 'repeats': 3, 'seconds': 1234,
       'limits': {'one_core': limit, 'all_cores': limit}, 'rows': populations,
       'launch': {'cold_seconds': span(12.), 'warm_seconds': span(7.),
                  'peak_mebibytes': {'training, K = 1': 512.}},
+      'cost': {'1 to 8': span(5.), '32 to 128': span(.9), '1 to 128': span(4.5)},
       'growth': {'K, models side by side': {'1': span(.002), '8': span(.004)}}}
 
 
@@ -77,6 +77,7 @@ def test_every_target_is_measured_by_some_part():
               for name, part in rows.ROWS.items()}
   limit = {'flops_per_second': 1., 'cache_bytes_per_second': 1.}
   whole = {'rows': measured, 'limits': {'all_cores': limit}, 'demo': {'seconds': 1.},
+           'cost': {'1 to 128': span(1.), '1 to 8': span(1.)},
            'launch': {'cold_seconds': span(1.), 'warm_seconds': span(1.)}}
   assert targets.OPEN not in {verdict for _, verdict in verdicts(whole).values()}
 
@@ -89,6 +90,7 @@ def test_lines_hold_the_record_s_numbers(record):
   assert '| some work | on paper | 4 | 8 | 20.00% |' in text
   assert '| some work | copies 88% | copy.1 50% |' in text
   assert '| training, K = 1 | 512 |' in text
+  assert '| 32 to 128 | 0.9 [0.45–1.8] × |' in text
   assert '| K, models side by side | 1: 2 [1–4]; 8: 4 [2–8] |' in text
 
 
