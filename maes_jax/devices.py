@@ -17,6 +17,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec
 import numpy as np
 
+from maes_jax import batching
 from maes_jax import errors
 
 MODELS, BATCH = 'models', 'batch'  # The axes of a mesh.
@@ -90,7 +91,7 @@ def by_share(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
   def of_all(params, shares):
     copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), params)
     copies, shares = lax.with_sharding_constraint((copies, shares), spread)
-    return jax.vmap(function, spmd_axis_name=BATCH)(copies, shares)
+    return batching.vmap(function, spmd_axis_name=BATCH)(copies, shares)
 
   return of_all
 

@@ -8,6 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from maes_jax import batching
 from maes_jax import shapes
 
 CONTROL_BITS = 2  # Bit 0 marks "store", bit 1 marks "recall".
@@ -74,7 +75,7 @@ def sample_batch(
 ) -> Episode:
   """A batch of episodes of any mix of lengths; every leaf has a leading axis B."""
   shapes.check(lengths=(lengths, 'B', int))
-  return jax.vmap(lambda key, length: sample(task, key, length, max_length))(keys, lengths)
+  return batching.vmap(lambda key, length: sample(task, key, length, max_length))(keys, lengths)
 
 
 def random_words(key: chex.PRNGKey, count: int) -> chex.Array:

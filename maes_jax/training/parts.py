@@ -7,6 +7,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from maes_jax import batching
 from maes_jax import devices
 from maes_jax import encoder_solver
 from maes_jax import tasks
@@ -40,11 +41,11 @@ def by_model(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
     large = sum(leaf.nbytes for leaf in leaves) > LARGE * size
     turns = count(size, shares, 1 if large else MODELS)
     dealt = jax.tree.map(lambda leaf: leaf.reshape(shares, turns, -1, *leaf.shape[1:]), population)
-    results = jax.vmap(of_device, spmd_axis_name=devices.MODELS)(dealt)
+    results = batching.vmap(of_device, spmd_axis_name=devices.MODELS)(dealt)
     return jax.tree.map(lambda leaf: leaf.reshape(size, *leaf.shape[3:]), results)
 
   def of_device(models):
-    return lax.map(jax.vmap(function), models)
+    return lax.map(batching.vmap(function), models)
 
   return of_population
 

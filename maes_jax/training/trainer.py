@@ -14,6 +14,7 @@ from jax import lax
 import jax.numpy as jnp
 import optax
 
+from maes_jax import batching
 from maes_jax import compilation
 from maes_jax import devices
 from maes_jax import evaluation
@@ -187,7 +188,7 @@ class Trainer:
 
   def _vmap(self, function):
     """Adds the axis K, and says that the devices share it."""
-    return jax.vmap(function, spmd_axis_name=devices.MODELS)
+    return batching.vmap(function, spmd_axis_name=devices.MODELS)
 
   def _jit(self, function, **options):
     return compilation.jit(function, out_shardings=self._by_model, **options)
