@@ -99,7 +99,8 @@ def check(config: Config):
   """
   model = build(config)
   key = jax.random.key(0)
-  episodes = {name: tasks.sample(tasks.get(name), key, 1, max_length=1) for name in config.task}
+  episodes = jax.eval_shape(lambda: {
+      name: tasks.sample(tasks.get(name), key, 1, max_length=1) for name in config.task})
   try:
     params = jax.eval_shape(lambda: model.init(key, tasks.INPUTS))
     for addresses in (config.memory, config.validation_memory):

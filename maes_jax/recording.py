@@ -75,15 +75,17 @@ class Recorder:
       UserError: the model has no memory, or there is too much of it (see `MOST`).
     """
     self._check()
-    episode = tasks.sample(
-        self.task, randomness.key(seed, randomness.Stream.TEST), self.length, self.length)
-    encoding, solving = jax.device_get(self._trace(params, episode))
-    return _recording(jax.device_get(episode), encoding, solving)
+    key = randomness.key(seed, randomness.Stream.TEST)
+    return _recording(*jax.device_get(self._trace(params, key)))
 
   @functools.cached_property
   def _trace(self):
-    return jax.jit(lambda params, episode: self.model.trace(
-        params, self.task.name, episode, self.addresses)[1:])
+    """Compiled: an episode, every step of encoding and every step of solving."""
+    def trace(params, key):
+      episode = tasks.sample(self.task, key, self.length, self.length)
+      _, *steps = self.model.trace(params, self.task.name, episode, self.addresses)
+      return episode, *steps
+    return jax.jit(trace)
 
   @functools.cached_property
   def _first_state(self):
