@@ -31,8 +31,16 @@ def count(size: int, shares: int, least: int) -> int:
   return max((parts for parts in even if size // parts >= least * shares), default=1)
 
 
-def by_model(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
-  """Maps the function of one model over a population, leaves [K, ...], dealt out on a mesh."""
+def by_model(
+    function: Callable, active: Callable[..., chex.Array], mesh: jax.sharding.Mesh) -> Callable:
+  """Maps the function of one model over a population, leaves [K, ...], dealt out on a mesh.
+
+  Args:
+    function: from a model's state to its next.
+    active: whether that changes the state at all; a turn of models that it would not change takes
+      no time, unless several devices take turns together.
+    mesh: the devices.
+  """
   shares = mesh.shape[devices.MODELS]
 
   def of_population(population):
@@ -45,7 +53,11 @@ def by_model(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
     return jax.tree.map(lambda leaf: leaf.reshape(size, *leaf.shape[3:]), results)
 
   def of_device(models):
-    return lax.map(batching.vmap(function), models)
+    return lax.map(of_turn, models)
+
+  def of_turn(models):
+    return lax.cond(
+        batching.vmap(active)(models).any(), batching.vmap(function), lambda same: same, models)
 
   return of_population
 

@@ -172,8 +172,8 @@ class Trainer:
     """Compiled `window` over the axis K; gives its argument's buffers up."""
     def train(population):
       iteration = population.iteration.max()
-      window = parts.by_model(lambda state: self.window(state, iteration), self._mesh)
-      return window(population)
+      window = lambda state: self.window(state, iteration)
+      return parts.by_model(window, self.active, self._mesh)(population)
     return self._jit(train, donate_argnums=0)
 
   @functools.cached_property

@@ -16,6 +16,11 @@ from maes_jax.training import parts
 PAIR = ('sequence_equality', 'serial_recall')  # Very different numbers of answers.
 
 
+def always(model):
+  del model
+  return jnp.array(True)
+
+
 def one_device(models=1, batch=1):
   return devices.mesh(models, batch, jax.devices()[:1])
 
@@ -34,15 +39,22 @@ def test_an_accelerator_takes_all_at_once(monkeypatch):
 @pytest.mark.parametrize('size', [1, 5, 12])
 def test_a_population_in_turns_keeps_its_order(size):
   population = {'a': np.arange(size * 2.).reshape(size, 2), 'b': np.arange(size)}
-  function = lambda model: {'sum': model['a'].sum() + model['b'], 'twice': 2 * model['a']}
-  found = jax.jit(parts.by_model(function, one_device(size)))(population)
+  function = lambda model: {'a': 2 * model['a'], 'b': model['b'] + model['a'].sum().astype(int)}
+  found = jax.jit(parts.by_model(function, always, one_device(size)))(population)
   chex.assert_trees_all_equal(found, jax.vmap(function)(population))
+
+
+def test_a_turn_without_an_active_model_is_left_out():
+  """Of two turns of four; in the second a single model is active, and all four are computed."""
+  active, double = lambda model: model == 5, lambda model: 2 * model
+  found = jax.jit(parts.by_model(double, active, one_device(8)))(jnp.arange(8))
+  np.testing.assert_array_equal(found, [0, 1, 2, 3, 8, 10, 12, 14])
 
 
 @pytest.mark.parametrize('numbers, turns', [(parts.LARGE // 4, 2), (parts.LARGE // 4 + 1, 8)])
 def test_large_models_take_turns_one_by_one(numbers, turns):
   population = jax.ShapeDtypeStruct((8, numbers), jnp.float32)
-  program = jax.make_jaxpr(parts.by_model(jnp.negative, one_device(8)))(population)
+  program = jax.make_jaxpr(parts.by_model(jnp.negative, always, one_device(8)))(population)
   loops = [equation.params['length'] for equation in program.eqns
            if equation.primitive.name == 'scan']
   assert loops == [turns]
