@@ -45,7 +45,7 @@ BUDGETS = {
     'maes': Budget(20_000, failed=10),
     'ntm': Budget(100_000, best=20, others=1),
     'dnc': Budget(100_000, batch_size=4, best=8, others=1),
-    'lstm': Budget(10_000, best=4, others=1, seeds=2),
+    'lstm': Budget(6_000, best=4, others=1, seeds=2),
 }
 
 

@@ -3,11 +3,11 @@
 import json
 
 import numpy as np
-import optax
 import pytest
 
 from maes_jax import errors
 from maes_jax import evaluation
+from maes_jax.training import adam
 from maes_jax.training import metrics
 from maes_jax.training.trainer import NEVER
 from maes_jax.training.trainer import TrainState
@@ -31,10 +31,10 @@ def write(workdir, iteration, rows):
 
 def state(iterations, loss, skipped=0):
   zero = np.zeros(len(iterations), int)
-  finite = optax.ApplyIfFiniteState(zero, zero == 0, zero + skipped, {})
+  optimizer = adam.State(count=zero, mu={}, nu={}, skipped_in_a_row=zero, skipped=zero + skipped)
   never = np.full(len(iterations), NEVER)
   return TrainState(
-      params={}, optimizer=finite, seed=np.arange(len(iterations)), iteration=np.array(iterations),
+      params={}, optimizer=optimizer, seed=np.arange(len(iterations)), iteration=np.array(iterations),
       first_batch=never, converged=never, loss=np.array(loss),
       validation_loss=np.array([.25] * len(iterations)))
 
