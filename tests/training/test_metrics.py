@@ -31,10 +31,10 @@ def write(workdir, iteration, rows):
 
 def state(iterations, loss, skipped=0):
   zero = np.zeros(len(iterations), int)
-  optimizer = adam.State(count=zero, mu={}, nu={}, skipped_in_a_row=zero, skipped=zero + skipped)
+  counts = adam.State(count=zero, mu={}, nu={}, skipped_in_a_row=zero, skipped=zero + skipped)
   never = np.full(len(iterations), NEVER)
   return TrainState(
-      params={}, optimizer=optimizer, seed=np.arange(len(iterations)), iteration=np.array(iterations),
+      params={}, optimizer=counts, seed=np.arange(len(iterations)), iteration=np.array(iterations),
       first_batch=never, converged=never, loss=np.array(loss),
       validation_loss=np.array([.25] * len(iterations)))
 
