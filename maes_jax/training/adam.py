@@ -43,22 +43,27 @@ def skipping(
 
   def update(gradients, state, params=None):
     del params
-    finite = all_finite(gradients)
+    finite, rate = all_finite(gradients), learning_rate(state.count)
     gradients, _ = optax.clip(clip).update(gradients, optax.EmptyState())
-    keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
-    # m_t = b1 m_{t-1} + (1 - b1) g_t;  v_t = b2 v_{t-1} + (1 - b2) g_t^2
-    mu = keep(optax.tree.update_moment(gradients, state.mu, B1, 1), state.mu)
-    nu = keep(optax.tree.update_moment_per_elem_norm(gradients, state.nu, b2, 2), state.nu)
-    count = keep(state.count + 1, state.count)
+    state = _take_in(gradients, finite, state, b2)
     # m^_t = m_t / (1 - b1^t);  v^_t = v_t / (1 - b2^t);  a step of -rate m^_t / (sqrt(v^_t) + eps)
-    rate = learning_rate(state.count)
-    steps = jax.tree.map(lambda m, v: jnp.where(finite, -rate * (m / (jnp.sqrt(v) + EPSILON)), 0),
-                         optax.tree.bias_correction(mu, B1, count),
-                         optax.tree.bias_correction(nu, b2, count))
-    in_a_row = keep(0, state.skipped_in_a_row + 1)
-    return steps, State(count, mu, nu, in_a_row, state.skipped + ~finite)
+    step = lambda m, v: jnp.where(finite, -rate * (m / (jnp.sqrt(v) + EPSILON)), 0)
+    steps = jax.tree.map(step, optax.tree.bias_correction(state.mu, B1, state.count),
+                         optax.tree.bias_correction(state.nu, b2, state.count))
+    return steps, state
 
   return optax.GradientTransformation(init, update)
+
+
+def _take_in(gradients, finite, state, b2):
+  """The state after the gradients g_t; if they are not finite the same, but for the counters."""
+  keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+  # m_t = b1 m_{t-1} + (1 - b1) g_t;  v_t = b2 v_{t-1} + (1 - b2) g_t^2
+  mu = optax.tree.update_moment(gradients, state.mu, B1, 1)
+  nu = optax.tree.update_moment_per_elem_norm(gradients, state.nu, b2, 2)
+  return State(
+      count=keep(state.count + 1, state.count), mu=keep(mu, state.mu), nu=keep(nu, state.nu),
+      skipped_in_a_row=keep(0, state.skipped_in_a_row + 1), skipped=state.skipped + ~finite)
 
 
 def all_finite(tree: Any) -> chex.Array:
