@@ -56,8 +56,10 @@ def by_model(
     return lax.map(of_turn, models)
 
   def of_turn(models):
-    return lax.cond(
-        batching.vmap(active)(models).any(), batching.vmap(function), lambda same: same, models)
+    turn = batching.vmap(function)
+    if shares > 1:  # Under `vmap` a condition makes all that it guards differ from share to share.
+      return turn(models)
+    return lax.cond(batching.vmap(active)(models).any(), turn, lambda same: same, models)
 
   return of_population
 

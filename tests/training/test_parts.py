@@ -1,5 +1,7 @@
 """Parts of populations and of batches give what the whole gives."""
 
+import re
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -49,6 +51,19 @@ def test_a_turn_without_an_active_model_is_left_out():
   active, double = lambda model: model == 5, lambda model: 2 * model
   found = jax.jit(parts.by_model(double, active, one_device(8)))(jnp.arange(8))
   np.testing.assert_array_equal(found, [0, 1, 2, 3, 8, 10, 12, 14])
+
+
+@pytest.mark.parametrize('shares', [1, 2])
+def test_what_all_models_share_stays_one_number_on_every_device(shares):
+  """A loop whose length is the same for all: `vmap` must not make a length of each model's own."""
+  mesh = jax.sharding.AbstractMesh((shares, 1), (devices.MODELS, devices.BATCH))
+
+  def train(population, steps):
+    function = lambda model: jax.lax.fori_loop(0, steps, lambda i, x: x + i, model)
+    return parts.by_model(function, lambda model: model > 0, mesh)(population)
+
+  program = str(jax.make_jaxpr(train)(jnp.arange(8), 5))
+  assert re.findall(r'cond_jaxpr=\{ lambda ;.*?let\s+\w+:(\S+) =', program) == ['bool[]']
 
 
 @pytest.mark.parametrize('numbers, turns', [(parts.LARGE // 4, 2), (parts.LARGE // 4 + 1, 8)])
