@@ -14,7 +14,6 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
-from maes_jax import batching
 from maes_jax import shapes
 from maes_jax import tasks
 from maes_jax.cells import base
@@ -145,7 +144,8 @@ class Model:
     """
     steps = longest(episodes) if steps is None else steps
     answer = lambda batch: self.answer(params, batch, addresses, unroll, steps)
-    return batching.vmap(answer)(_arrays(episodes))
+    # XLA:CPU computes products of large layers on one core if they have no axis but their own.
+    return jax.vmap(answer)(_arrays(episodes))
 
   def trace(self, params: Params, task: str, episode: tasks.Episode, addresses: int):
     """The encoder's last state, every step of encoding and every step of solving.
