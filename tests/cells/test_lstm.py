@@ -132,6 +132,7 @@ def test_show_sees_the_state_that_a_step_left():
                    for unroll in (layer_by_layer, step_by_step))
   assert found.memory.shape == (STEPS, 3, 4)
   assert_close(found.memory, wanted.memory)
+  assert_close(found.output[PADDING[1]], wanted.output[PADDING[1]])
 
 
 def test_a_population_has_the_gradients_of_its_models():
