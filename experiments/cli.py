@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import os
 import pathlib
+import re
 import signal
 import sys
 import types
@@ -25,6 +26,8 @@ from maes_jax.training import loop
 _PLUGINS = flags.DEFINE_list(
     'plugins', [], 'Modules of your own to import first: they register tasks and models.')
 _CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'maes_jax'
+# How XLA's errors begin. Some come as JaxRuntimeError, those of a call's fast path as ValueError.
+_STATUS = re.compile('[A-Z_]+: ')
 
 
 def run(main: Callable[[], None]):
@@ -42,8 +45,8 @@ def run(main: Callable[[], None]):
       fail(error)
     except KeyboardInterrupt:
       fail('stopped; run the same command again to go on from what was saved')
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-      fail(_runtime_error(error))
+    except (MemoryError, ValueError, jax.errors.JaxRuntimeError) as error:
+      fail(in_words(error))
   _keep_compiled_code()
   app.run(guarded, flags_parser=parse)
 
@@ -65,14 +68,18 @@ def fail(error: Exception | str) -> NoReturn:
   sys.exit(message)
 
 
-def _runtime_error(error):
-  """The error in words, if a user can do something about it; any other is a bug and goes on."""
-  if isinstance(error, jax.errors.JaxRuntimeError) and 'RESOURCE_EXHAUSTED' not in str(error):
-    if cluster.joined():
-      return (f'another process of this run has ended ({str(error).splitlines()[0]}); start all '
-              'of them again by the same command to go on from what was saved')
-    raise error
-  return f'out of memory ({error}); use smaller sizes or fewer models at a time'
+def in_words(error: Exception) -> str:
+  """The runtime's error as a line, if a user can do something about it.
+
+  Raises:
+    Exception: the error itself, any other; it is a bug.
+  """
+  if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in str(error):
+    return f'out of memory ({error}); use smaller sizes or fewer models at a time'
+  if cluster.joined() and _STATUS.match(str(error)):
+    return (f'another process of this run has ended ({str(error).splitlines()[0]}); start all '
+            'of them again by the same command to go on from what was saved')
+  raise error
 
 
 def parse(argv: list[str]) -> list[str]:

@@ -1,0 +1,36 @@
+"""What a user reads when the runtime fails."""
+
+import jax
+import pytest
+
+from experiments import cli
+from experiments import cluster
+
+LOST = 'UNKNOWN: Gloo AllGather failed: Connection reset by peer\nmore'
+FULL = 'RESOURCE_EXHAUSTED: no room for 3 GiB'
+
+
+@pytest.fixture
+def joined(monkeypatch):
+  monkeypatch.setattr(cluster, 'joined', lambda: True)
+
+
+@pytest.mark.parametrize('kind', [ValueError, jax.errors.JaxRuntimeError])
+def test_a_lost_process(joined, kind):
+  """XLA's errors come as either."""
+  words = cli.in_words(kind(LOST))
+  assert words.startswith(f'another process of this run has ended ({LOST.splitlines()[0]});')
+  assert 'start all of them again' in words
+
+
+@pytest.mark.parametrize('kind', [ValueError, MemoryError, jax.errors.JaxRuntimeError])
+def test_no_memory_left(joined, kind):
+  assert cli.in_words(kind(FULL)).startswith(f'out of memory ({FULL})')
+
+
+@pytest.mark.parametrize('error', [ValueError('shapes differ'), jax.errors.JaxRuntimeError(LOST)])
+def test_a_bug_stays_a_bug(error):
+  """A status without other processes, or no status at all."""
+  with pytest.raises(type(error)) as raised:
+    cli.in_words(error)
+  assert raised.value is error
