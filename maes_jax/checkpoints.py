@@ -16,19 +16,19 @@ from typing import Any
 
 import jax
 import numpy as np
-from orbax.checkpoint import v1 as ocp
+import orbax.checkpoint as ocp
 
-from maes_jax import devices
 from maes_jax import errors
 from maes_jax import files
 
 KEEP = 2  # The newest and, should that be damaged, one to fall back to.
+_LISTS = 64 * 1024  # Bytes that a step takes beside arrays and names, blocks being of 4 KiB.
 
 
 def save(directory: pathlib.Path, step: int, tree: Any, run: str = ''):
   """Saves a tree of arrays as `step`, a step already there included; keeps the newest two.
 
-  Of several processes all have to call it, each with the whole tree; one writes.
+  Of several processes one calls it, and waits for no other: it may be gone.
 
   Args:
     directory: where `restore` will look.
@@ -39,38 +39,32 @@ def save(directory: pathlib.Path, step: int, tree: Any, run: str = ''):
   Raises:
     UserError: the folder cannot be written or is full; the steps before this one are as they were.
   """
-  policy = ocp.training.preservation_policies.LatestN(KEEP)
-  metadata = {'digests': digests(tree), 'run': run}
+  item = ocp.args.Composite(state=ocp.args.PyTreeSave(jax.device_get(tree)))
   try:
-    if devices.leads():
-      _drop_unfinished(directory)
-      _drop_after(directory, step)
-      _check_room(directory)
-    with _orbax(), ocp.training.Checkpointer(
-        directory.absolute(), preservation_policy=policy) as writer:
-      writer.save(step, _on_devices(tree), custom_metadata=metadata, overwrite=True)
-    if devices.leads():
-      _forget_place(directory, step)
-      _seal(directory, step)
+    directory.mkdir(parents=True, exist_ok=True)
+    _drop_unfinished(directory)
+    _drop_from(directory, step)
+    _check_room(directory, tree)
+    with _orbax(directory) as there:
+      there.save(step, args=item, custom_metadata={'digests': digests(tree), 'run': run})
+    _forget_place(directory, step)
+    _seal(directory, step)
   except (OSError, ValueError) as error:  # A full disk is a ValueError of tensorstore's.
     _drop_unfinished(directory)
     raise errors.UserError(f'cannot save a checkpoint in {directory}: {_reason(error)}; '
                            'free some space or use another workdir') from error
 
 
-def _on_devices(tree):
-  """Copies for orbax: of arrays in host memory, or on several devices of a process, those that are
-  still being written when one cannot be go on after the error, and say so on stderr."""
-  return devices.place(tree, devices.everywhere(devices.one_each()))
-
-
 @contextlib.contextmanager
-def _orbax():
-  """Orbax as it is used here: quiet, and content with a part of a tree."""
-  context = ocp.Context()
-  context.pytree.loading.partial_load = True
-  with _quiet(), context:
-    yield
+def _orbax(directory):
+  """Orbax as it is used here: at once, quiet, and without a word to other processes."""
+  this = jax.process_index()
+  options = ocp.CheckpointManagerOptions(
+      max_to_keep=KEEP, create=False, enable_async_checkpointing=False,
+      multiprocessing_options=ocp.options.MultiprocessingOptions(
+          primary_host=this, active_processes={this}))
+  with _quiet(), ocp.CheckpointManager(directory.absolute(), options=options) as manager:
+    yield manager
 
 
 @contextlib.contextmanager
@@ -90,14 +84,14 @@ def _reason(error) -> str:
   return textwrap.shorten(str(error).strip() or type(error).__name__, 200, placeholder=' ...')
 
 
-def _check_room(directory):
-  """A step takes what the last one took. Orbax runs into a full disk with several writes under way,
-  and those that it leaves alone then print tracebacks from their threads."""
-  for last in steps(directory)[:1]:
-    needed = sum(path.stat().st_blocks * 512 for path in (directory / str(last)).rglob('*'))
-    free = shutil.disk_usage(directory).free
-    if free < needed:
-      raise OSError(f'the disk has {free // 1024} KiB free, a checkpoint takes {needed // 1024}')
+def _check_room(directory, tree):
+  """Orbax runs into a full disk with several writes under way, and those that it leaves alone then
+  print tracebacks from their threads."""
+  leaves = jax.tree.leaves(tree)
+  needed = sum(leaf.nbytes for leaf in leaves) + 1024 * len(leaves) + _LISTS
+  free = shutil.disk_usage(directory).free
+  if free < needed:
+    raise OSError(f'the disk has {free // 1024} KiB free, a checkpoint takes {needed // 1024}')
 
 
 def _drop_unfinished(directory):
@@ -108,11 +102,11 @@ def _drop_unfinished(directory):
     path.unlink(missing_ok=True)
 
 
-def _drop_after(directory, step):
-  """Steps beyond the one to save are damaged: the run was taken up before them. They go."""
-  _seal_of(directory, step).unlink(missing_ok=True)
+def _drop_from(directory, step):
+  """The step to save and those beyond it go: they are damaged, the run was taken up before them."""
   for later in steps(directory):
-    if later > step:
+    if later >= step:
+      _seal_of(directory, later).unlink(missing_ok=True)
       shutil.rmtree(directory / str(later))
 
 
@@ -155,8 +149,8 @@ def steps(directory: pathlib.Path) -> list[int]:
 
 def saved_digests(directory: pathlib.Path) -> dict[int, dict[str, str]]:
   """By step, the `digests` of the tree that was saved."""
-  with _orbax(), ocp.training.Checkpointer(directory.absolute()) as reader:
-    return {step: reader.metadata(step).custom_metadata['digests'] for step in steps(directory)}
+  with _orbax(directory) as there:
+    return {step: there.metadata(step).custom_metadata['digests'] for step in steps(directory)}
 
 
 def restore(directory: pathlib.Path, like: Any, run: str = '') -> tuple[int, Any]:
@@ -195,18 +189,22 @@ def _read_seal(path) -> dict[str, str]:
 
 def _load(directory, step, like, run):
   _check_files(directory, step)
-  with _orbax(), ocp.training.Checkpointer(directory.absolute()) as reader:
-    saved = reader.metadata(step).custom_metadata
+  with _orbax(directory) as there:
+    saved = there.metadata(step).custom_metadata
     if saved.get('run', run) != run:  # Checkpoints of version 0.1 name no run.
       raise ValueError('it was saved by a run of another config')
-    tree = reader.load(step, jax.tree.map(_abstract, like))
+    tree = there.restore(step, args=ocp.args.Composite(state=_part(like)))['state']
   _verify(tree, saved['digests'], like)
   return tree
 
 
-def _abstract(leaf):
-  sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-  return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+def _part(like):
+  """Orbax's words for a part of a tree, wanted on one device."""
+  place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+  wanted = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+                        like)
+  return ocp.args.PyTreeRestore(
+      wanted, ocp.checkpoint_utils.construct_restore_args(wanted), partial_restore=True)
 
 
 def _verify(tree, saved, like):

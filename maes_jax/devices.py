@@ -49,12 +49,6 @@ def mesh(models: int, batch: int, given: Sequence[jax.Device]) -> jax.sharding.M
   return jax.sharding.Mesh(np.array(given[:np.prod(shape)]).reshape(shape), (MODELS, BATCH))
 
 
-def one_each() -> jax.sharding.Mesh:
-  """The first device of each process."""
-  by_process = {device.process_index: device for device in reversed(jax.devices())}
-  return mesh(len(by_process), 1, [by_process[index] for index in sorted(by_process)])
-
-
 def _divisors(number):
   return [part for part in range(1, number + 1) if number % part == 0]
 
@@ -121,11 +115,6 @@ def leads() -> bool:
 def any_process(wish: bool) -> bool:
   """Whether any of the processes wishes it; all of them have to ask."""
   return wish if jax.process_count() == 1 else bool(fetch(np.array([wish])).any())
-
-
-def from_leader(tree: Any) -> Any:
-  """The arrays of the process that leads."""
-  return tree if jax.process_count() == 1 else multihost_utils.broadcast_one_to_all(tree)
 
 
 def wait_for_all(reason: str):

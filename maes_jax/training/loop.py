@@ -152,12 +152,11 @@ def _watch(workdir, trainer, first, digest):
 
 
 def _save(workdir, state, watchers):
-  """Saves; returns where the run stands."""
-  digest = np.zeros(metrics.DIGEST_SIZE, np.uint8)
+  """Saves, in the process that writes; returns where the run stands."""
   if watchers:
     watchers.log.flush()  # First: a restored run finds every row up to its iteration.
     watchers.overview.flush()
-    digest = watchers.log.digest()
-  tree = {**state._asdict(), 'log': devices.from_leader(digest)}
-  checkpoints.save(workdir.checkpoints, iteration(state), tree, workdir.fingerprint)
+    tree = {**state._asdict(), 'log': watchers.log.digest()}
+    checkpoints.save(workdir.checkpoints, iteration(state), tree, workdir.fingerprint)
+  devices.wait_for_all('saved')
   return iteration(state)
