@@ -7,6 +7,7 @@ Shapes, everywhere without a batch axis:
 
 import chex
 import jax
+from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import shapes
@@ -52,10 +53,40 @@ def shift(attention: chex.Array, kernel: chex.Array) -> chex.Array:
   if taps > size:
     raise ValueError(f'shift kernel has {taps} taps but memory only {size} addresses; '
                      f'use at least {taps} addresses')
-  k = taps // 2
-  wrapped = jnp.concatenate([attention[size - k:], attention, attention[:k]])
+  return _convolve(attention, kernel)
+
+
+@jax.custom_vjp
+def _convolve(attention, kernel):
   # w~_t(i) = sum_j s_t(j) w_{t-1}(i - (j - k))
-  return sum(kernel[j] * wrapped[taps - 1 - j:taps - 1 - j + size] for j in range(taps))
+  return sum(kernel[j] * moved for j, moved in enumerate(_moved(attention, kernel.size)))
+
+
+def _moved(attention, taps):
+  """Attention moved by each of the shifts -k ... +k.
+
+  The wrapped array has to be there before it is cut: otherwise each cut decides address by address
+  where to read from, and XLA:CPU computes one address at a time.
+  """
+  k, size = taps // 2, attention.size
+  wrapped = lax.optimization_barrier(
+      jnp.concatenate([attention[size - k:], attention, attention[:k]]))
+  return [wrapped[start:start + size] for start in reversed(range(taps))]
+
+
+def _convolve_forward(attention, kernel):
+  return _convolve(attention, kernel), (attention, kernel)
+
+
+def _convolve_backward(inputs, gradient):
+  """What autodiff finds; its transposed cuts would decide address by address, too."""
+  attention, kernel = inputs
+  # dL/dw_{t-1}(i) = sum_j s_t(j) g(i + (j - k));  dL/ds_t(j) = sum_i g(i) w_{t-1}(i - (j - k))
+  return (_convolve(gradient, kernel[::-1]),
+          jnp.stack([jnp.sum(gradient * moved) for moved in _moved(attention, kernel.size)]))
+
+
+_convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
 def sharpen(attention: chex.Array, gamma: chex.Array) -> chex.Array:
