@@ -43,8 +43,8 @@ def save(directory: pathlib.Path, step: int, tree: Any, run: str = ''):
   try:
     directory.mkdir(parents=True, exist_ok=True)
     _drop_unfinished(directory)
-    _drop_from(directory, step)
     _check_room(directory, tree)
+    _drop_from(directory, step)
     with _orbax(directory) as there:
       there.save(step, args=item, custom_metadata={'digests': digests(tree), 'run': run})
     _forget_place(directory, step)

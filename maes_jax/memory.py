@@ -36,6 +36,8 @@ def erase_and_add(
 def shift(attention: chex.Array, kernel: chex.Array) -> chex.Array:
   """Moves attention [N] by circular convolution (Algorithm 1, line 4: conv).
 
+  Differentiable in reverse mode only: its gradient is written out.
+
   Args:
     attention: [N].
     kernel: [2k + 1] weights for shifts -k ... +k; tap j moves weight j - k addresses forward.
