@@ -1,7 +1,6 @@
 """How the time of one training iteration grows with the number and the size of everything."""
 
 from collections.abc import Callable, Mapping
-import functools
 import pathlib
 
 import jax
@@ -9,29 +8,27 @@ import jax
 from experiments.bench import ours
 from experiments.bench import timing
 from maes_jax import figures
-
-_WINDOW = 10
-_train = functools.partial(ours.training, window=_WINDOW)
+from maes_jax.config import WINDOW
 
 
 def _all_of_length(length: int):
   """Sequences of one length, in a memory that holds the longest of the curve."""
-  return _train(min_length=length, max_length=length, memory=400)
+  return ours.training(min_length=length, max_length=length, memory=400)
 
 
 def _on(device_count: int):
   """Models that as many devices share."""
-  return _train(seeds=8, device_count=device_count)
+  return ours.training(seeds=8, device_count=device_count)
 
 
 DEVICES = 'devices, 8 models'
 # By axis: its values, and what is timed at each of them.
 CURVES: Mapping[str, tuple[tuple[int, ...], Callable[[int], timing.Workload]]] = {
     DEVICES: ((1, 2, 4, 8), _on),
-    'K, models side by side': ((1, 8, 32, 128), lambda seeds: _train(seeds=seeds)),
-    'N, memory addresses': ((30, 120, 480), lambda addresses: _train(memory=addresses)),
+    'K, models side by side': ((1, 8, 32, 128), lambda seeds: ours.training(seeds=seeds)),
+    'N, memory addresses': ((30, 120, 480), lambda addresses: ours.training(memory=addresses)),
     'T, length of the sequences': ((20, 80, 320), _all_of_length),
-    'B, sequences in a batch': ((1, 8, 64), lambda batch: _train(batch=batch)),
+    'B, sequences in a batch': ((1, 8, 64), lambda batch: ours.training(batch=batch)),
 }
 
 
@@ -51,5 +48,5 @@ def draw(record: timing.Record, path: pathlib.Path):
 
 def _measure(values, make, repeats):
   sides = timing.interleave({str(value): make(value) for value in values}, repeats)
-  return {value: timing.span([taken / _WINDOW for taken in side['seconds']])
+  return {value: timing.span([taken / WINDOW for taken in side['seconds']])
           for value, side in sides.items()}

@@ -134,7 +134,7 @@ def _profiles(record):
 def _cost(record):
   yield from ['## The cost of a model', '',
               'By how much the cost of training one model falls when more are trained together,',
-              'batch 1; the populations take turns, and each does the same work in them.', '',
+              'batch 1; the populations take turns.', '',
               '| models | fall |', '|---|---|']
   yield from (f'| {step} | {_span(fall, digits=4)} × |' for step, fall in record['cost'].items())
   yield ''

@@ -8,6 +8,7 @@ from typing import Any
 
 Record = dict[str, Any]
 PAUSE = 0.3  # Seconds in which the threads of the last party, which wait busily, go to sleep.
+TURN = 0.3  # Seconds that a turn times at least; one run may take no more than a few thousandths.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,15 +29,16 @@ def interleave(workloads: Mapping[str, Workload], repeats: int) -> dict[str, Rec
   """Runs each workload once, then all in turn, `repeats` times.
 
   The first run compiles; what it takes beyond the median of the later ones is `compile_seconds`.
+  A turn is one untimed run, which wakes the cores up, and as many timed ones as fill `TURN`.
 
   Returns:
-    By name: `rate`, units per second (a span); `seconds`, of each timed run; `compile_seconds`;
-    `losses`, of the first and of the last run, where there are any.
+    By name: `rate`, units per second (a span); `seconds` of a run, in each turn;
+    `compile_seconds`; `losses`, of the first and of the last run, where there are any.
   """
-  first = {name: _timed(workload) for name, workload in workloads.items()}
+  first = {name: seconds(workload.run) for name, workload in workloads.items()}
   for workload in workloads.values():
     workload.tune()
-  turns = [{name: _timed(workload) for name, workload in workloads.items()}
+  turns = [{name: _turn(workload) for name, workload in workloads.items()}
            for _ in range(repeats)]
   return {name: _record(workload.units, first[name], [turn[name] for turn in turns])
           for name, workload in workloads.items()}
@@ -60,9 +62,14 @@ def seconds(run: Callable[[], Any]) -> tuple[float, Any]:
   return time.perf_counter() - start, result
 
 
-def _timed(workload):
+def _turn(workload):
+  """Mean seconds of a run, and what the last one returned."""
   time.sleep(PAUSE)
-  return seconds(workload.run)
+  workload.run()
+  runs = [seconds(workload.run)]
+  while sum(taken for taken, _ in runs) < TURN:
+    runs.append(seconds(workload.run))
+  return statistics.mean(taken for taken, _ in runs), runs[-1][1]
 
 
 def _rates(record):
