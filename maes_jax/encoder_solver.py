@@ -142,7 +142,8 @@ class Model:
     Steps beyond the first `steps`, by default beyond the longest sequence, take no time, and what
     they answer means nothing.
     """
-    steps = longest(episodes) if steps is None else steps
+    if steps is None:
+      steps = longest(next(iter(episodes.values())).length)  # The tasks share their lengths.
     answer = lambda batch: self.answer(params, batch, addresses, unroll, steps)
     # XLA:CPU computes products of large layers on one core if they have no axis but their own.
     return jax.vmap(answer)(_arrays(episodes))
@@ -163,9 +164,9 @@ def _arrays(tree):
   return jax.tree.map(jnp.asarray, tree)
 
 
-def longest(episodes: Mapping[str, tasks.Episode]) -> chex.Array:
-  """Steps of the longest sequence of a batch, with its marker; the tasks share their lengths."""
-  return 1 + next(iter(episodes.values())).length.max()
+def longest(lengths: chex.Array, axis=None) -> chex.Array:
+  """Steps that the longest of sequences of such lengths takes, with its marker."""
+  return 1 + lengths.max(axis)
 
 
 def _with_memory(state_t: base.State, step: base.Step) -> base.Step:

@@ -117,7 +117,7 @@ class Trainer:
     drawn = lengths.draw(self.config, iteration)
     order = parts.order(drawn, self._mesh)
     episodes = self._sample(key, drawn, self.config.max_length, order)
-    loss, gradients = parts.value_and_grad(self._loss, params, episodes, self._mesh)
+    loss, gradients = parts.value_and_grad(self._loss, params, episodes, drawn, self._mesh)
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
