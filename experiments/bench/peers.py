@@ -60,13 +60,16 @@ def testing(addresses: int, length: int, batch: int) -> timing.Workload:
 def check(name: str) -> float:
   """The largest difference between the outputs of our model and of its peer.
 
+  The sequences are the same in every run: on one in two hundred an untrained model's attention is so
+  undecided between two addresses that sharpening multiplies what float32 rounds to beyond `CLOSE`.
+
   Raises:
     UserError: it is not small; then their speeds must not be compared.
   """
   model, params = ours.untrained(name)
   peer = _make(name)
   peer.take(params, ours.TASK)
-  main, aux, _ = torch_training.draw(batch=2, length=20)
+  main, aux, _ = torch_training.draw(2, length=20, generator=torch.Generator().manual_seed(0))
   mine = ours.logits(model, params, main.numpy(), aux.numpy(), ours.ADDRESSES)
   difference = float(np.abs(mine - peer(main, aux).detach().numpy()).max())
   if not difference <= CLOSE:
