@@ -28,7 +28,7 @@ def unroll(
     params: Mapping,
     state: base.State,
     inputs: chex.Array,  # [T, X]
-    valid: chex.Array,  # [T]
+    valid: chex.Array | None,  # [T]
     show: base.Show = base.as_it_is,
     steps: chex.Array | None = None,  # []
 ) -> tuple[base.State, base.Step]:
@@ -66,7 +66,7 @@ class Model:
       self,
       params: Params,
       main: chex.Array,  # [T, X]
-      valid: chex.Array,  # [T] False where the sequence is padding
+      valid: chex.Array | None,  # [T] False where the sequence is padding; None: nowhere
       addresses: int,  # N
       unroll: Unroll = unroll,
   ) -> tuple[base.State, base.Step]:
@@ -81,7 +81,7 @@ class Model:
       task: str,
       encoded: base.State,
       aux: chex.Array,  # [T, X]
-      valid: chex.Array,  # [T]
+      valid: chex.Array | None,  # [T]
       unroll: Unroll = unroll,
   ) -> tuple[base.State, base.Step]:
     """Answers from an encoder's last state; `Step.output` holds the logits [T, Y]."""
@@ -102,20 +102,25 @@ class Model:
       addresses: int,  # N
       unroll: Unroll = unroll,
       steps: chex.Array | None = None,  # []
+      padded: bool = True,
   ) -> dict[str, chex.Array]:
-    """Encodes once, then solves every task; logits [T, Y] by task. See `answer_batch` for steps."""
+    """Encodes once, then solves every task; logits [T, Y] by task.
+
+    See `answer_batch` for the last two.
+    """
     if self.tied and len(episodes) == 1:
-      return self._answer_at_once(params, episodes, addresses, unroll, steps)
+      return self._answer_at_once(params, episodes, addresses, unroll, steps, padded)
     unroll = functools.partial(unroll, steps=steps)
     shared = next(iter(episodes.values()))
-    encoded, _ = self.encode(params, shared.main, shared.valid, addresses, unroll)
+    valid = shared.valid if padded else None
+    encoded, _ = self.encode(params, shared.main, valid, addresses, unroll)
     logits = {}
     for name, episode in episodes.items():
-      _, steps = self.solve(params, name, encoded, episode.aux, episode.valid, unroll)
+      _, steps = self.solve(params, name, encoded, episode.aux, valid, unroll)
       logits[name] = steps.output
     return logits
 
-  def _answer_at_once(self, params, episodes, addresses, unroll, steps):
+  def _answer_at_once(self, params, episodes, addresses, unroll, steps, padded):
     """A tied model goes on where it stopped: the sequences of one task are a single one to it.
 
     One scan instead of two halves what is compiled, and adds up its gradients only once.
@@ -126,7 +131,8 @@ class Model:
     whole = lax.dynamic_update_slice_in_dim(whole, episode.aux, start, axis=0)
     unroll = functools.partial(unroll, steps=None if steps is None else 2 * steps)
     state = self.encoder.initial_state(addresses)
-    _, answers = self._solve(params, task, state, whole, jnp.arange(2 * size) < 2 * start, unroll)
+    valid = jnp.arange(2 * size) < 2 * start if padded else None
+    _, answers = self._solve(params, task, state, whole, valid, unroll)
     return {task: lax.dynamic_slice_in_dim(answers.output, start, size)}
 
   def answer_batch(
@@ -136,15 +142,16 @@ class Model:
       addresses: int,
       unroll: Unroll = unroll,
       steps: chex.Array | None = None,  # []
+      padded: bool = True,
   ) -> dict[str, chex.Array]:
     """`answer` for a batch: logits [B, T, Y] by task. The one place where the batch axis comes.
 
     Steps beyond the first `steps`, by default beyond the longest sequence, take no time, and what
-    they answer means nothing.
+    they answer means nothing. Not `padded` are sequences of which none ends before these steps.
     """
     if steps is None:
       steps = longest(next(iter(episodes.values())).length)  # The tasks share their lengths.
-    answer = lambda batch: self.answer(params, batch, addresses, unroll, steps)
+    answer = lambda batch: self.answer(params, batch, addresses, unroll, steps, padded)
     # XLA:CPU computes products of large layers on one core if they have no axis but their own.
     return jax.vmap(answer)(_arrays(episodes))
 

@@ -10,13 +10,15 @@ def check(**arguments: tuple[Any, str, type]):
   """Checks arrays against their letters and kinds of number.
 
   `check(memory=(memory, 'WN', float), attention=(attention, 'N', float))` wants two axes, one axis
-  as long as the second of these, and floating point.
+  as long as the second of these, and floating point. An argument that is None is not there.
 
   Raises:
     AssertionError: names the argument, what it is and what it must be.
   """
   sizes: dict[str, int] = {}
   for name, (array, letters, kind) in arguments.items():
+    if array is None:
+      continue
     wanted = f'{name} must be [{", ".join(letters)}] of {kind.__name__}'
     expected = tuple(sizes.get(letter) for letter in letters)  # None is any size.
     chex.assert_shape(array, expected, custom_message=wanted)

@@ -250,6 +250,26 @@ def test_tied_models_read_both_sequences_as_one(name):
   assert_tree(np.testing.assert_allclose, found, wanted, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize('name', ['maes', 'lstm', 'ntm', 'dnc'])
+def test_sequences_of_one_length_need_no_mask(name):
+  """Answers and gradient; the steps end with the sequences, the arrays go on."""
+  model, task = build(PAIR[:1], model=name), PAIR[0]
+  batch = {task: one(episodes()[task], 0)}
+  params = jax.jit(lambda key: model.init(key, tasks.INPUTS))(jax.random.key(0))
+  mask, steps = batch[task].mask[..., None], 1 + batch[task].length[0]
+  assert steps < mask.shape[1]
+
+  def total(params, padded):
+    logits = model.answer_batch(params, batch, ADDRESSES, steps=steps, padded=padded)[task]
+    logits = jnp.where(mask, logits, 0)
+    return jnp.sum(logits**2), logits
+
+  differentiate = jax.jit(jax.value_and_grad(total, has_aux=True), static_argnums=1)
+  found, wanted = differentiate(params, False), differentiate(params, True)
+  assert np.any(wanted[0][1])
+  assert_tree(np.testing.assert_allclose, found, wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_trace_shows_what_answer_computes():
   model, params = build(), jax.tree.map(np.float32, numbers())
   episode = jax.tree.map(lambda leaf: leaf[2], episodes()['reverse_recall'])

@@ -60,8 +60,8 @@ def testing(addresses: int, length: int, batch: int) -> timing.Workload:
 def check(name: str) -> float:
   """The largest difference between the outputs of our model and of its peer.
 
-  The sequences are the same in every run: on one in two hundred an untrained model's attention is so
-  undecided between two addresses that sharpening multiplies what float32 rounds to beyond `CLOSE`.
+  The sequences are the same in every run: on one in two hundred an untrained model's attention is
+  so undecided between two addresses that sharpening multiplies rounding to more than `CLOSE`.
 
   Raises:
     UserError: it is not small; then their speeds must not be compared.

@@ -35,8 +35,10 @@ def as_it_is(state_t: State, step: Step) -> Step:
   return step
 
 
-def where(valid_t: chex.Array, new: State, old: State) -> State:
+def where(valid_t: chex.Array | None, new: State, old: State) -> State:
   """The new state; in padding the old one."""
+  if valid_t is None:
+    return new
   return jax.tree.map(lambda *leaves: jnp.where(valid_t, *leaves), new, old)
 
 
@@ -66,7 +68,7 @@ class Cell(nn.Module):
       params: Mapping,
       state: State,
       inputs: chex.Array,  # [T, X]
-      valid: chex.Array,  # [T]
+      valid: chex.Array | None,  # [T]
       show: Show = as_it_is,
       steps: chex.Array | None = None,  # []
   ) -> tuple[State, Step]:
@@ -76,7 +78,8 @@ class Cell(nn.Module):
       params: the cell's parameters.
       state: the state before the first step.
       inputs: the items of the sequence.
-      valid: False where the sequence is padding; what a step answers there means nothing.
+      valid: False where the sequence is padding; what a step answers there means nothing. None:
+        no step that has to be done is.
       show: what to keep of a step.
       steps: how many have to be done, which is one number for the whole batch; no later one is
         valid, and what is shown of those means nothing. None: all.

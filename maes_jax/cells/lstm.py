@@ -48,7 +48,7 @@ def run_layer(
     weights: Weights,
     inputs: chex.Array,  # [T, X]
     state: State,  # leaves [H]
-    valid: chex.Array,  # [T]
+    valid: chex.Array | None,  # [T]
     steps: chex.Array | None = None,  # []
 ) -> tuple[State, State]:
   """One layer over a sequence: its last state and that of every step. See `Cell.unroll`."""

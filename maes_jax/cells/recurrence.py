@@ -46,7 +46,7 @@ def run(
     params: Mapping,
     state: Any,
     inputs: chex.Array,  # [T, X]
-    valid: chex.Array,  # [T]
+    valid: chex.Array | None,  # [T]
     steps: chex.Array | None = None,  # []
 ) -> tuple[Any, Any]:
   """Runs the step of a Flax module over a sequence: the last state and what every step shows.

@@ -69,7 +69,7 @@ def value_and_grad(
 
   Args:
     loss: (params, a part's episodes, answers by task that count in the whole batch, steps that its
-      longest sequence takes) -> the part's summand of the loss.
+      longest sequence takes, whether any takes fewer) -> the part's summand of the loss.
     params: what is differentiated by.
     episodes: as `order` has them.
     lengths: theirs, in any order; as every device knows them, none has to ask the others.
@@ -80,11 +80,12 @@ def value_and_grad(
   parts = count(params, lengths.size // shares)
   dealt = jax.tree.map(lambda leaf: leaf.reshape(shares, parts, -1, *leaf.shape[1:]), episodes)
   steps = encoder_solver.longest(jnp.sort(lengths).reshape(parts, -1), axis=1)
+  padded = parts < lengths.size
 
   def of_share(params, episodes):
     def add(total, part):
       episodes, steps = part
-      summand = jax.value_and_grad(loss)(params, episodes, answers, steps)
+      summand = jax.value_and_grad(loss)(params, episodes, answers, steps, padded)
       return jax.tree.map(jnp.add, total, summand), None
 
     nothing = jnp.zeros(()), jax.tree.map(jnp.zeros_like, params)
