@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import chex
-import jax
 from jax import lax
 import jax.numpy as jnp
 
@@ -40,7 +39,7 @@ def unroll(
     params: Mapping,
     state: base.State,
     inputs: chex.Array,  # [T, X]
-    valid: chex.Array,  # [T]
+    valid: chex.Array | None,  # [T]
     steps: chex.Array | None = None,  # []
 ) -> tuple[base.State, base.Step]:
   """Like `encoder_solver.unroll`, without attention in the steps; NaN where it is not exact.
@@ -52,8 +51,7 @@ def unroll(
   def step(window, scanned):
     x_t, valid_t = scanned
     state_t, shown = cell.apply({'params': params}, window.state, x_t)
-    state_t = jax.tree.map(lambda new, old: jnp.where(valid_t, new, old), state_t, window.state)
-    return _follow(window, state_t), shown.output
+    return _follow(window, base.where(valid_t, state_t, window.state)), shown.output
 
   window, output = lax.scan(step, _open(state), (inputs, valid))
   return _close(window), base.Step(output, read=None, write=None)

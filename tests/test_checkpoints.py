@@ -14,7 +14,6 @@ from maes_jax import checkpoints
 from maes_jax import errors
 
 
-
 def tree(step):
   """Every kind of leaf that a training state has; other numbers at every step."""
   numbers = step + jnp.arange(12.).reshape(2, 2, 3) / 7
