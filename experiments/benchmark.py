@@ -15,13 +15,13 @@ import time
 from absl import flags
 import jax
 
-from experiments import cli
-from experiments.bench import cost
-from experiments.bench import growth
-from experiments.bench import launch
-from experiments.bench import limits
-from experiments.bench import rows
-from experiments.paper import records
+from . import cli
+from .bench import cost
+from .bench import growth
+from .bench import launch
+from .bench import limits
+from .bench import rows
+from .paper import records
 from maes_jax import errors
 from maes_jax.training import workdir
 

@@ -17,8 +17,8 @@ from absl import flags
 from absl import logging
 import jax
 
-from experiments import cluster
-from experiments import usage
+from . import cluster
+from . import usage
 from maes_jax import errors
 from maes_jax.config import Config
 from maes_jax.training import loop

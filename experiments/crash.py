@@ -8,12 +8,12 @@ import tempfile
 
 from absl import flags
 
-from experiments import cli
-from experiments.reliability import crash
-from experiments.reliability import damage
-from experiments.reliability import document
-from experiments.reliability import scenarios
-from experiments.reliability import soak
+from . import cli
+from .reliability import crash
+from .reliability import damage
+from .reliability import document
+from .reliability import scenarios
+from .reliability import soak
 from maes_jax import errors
 
 _KILLS = flags.DEFINE_integer('kills', 5, 'Kills of each run.', lower_bound=1)

@@ -8,10 +8,10 @@ import pathlib
 
 from absl import flags
 
-from experiments import cli
-from experiments import cluster
-from experiments import look
-from experiments import restore
+from . import cli
+from . import cluster
+from . import look
+from . import restore
 from maes_jax import config
 from maes_jax import devices
 from maes_jax import evaluation

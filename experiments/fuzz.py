@@ -7,9 +7,9 @@ import pathlib
 
 from absl import flags
 
-from experiments import cli
-from experiments.reliability import document
-from experiments.reliability import fuzz
+from . import cli
+from .reliability import document
+from .reliability import fuzz
 
 _INPUTS = flags.DEFINE_integer('inputs', 500, 'Inputs of each kind.', lower_bound=1)
 _PROCESSES = flags.DEFINE_integer('processes', 40, 'Real processes.', lower_bound=1)

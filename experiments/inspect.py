@@ -8,9 +8,9 @@ import pathlib
 
 from absl import flags
 
-from experiments import cli
-from experiments import look
-from experiments import restore
+from . import cli
+from . import look
+from . import restore
 from maes_jax import config
 from maes_jax import errors
 from maes_jax import page

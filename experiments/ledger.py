@@ -7,10 +7,10 @@ import pathlib
 
 from absl import flags
 
-from experiments import cli
-from experiments.bench import render
-from experiments.paper import ledger
-from experiments.paper import plots
+from . import cli
+from .bench import render
+from .paper import ledger
+from .paper import plots
 from maes_jax.training import workdir
 
 _RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')

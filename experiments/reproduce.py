@@ -13,9 +13,9 @@ import sys
 
 from absl import flags
 
-from experiments import cli
-from experiments.paper import execute
-from experiments.paper import runs
+from . import cli
+from .paper import execute
+from .paper import runs
 from maes_jax import errors
 
 _ONLY = flags.DEFINE_list(

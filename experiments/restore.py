@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from experiments import cli
+from . import cli
 from maes_jax import errors
 from maes_jax import tasks
 from maes_jax import trained

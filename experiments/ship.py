@@ -7,8 +7,8 @@ import pathlib
 
 from absl import flags
 
-from experiments import cli
-from experiments.paper import ship
+from . import cli
+from .paper import ship
 
 _WORKDIR = cli.define_folder('workdir', 'Folder of the runs.')
 _CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')

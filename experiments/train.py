@@ -7,8 +7,8 @@ The same command again goes on where the last one stopped.
 """
 
 
-from experiments import cli
-from experiments import report
+from . import cli
+from . import report
 from maes_jax import devices
 from maes_jax.training import run
 

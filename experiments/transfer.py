@@ -5,8 +5,8 @@
 
 from absl import flags
 
-from experiments import cli
-from experiments import report
+from . import cli
+from . import report
 from maes_jax import devices
 from maes_jax.training import run
 

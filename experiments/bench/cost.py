@@ -2,8 +2,8 @@
 
 import itertools
 
-from experiments.bench import ours
-from experiments.bench import timing
+from . import ours
+from . import timing
 
 POPULATIONS = (1, 8, 32, 128)
 _TURNS = 9  # At least: what the larger populations differ by is less than a turn's noise.

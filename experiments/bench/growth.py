@@ -5,8 +5,8 @@ import pathlib
 
 import jax
 
-from experiments.bench import ours
-from experiments.bench import timing
+from . import ours
+from . import timing
 from maes_jax import figures
 from maes_jax.config import WINDOW
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from experiments.bench import timing
+from . import timing
 from maes_jax import errors
 from maes_jax.training.workdir import Workdir
 

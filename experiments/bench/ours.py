@@ -7,7 +7,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from experiments.bench import timing
+from . import timing
 from maes_jax import devices
 from maes_jax import errors
 from maes_jax import evaluation

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from experiments.bench import ours
-from experiments.bench import timing
-from experiments.bench import torch_lstm
-from experiments.bench import torch_maes
-from experiments.bench import torch_ntm
-from experiments.bench import torch_training
+from . import ours
+from . import timing
+from . import torch_lstm
+from . import torch_maes
+from . import torch_ntm
+from . import torch_training
 from maes_jax import errors
 
 CLOSE = 1e-5  # Outputs of ours and of a peer may differ by this on the same parameters.

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 import pathlib
 
-from experiments.bench import growth
-from experiments.bench import targets
-from experiments.bench import work
-from experiments.bench.timing import Record
-from experiments.paper import records
+from . import growth
+from . import targets
+from . import work
+from .timing import Record
+from ..paper import records
 from maes_jax.training import workdir
 
 FIGURE = 'figures/growth.png'

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 import dataclasses
 import functools
 
-from experiments.bench import ours
-from experiments.bench import profile
-from experiments.bench import timing
-from experiments.bench import work
+from . import ours
+from . import profile
+from . import timing
+from . import work
 from maes_jax import errors
 from maes_jax import windowed
 
@@ -60,7 +60,7 @@ def learned(record: timing.Record) -> bool:
 
 def _peers():
   try:
-    from experiments.bench import peers
+    from . import peers
   except ImportError as error:
     raise errors.UserError(f'the peers of this row need {error.name}, which is not installed; '
                            'run `make bench`, it installs them') from error

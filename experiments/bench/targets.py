@@ -3,10 +3,10 @@
 from collections.abc import Callable
 import dataclasses
 
-from experiments.bench import cost
-from experiments.bench import rows
-from experiments.bench import timing
-from experiments.bench import work
+from . import cost
+from . import rows
+from . import timing
+from . import work
 
 GOAL, ENOUGH, MISSED, OPEN = 'goal reached', 'reached', 'missed', 'not measured'
 _WHOLE = f'{cost.POPULATIONS[0]} to {cost.POPULATIONS[-1]}'

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from experiments.bench import torch_maes
+from . import torch_maes
 
 _SHORTEST = 1e-3  # Shorter words and keys count as this long.
 _HEADS = 2

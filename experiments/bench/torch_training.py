@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from experiments.bench import timing
+from . import timing
 
 CLIP = 10.
 LEARNING_RATE = 0.01

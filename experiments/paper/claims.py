@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 import dataclasses
 import statistics
 
-from experiments.paper.records import Record
+from .records import Record
 
 BETTER, SAME, NOT, OPEN = 'better', 'reproduced', 'not reproduced', 'not measured'
 ENOUGH = 0.9  # A claim about training holds where at least this share of the seeds succeeds.

@@ -6,8 +6,8 @@ import time
 
 import jax
 
-from experiments.paper import records
-from experiments.paper import runs
+from . import records
+from . import runs
 from maes_jax import compilation
 from maes_jax import diagnostics
 from maes_jax import evaluation

@@ -2,11 +2,11 @@
 
 import pathlib
 
-from experiments.paper import claims
-from experiments.paper import plots
-from experiments.paper import records
-from experiments.paper import runs
-from experiments.paper.claims import Claim
+from . import claims
+from . import plots
+from . import records
+from . import runs
+from .claims import Claim
 from maes_jax import models
 
 _ENCODERS = tuple(runs.ENCODERS)

@@ -6,10 +6,10 @@ import pathlib
 
 import numpy as np
 
-from experiments import look
-from experiments.paper import claims
-from experiments.paper import records
-from experiments.paper import runs
+from .. import look
+from . import claims
+from . import records
+from . import runs
 from maes_jax import config
 from maes_jax import diagnostics
 from maes_jax import figures

@@ -5,7 +5,7 @@ import pathlib
 
 import jax
 
-from experiments.paper import runs
+from . import runs
 from maes_jax import checkpoints
 from maes_jax import trained
 from maes_jax.training.workdir import Workdir

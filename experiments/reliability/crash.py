@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 
-from experiments.reliability import remains
-from experiments.reliability import scenarios
+from . import remains
+from . import scenarios
 
 ROOT = pathlib.Path(__file__).parents[2]
 POLL = 0.005  # Seconds.

@@ -6,8 +6,8 @@ import pathlib
 import shutil
 from typing import Any
 
-from experiments.reliability import crash
-from experiments.reliability import scenarios
+from . import crash
+from . import scenarios
 from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import models

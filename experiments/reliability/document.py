@@ -5,9 +5,9 @@ import json
 import pathlib
 from typing import Any
 
-from experiments.paper import records
-from experiments.reliability import damage
-from experiments.reliability import soak
+from ..paper import records
+from . import damage
+from . import soak
 from maes_jax.training import workdir
 
 FLAT = 0.02  # A process whose memory grew by less than this share over its run is flat.

@@ -18,8 +18,8 @@ import hypothesis
 from hypothesis import strategies as st
 import numpy as np
 
-from experiments import cli
-from experiments.paper import records
+from .. import cli
+from ..paper import records
 from maes_jax import errors
 from maes_jax import memory
 from maes_jax import models

@@ -5,9 +5,9 @@ import pathlib
 import re
 import time
 
-from experiments.reliability import crash
-from experiments.reliability import remains
-from experiments.reliability import scenarios
+from . import crash
+from . import remains
+from . import scenarios
 from maes_jax.training import metrics
 
 EVERY = 0.5  # Seconds between two looks.
