@@ -40,13 +40,13 @@ def unroll(
     state: base.State,
     inputs: chex.Array,  # [T, X]
     valid: chex.Array | None,  # [T]
-    steps: chex.Array | None = None,  # []
+    num_steps: chex.Array | None = None,  # []
 ) -> tuple[base.State, base.Step]:
   """Like `encoder_solver.unroll`, without attention in the steps; NaN where it is not exact.
 
-  It does every step, whatever `steps` is: in a test hardly any are left out.
+  It does every step, whatever `num_steps` is: in a test hardly any are left out.
   """
-  del steps
+  del num_steps
 
   def step(window, scanned):
     x_t, valid_t = scanned
