@@ -133,7 +133,7 @@ class Model:
     whole = lax.dynamic_update_slice_in_dim(whole, episode.aux, start, axis=0)
     unroll = functools.partial(unroll, num_steps=None if num_steps is None else 2 * num_steps)
     state = self._start(params, addresses)
-    valid = jnp.arange(2 * size) < 2 * start if padded else None
+    valid = jnp.arange(2 * size, dtype=jnp.int32) < 2 * start if padded else None
     _, answers = self._solve(params, task, state, whole, valid, unroll)
     return {task: lax.dynamic_slice_in_dim(answers.output, start, size)}
 
@@ -185,4 +185,4 @@ def _with_memory(state_t: base.State, step: base.Step) -> base.Step:
 def _init_cell(cell: base.Cell, key: chex.PRNGKey, inputs: int) -> Mapping:
   # Any memory size does that is wide enough for every head and shift kernel.
   state = cell.initial_state(addresses=max(64, 2 * (cell.reach or 0) + 1))
-  return cell.init(key, state, jnp.zeros(inputs))['params']
+  return cell.init(key, state, jnp.zeros(inputs, jnp.float32))['params']

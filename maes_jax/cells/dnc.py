@@ -4,6 +4,7 @@ Source: Graves et al., Hybrid computing using a neural network with dynamic exte
 538, 2016; the names in brackets are the headings of its methods section.
 """
 
+import functools
 from typing import NamedTuple
 
 import chex
@@ -150,16 +151,17 @@ class Dnc(base.Cell):
       ValueError: the memory has no width, or fewer addresses than read heads.
     """
     addressing.check_sizes(addresses, width=self.width, read_heads=self.read_heads)
+    zeros = functools.partial(jnp.zeros, dtype=jnp.float32)
     return State(
-        hidden=jnp.zeros(self.units),
-        cell=jnp.zeros(self.units),
-        memory=jnp.zeros((self.width, addresses)),
-        usage=jnp.zeros(addresses),
-        precedence=jnp.zeros(addresses),
-        links=jnp.zeros((addresses, addresses)),
-        write=jnp.zeros(addresses),
-        attention=jnp.zeros((self.read_heads, addresses)),
-        read=jnp.zeros((self.read_heads, self.width)))
+        hidden=zeros(self.units),
+        cell=zeros(self.units),
+        memory=zeros((self.width, addresses)),
+        usage=zeros(addresses),
+        precedence=zeros(addresses),
+        links=zeros((addresses, addresses)),
+        write=zeros(addresses),
+        attention=zeros((self.read_heads, addresses)),
+        read=zeros((self.read_heads, self.width)))
 
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:

@@ -140,7 +140,7 @@ class Lstm(base.Cell):
     if self.layers < 1 or self.units < 1:
       raise ValueError(f'an LSTM of {self.layers} layers of {self.units} units; '
                        'use at least 1 of each')
-    return State(*jnp.zeros((2, self.layers, self.units)))
+    return State(*jnp.zeros((2, self.layers, self.units), jnp.float32))
 
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:

@@ -100,9 +100,9 @@ class Maes(base.Cell):
   def initial_state(self, addresses: int) -> State:
     """Empty memory M_0 = 0, attention on address 0."""
     return State(
-        hidden=jnp.zeros(self.units),
-        memory=jnp.zeros((self.width, addresses)),
-        attention=jax.nn.one_hot(0, addresses))
+        hidden=jnp.zeros(self.units, jnp.float32),
+        memory=jnp.zeros((self.width, addresses), jnp.float32),
+        attention=jax.nn.one_hot(0, addresses, dtype=jnp.float32))
 
   def take_over(self, encoded: State) -> State:
     """Takes the memory and, if asked, the attention; never the hidden state (section 3)."""

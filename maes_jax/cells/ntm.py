@@ -70,8 +70,8 @@ def write(
 
 # w_0 of every head, given N.
 INITIAL_ATTENTION = {
-    'address_0': lambda addresses: jax.nn.one_hot(0, addresses),
-    'uniform': lambda addresses: jnp.full(addresses, 1 / addresses)}
+    'address_0': lambda addresses: jax.nn.one_hot(0, addresses, dtype=jnp.float32),
+    'uniform': lambda addresses: jnp.full(addresses, 1 / addresses, jnp.float32)}
 
 
 class Ntm(base.Cell):
@@ -106,10 +106,10 @@ class Ntm(base.Cell):
         addresses, width=self.width, read_heads=self.read_heads, write_heads=self.write_heads)
     attention = errors.pick('initial_attention', self.initial_attention, INITIAL_ATTENTION)
     return State(
-        hidden=jnp.zeros(self.units),
-        memory=jnp.full((self.width, addresses), self.initial_memory),
+        hidden=jnp.zeros(self.units, jnp.float32),
+        memory=jnp.full((self.width, addresses), self.initial_memory, jnp.float32),
         attention=jnp.tile(attention(addresses), (self.read_heads + self.write_heads, 1)),
-        read=jnp.full((self.read_heads, self.width), self.initial_memory))
+        read=jnp.full((self.read_heads, self.width), self.initial_memory, jnp.float32))
 
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:

@@ -34,7 +34,7 @@ class Episode(NamedTuple):
   @property
   def valid(self) -> chex.Array:
     """[T] False where both sequences are padding."""
-    return jnp.arange(self.mask.shape[-1]) <= self.length
+    return jnp.arange(self.mask.shape[-1], dtype=jnp.int32) <= self.length
 
 
 # (key, items [L, 8], length []) -> Question. Items beyond `length` are zero.
@@ -56,15 +56,15 @@ def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int) -
   asked about one encoding. `length` may be traced: one compiled program serves every length.
   """
   items_key, ask_key = jax.random.split(key)
-  items = random_words(items_key, max_length) * within(length, max_length)[:, None]
+  items = jnp.where(within(length, max_length)[:, None], random_words(items_key, max_length), 0)
   question = task.ask(ask_key, items, length)
   valid = within(length, max_length)
   return Episode(
       main=_with_marker(items, bit=0),
-      aux=_with_marker(question.aux * valid[:, None], bit=1),
-      targets=jnp.pad(question.targets, ((1, 0), (0, 0))),
+      aux=_with_marker(_single(jnp.where(valid[:, None], question.aux, 0)), bit=1),
+      targets=_single(jnp.pad(question.targets, ((1, 0), (0, 0)))),
       mask=jnp.pad(question.mask & valid, (1, 0)),
-      length=jnp.asarray(length))
+      length=jnp.asarray(length, jnp.int32))
 
 
 def sample_batch(
@@ -80,12 +80,17 @@ def sample_batch(
 
 def random_words(key: chex.PRNGKey, count: int) -> chex.Array:
   """`count` words of 8 fair bits, [count, 8]."""
-  return jax.random.bernoulli(key, shape=(count, DATA_BITS)).astype(jnp.float32)
+  half = jnp.float32(0.5)  # Whatever JAX's default precision is, the same key draws the same words.
+  return _single(jax.random.bernoulli(key, half, shape=(count, DATA_BITS)))
+
+
+def _single(array):
+  return array.astype(jnp.float32)
 
 
 def within(length: chex.Array, max_length: int) -> chex.Array:
   """[max_length] True for the first `length` items."""
-  return jnp.arange(max_length) < length
+  return jnp.arange(max_length, dtype=jnp.int32) < length
 
 
 def _with_marker(items: chex.Array, bit: int) -> chex.Array:

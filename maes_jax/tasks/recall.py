@@ -14,19 +14,23 @@ def _recall(items, source, count):
       mask=episode.within(count, items.shape[0]))
 
 
+def _positions(items):
+  return jnp.arange(items.shape[0], dtype=jnp.int32)
+
+
 def _serial(key, items, length):
   del key
-  return _recall(items, jnp.arange(items.shape[0]), length)
+  return _recall(items, _positions(items), length)
 
 
 def _reverse(key, items, length):
   del key
-  return _recall(items, length - 1 - jnp.arange(items.shape[0]), length)
+  return _recall(items, length - 1 - _positions(items), length)
 
 
 def _odd(key, items, length):
   del key
-  return _recall(items, 2 * jnp.arange(items.shape[0]), (length + 1) // 2)
+  return _recall(items, 2 * _positions(items), (length + 1) // 2)
 
 
 SERIAL_RECALL = episode.Task('serial_recall', outputs=8, ask=_serial)

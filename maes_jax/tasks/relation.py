@@ -8,15 +8,15 @@ from maes_jax.tasks import episode
 
 def _other_words(key, items):
   """For every word one of the 255 others, uniformly: flips the bits of a non-zero number."""
-  flips = jax.random.randint(key, items.shape[:1], 1, 2 ** episode.DATA_BITS)
-  bits = (flips[:, None] >> jnp.arange(episode.DATA_BITS)[None, :]) & 1
-  return jnp.abs(items - bits)
+  flips = jax.random.randint(key, items.shape[:1], 1, 2 ** episode.DATA_BITS, jnp.int32)
+  bits = (flips[:, None] >> jnp.arange(episode.DATA_BITS, dtype=jnp.int32)[None, :]) & 1
+  return jnp.abs(items - bits.astype(items.dtype))
 
 
 def _comparison(key, items, length):
   """Is this item equal to that one? Each is kept with probability 1/2."""
   keep_key, other_key = jax.random.split(key)
-  keep = jax.random.bernoulli(keep_key, shape=items.shape[:1])
+  keep = jax.random.bernoulli(keep_key, jnp.float32(0.5), shape=items.shape[:1])
   aux = jnp.where(keep[:, None], items, _other_words(other_key, items))
   targets = keep[:, None].astype(items.dtype)
   return episode.Question(aux, targets, episode.within(length, items.shape[0]))
@@ -25,10 +25,10 @@ def _comparison(key, items, length):
 def _equality(make_different, key, items, length):
   """Are the sequences equal? They are with probability 1/2; only the last answer counts."""
   equal_key, different_key = jax.random.split(key)
-  equal = jax.random.bernoulli(equal_key)
+  equal = jax.random.bernoulli(equal_key, jnp.float32(0.5))
   aux = jnp.where(equal, items, make_different(different_key, items, length))
-  positions = jnp.arange(items.shape[0])
-  targets = jnp.full((items.shape[0], 1), equal, items.dtype)
+  positions = jnp.arange(items.shape[0], dtype=jnp.int32)
+  targets = jnp.broadcast_to(equal.astype(items.dtype), (items.shape[0], 1))
   return episode.Question(aux, targets, positions == length - 1)
 
 
@@ -44,8 +44,8 @@ def _fresh(key, items, length):
 def _one_bit(key, items, length):
   """Exactly one bit of one item flipped."""
   item_key, bit_key = jax.random.split(key)
-  item = jax.random.randint(item_key, (), 0, length)
-  bit = jax.random.randint(bit_key, (), 0, episode.DATA_BITS)
+  item = jax.random.randint(item_key, (), 0, length, jnp.int32)
+  bit = jax.random.randint(bit_key, (), 0, episode.DATA_BITS, jnp.int32)
   return items.at[item, bit].set(1 - items[item, bit])
 
 

@@ -41,9 +41,10 @@ def skipping(
     zero = jnp.zeros((), jnp.int32)
     return State(zero, optax.tree.zeros_like(params), optax.tree.zeros_like(params), zero, zero)
 
+  @jax.numpy_dtype_promotion('standard')  # Optax mixes counts and rates.
   def update(gradients, state, params=None):
     del params
-    finite, rate = all_finite(gradients), learning_rate(state.count)
+    finite, rate = all_finite(gradients), jnp.asarray(learning_rate(state.count), jnp.float32)
     gradients, _ = optax.clip(clip).update(gradients, optax.EmptyState())
     state = _take_in(gradients, finite, state, b2)
     # m^_t = m_t / (1 - b1^t);  v^_t = v_t / (1 - b2^t);  a step of -rate m^_t / (sqrt(v^_t) + eps)
@@ -63,13 +64,13 @@ def _take_in(gradients, finite, state, b2):
   nu = optax.tree.update_moment_per_elem_norm(gradients, state.nu, b2, 2)
   return State(
       count=keep(state.count + 1, state.count), mu=keep(mu, state.mu), nu=keep(nu, state.nu),
-      skipped_in_a_row=keep(0, state.skipped_in_a_row + 1), skipped=state.skipped + ~finite)
+      skipped_in_a_row=keep(0, state.skipped_in_a_row + 1), skipped=keep(state.skipped, state.skipped + 1))
 
 
 def all_finite(tree: Any) -> chex.Array:
   """[] whether all numbers of a tree are finite."""
   # 0 x is 0 if x is finite, else NaN. As a product with zeros it takes a small part of the time
   # that XLA:CPU needs to look at each number.
-  zeros = [jnp.tensordot(jnp.zeros(len(leaf)), leaf, axes=1)
+  zeros = [jnp.tensordot(jnp.zeros(len(leaf), leaf.dtype), leaf, axes=1)
            for leaf in map(jnp.atleast_1d, jax.tree.leaves(tree))]
   return jnp.isfinite(sum(zero.sum() for zero in zeros))

@@ -19,8 +19,9 @@ def bounds(config: Config, iteration: chex.Array) -> tuple[chex.Array, chex.Arra
 
 
 def _grown(config, iteration, start, end):
-  share = jnp.clip((iteration - config.hold) / max(config.grow, 1), 0, 1)
-  growing = jnp.floor(start + share * (end - start)).astype(int)
+  past = jnp.asarray(iteration - config.hold, jnp.float32)
+  share = jnp.clip(past / max(config.grow, 1), 0, 1)
+  growing = jnp.floor(start + share * (end - start)).astype(jnp.int32)
   return jnp.where(iteration < config.full_range_from, growing, end)
 
 
@@ -31,4 +32,4 @@ def draw(config: Config, iteration: chex.Array) -> chex.Array:
   """
   shortest, longest = bounds(config, iteration)
   key = randomness.key(0, randomness.Stream.LENGTH, iteration)
-  return jax.random.randint(key, (config.batch_size,), shortest, longest + 1)
+  return jax.random.randint(key, (config.batch_size,), shortest, longest + 1, jnp.int32)

@@ -23,7 +23,8 @@ def masked_cross_entropy(
   chex.assert_equal_shape([logits, targets], custom_message='logits and targets')
   bits = optax.sigmoid_binary_cross_entropy(logits, targets)
   total = jnp.sum(bits, where=jnp.broadcast_to(mask[..., None], bits.shape))
-  return total / (bits.shape[-1] * (mask.sum() if answers is None else answers))
+  answers = mask.sum() if answers is None else answers
+  return total / (bits.shape[-1] * jnp.asarray(answers, total.dtype))
 
 
 def loss(

@@ -88,7 +88,7 @@ def value_and_grad(
       summand = jax.value_and_grad(loss)(params, episodes, answers, num_steps, padded)
       return jax.tree.map(jnp.add, total, summand), None
 
-    nothing = jnp.zeros(()), jax.tree.map(jnp.zeros_like, params)
+    nothing = jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, params)
     return lax.scan(add, nothing, (episodes, num_steps))[0]
 
   results = devices.by_share(of_share, mesh)(params, dealt)

@@ -74,7 +74,7 @@ class Trainer:
     return devices.place(state, self._by_model)
 
   def _init_population(self, given):
-    seeds = self.config.seed + jnp.arange(self.config.seeds)
+    seeds = self.config.seed + jnp.arange(self.config.seeds, dtype=jnp.int32)
     return self._vmap(lambda seed: self._init(seed, given))(seeds)
 
   def _init(self, seed, given):
@@ -100,7 +100,7 @@ class Trainer:
     The iteration is the same for all models that still train. It is no part of their states here,
     so that what depends on it alone, the length of the sequences, is known to be the same too.
     """
-    iterations = iteration + jnp.arange(self.window_size)
+    iterations = iteration + jnp.arange(self.window_size, dtype=jnp.int32)
     start = (state.params, state.optimizer)
     (params, opt_state), batch_losses = lax.scan(
         lambda carry, i: self.iterate(carry, state.seed, i), start, iterations)
@@ -140,7 +140,7 @@ class Trainer:
     """Both readings of "converged"; neither counts before lengths reach the full range."""
     full = iterations >= self.config.full_range_from
     low = full & (batch_losses <= self.config.stop_loss)
-    first_batch = jnp.where(low.any(), iterations[0] + low.argmax() + 1, NEVER)
+    first_batch = jnp.where(low.any(), iterations[low.argmax()] + 1, NEVER)
     done = full[0] & (batch_losses.mean() <= self.config.stop_loss) & self._stops_on('training')
     return {
         'first_batch': jnp.where(state.first_batch == NEVER, first_batch, state.first_batch),
@@ -150,7 +150,7 @@ class Trainer:
     """Loss and counts by task of one model on long sequences in a larger memory."""
     config = self.config
     key = randomness.key(state.seed, randomness.Stream.VALIDATE, state.iteration)
-    drawn = jnp.full(config.validation_sequences, config.validation_length)
+    drawn = jnp.full(config.validation_sequences, config.validation_length, jnp.int32)
     episodes = self._sample(key, drawn, config.validation_length)
     logits = self.model.answer_batch(state.params, episodes, config.validation_memory)
     counts = {name: evaluation.count(logits[name], batch.targets, batch.mask)

@@ -88,7 +88,7 @@ def test_parts_of_a_batch_add_up(count, monkeypatch):
   batch = {name: tasks.sample_batch(tasks.get(name), keys, lengths, 7) for name in PAIR}
 
   def loss(params, episodes, answers=None, steps=None, padded=True):
-    logits = model.answer_batch(params, episodes, 9, steps=steps, padded=padded)
+    logits = model.answer_batch(params, episodes, 9, num_steps=steps, padded=padded)
     return losses.loss(logits, episodes, dict(zip(PAIR, (.25, .75))), answers)
 
   mesh = one_device(batch=8)

@@ -1,0 +1,36 @@
+"""JAX's settings of precision change nothing: the same bits, in the same types."""
+
+import jax
+import numpy as np
+import pytest
+
+from maes_jax import models
+from maes_jax import presets
+from maes_jax.config import Config
+from maes_jax.training.trainer import Trainer
+
+SMALL = {'batch_size': 2, 'max_length': 5, 'memory': 8, 'validation_length': 6,
+         'validation_memory': 8, 'validation_sequences': 4}
+
+
+def trained(**options):
+  """A population after a window and its validation."""
+  config = presets.resolve(Config(**SMALL, **options))
+  trainer = Trainer(config, models.build(config), window_size=3)
+  state = trainer.train_population(trainer.init())
+  losses, _ = trainer.validate_population(state)
+  return jax.device_get(trainer.take_in(state, losses, np.array([True])))
+
+
+@pytest.mark.parametrize('options', [
+    {'task': ('serial_recall', 'reverse_recall', 'odd_recall')},
+    {'task': ('sequence_comparison', 'sequence_equality', 'hard_equality')},
+    {'model': 'ntm', 'units': 4}, {'model': 'dnc', 'units': 4},
+    {'model': 'lstm', 'units': 4, 'layers': 2}], ids=lambda options: str(options)[:28])
+def test_double_precision_and_strict_promotion_train_the_same_models(options):
+  wanted = trained(**options)
+  with jax.enable_x64(True), jax.numpy_dtype_promotion('strict'):
+    found = trained(**options)
+  for path, leaf in jax.tree_util.tree_leaves_with_path(found):
+    assert leaf.dtype in (np.int32, np.float32), path
+  jax.tree.map(np.testing.assert_array_equal, found, wanted)
