@@ -27,13 +27,25 @@ def first(count: int | None = None) -> list[jax.Device]:
   """The first `count` devices of all processes; None for all.
 
   Raises:
-    UserError: there are fewer.
+    UserError: there are fewer, or none of the platform that JAX is told to use.
   """
-  found = jax.devices()
+  found = _all()
   if count is not None and not 1 <= count <= len(found):
     raise errors.UserError(f'devices is {count}; this run has {len(found)} of kind '
                            f'{found[0].platform}, use 1 to {len(found)}')
   return found[:count]
+
+
+def _all():
+  try:
+    return jax.devices()
+  except (AssertionError, RuntimeError) as error:  # JAX asserts where a plugin is not installed.
+    platforms = jax.config.jax_platforms
+    if not platforms:
+      raise
+    reason = ' '.join(str(error).split()) or 'JAX was installed without it'
+    raise errors.UserError(f'no device of the platform {platforms!r} that JAX_PLATFORMS names '
+                           f'({reason}); unset it, or install what JAX needs for it') from error
 
 
 def mesh(models: int, batch: int, given: Sequence[jax.Device]) -> jax.sharding.Mesh:

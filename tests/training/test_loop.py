@@ -1,5 +1,6 @@
 """Whole runs of a tiny model: stopped, out of room, gone wrong, and always taken up again."""
 
+import concurrent.futures
 import errno
 import os
 import signal
@@ -85,6 +86,35 @@ def test_a_signal_saves_and_stops(tmp_path, alone, monkeypatch, number):
       interrupts.Interrupted, match='stopped at iteration 200, all saved; run the same command'):
     on_update(patch, 2, lambda: os.kill(os.getpid(), number))
     train(tmp_path, save_seconds=1e9)
+  train(tmp_path)
+  assert remains.differences(alone, tmp_path) == []
+
+
+def test_a_thread_of_its_own_trains_as_well(tmp_path, alone):
+  """A sweep's agent or a web server trains where Python allows no handlers."""
+  with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    pool.submit(train, tmp_path).result()
+  assert remains.differences(alone, tmp_path) == []
+
+
+def test_a_wish_before_the_first_window(tmp_path, alone, monkeypatch):
+  """A signal while it is read where the run stands: nothing is trained, and nothing is lost."""
+  restore = loop.restore
+
+  def interrupted(*args):
+    os.kill(os.getpid(), signal.SIGINT)
+    return restore(*args)
+
+  def stops(match, act):
+    with monkeypatch.context() as patch, pytest.raises(interrupts.Interrupted, match=match):
+      act(patch)
+      train(tmp_path)
+
+  before = lambda patch: patch.setattr(loop, 'restore', interrupted)
+  stops('stopped before the first window', before)
+  stops('at iteration 200, all saved',
+        lambda patch: on_update(patch, 2, lambda: os.kill(os.getpid(), signal.SIGINT)))
+  stops('stopped at iteration 200, where it was taken up', before)
   train(tmp_path)
   assert remains.differences(alone, tmp_path) == []
 
