@@ -19,6 +19,7 @@ from maes_jax.config import Config
 from maes_jax.training import interrupts
 from maes_jax.training import metrics
 from maes_jax.training import nans
+from maes_jax.training import origin
 from maes_jax.training import overview as overviews
 from maes_jax.training.progress import Progress
 from maes_jax.training.trainer import Trainer
@@ -76,6 +77,8 @@ def train(
     with interrupts.graceful() as wish:
       with _nothing_to_save(wish, 'stopped; run the same command again to go on'):
         state, digest = restore(trainer, workdir, given)
+      if devices.leads() and trainer.active(state).any():
+        origin.note(workdir, iteration(state), _used(config, trainer))
       with _watch(workdir, trainer, iteration(state), digest) as watchers:
         return _run(trainer, workdir, state, watchers, wish, save_seconds, debug_nans)
   except OSError as error:
@@ -100,6 +103,11 @@ def restore(
   _, saved = checkpoints.restore(workdir.checkpoints, like, workdir.fingerprint)
   digest = np.asarray(saved.pop('log'))
   return TrainState(**saved), digest
+
+
+def _used(config, trainer) -> list[jax.Device]:
+  """Those of the trainer's devices that share the work; some may be left over."""
+  return list(devices.mesh(config.seeds, config.batch_size, trainer.devices).devices.flat)
 
 
 def _run(trainer, workdir, state, watchers, wish, save_seconds, debug_nans):

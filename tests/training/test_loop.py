@@ -17,6 +17,7 @@ from maes_jax.config import Config
 from maes_jax.training import interrupts
 from maes_jax.training import loop
 from maes_jax.training import optimizer
+from maes_jax.training import origin
 from maes_jax.training.progress import Progress
 from maes_jax.training.workdir import Workdir
 from tests.training.tiny import Tiny
@@ -148,3 +149,17 @@ def test_a_model_that_fails_ends_alone(tmp_path, capsys):
 def test_debug_nans_names_the_line(tmp_path):
   with pytest.raises(errors.UserError, match=r'model \d, iteration \d+: .*nan.* in .*\.py:\d+'):
     train(tmp_path, {'learning_rate': 1e38, 'warmup': 0}, debug_nans=True)
+
+
+def test_a_run_that_goes_on_elsewhere_says_so(tmp_path, monkeypatch, caplog):
+  """Taken up on another number of cores; once it is done there is nothing to say."""
+  with monkeypatch.context() as patch, pytest.raises(interrupts.Interrupted):
+    on_update(patch, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    train(tmp_path)
+  monkeypatch.setattr(origin, '_cores', lambda: 77)
+  train(tmp_path)
+  assert 'up to iteration 100 and goes on with 1 x cpu on 77 cores' in caplog.text
+  caplog.clear()
+  monkeypatch.setattr(origin, '_cores', lambda: 78)
+  train(tmp_path)
+  assert caplog.text == ''
