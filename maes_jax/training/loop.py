@@ -77,9 +77,7 @@ def train(
     with interrupts.graceful() as wish:
       with _nothing_to_save(wish, 'stopped; run the same command again to go on'):
         state, digest = restore(trainer, workdir, given)
-      if devices.leads() and trainer.active(state).any():
-        origin.note(workdir, iteration(state), _used(config, trainer))
-      with _watch(workdir, trainer, iteration(state), digest) as watchers:
+      with _watch(workdir, trainer, state, digest) as watchers:
         return _run(trainer, workdir, state, watchers, wish, save_seconds, debug_nans)
   except OSError as error:
     raise errors.UserError(
@@ -103,11 +101,6 @@ def restore(
   _, saved = checkpoints.restore(workdir.checkpoints, like, workdir.fingerprint)
   digest = np.asarray(saved.pop('log'))
   return TrainState(**saved), digest
-
-
-def _used(config, trainer) -> list[jax.Device]:
-  """Those of the trainer's devices that share the work; some may be left over."""
-  return list(devices.mesh(config.seeds, config.batch_size, trainer.devices).devices.flat)
 
 
 def _run(trainer, workdir, state, watchers, wish, save_seconds, debug_nans):
@@ -164,15 +157,24 @@ def _window(trainer, placed, before, debug_nans):
 
 
 @contextlib.contextmanager
-def _watch(workdir, trainer, first, digest):
+def _watch(workdir, trainer, state, digest):
   """The watchers of the process that writes; None for the others."""
   if not devices.leads():
     yield None
     return
+  first = iteration(state)
+  if trainer.active(state).any():
+    origin.note(workdir, first, _shared_by(trainer))
   with (contextlib.closing(metrics.Log(workdir, first, digest)) as log,
         contextlib.closing(overviews.Overview(workdir, trainer, first)) as overview,
         contextlib.closing(Progress(first, trainer.config.max_iterations)) as progress):
     yield Watchers(log, overview, progress)
+
+
+def _shared_by(trainer) -> list[jax.Device]:
+  """Those of the trainer's devices that share the work; some may be left over."""
+  config = trainer.config
+  return list(devices.mesh(config.seeds, config.batch_size, trainer.devices).devices.flat)
 
 
 def _save(workdir, state, watchers):
