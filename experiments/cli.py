@@ -30,6 +30,7 @@ _PLUGINS = flags.DEFINE_list(
     'plugins', [], 'Modules of your own to import first: they register tasks and models.')
 # How XLA's errors begin. Some come as JaxRuntimeError, those of a call's fast path as ValueError.
 _STATUS = re.compile('[A-Z_]+: ')
+_NO_PLATFORM = 'Unable to initialize backend'
 
 
 def run(main: Callable[[], None], *, unwinds: bool = False):
@@ -67,14 +68,17 @@ def _import_plugins():
       raise errors.UserError(f'plugin {name!r} cannot be imported ({error}); name a module in '
                              'this folder or an installed one') from error
     except (Exception, SystemExit) as error:  # pylint: disable=broad-except; it may be anything
-      raise errors.UserError(f'plugin {name!r} cannot be imported ({_where(error)}{error!r}); '
-                             'mend it or leave it out') from error
+      reason = f'{_where(error)}{type(error).__name__}: {error}'
+      raise errors.UserError(f'plugin {name!r} cannot be imported ({reason}); mend it or leave it '
+                             'out') from error
 
 
 def _where(error) -> str:
-  """The line of a user's module that an error comes from."""
-  *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-  return f'{frame.f_code.co_filename}:{line}: '
+  """The line of a user's module that an error comes from; a wrong syntax names it by itself."""
+  lines = [f'{frame.f_code.co_filename}:{line}: '
+           for frame, line in traceback.walk_tb(error.__traceback__)]
+  own = [line for line in lines if not line.startswith((__file__, importlib.__file__, '<frozen'))]
+  return own[-1] if own else ''
 
 
 def fail(error: Exception | str) -> NoReturn:
@@ -97,6 +101,8 @@ def in_words(error: Exception) -> str:
   if cluster.joined() and _STATUS.match(str(error)):
     return (f'another process of this run has ended ({str(error).splitlines()[0]}); start all '
             'of them again by the same command to go on from what was saved')
+  if str(error).startswith(_NO_PLATFORM):
+    return devices.missing(error)
   try:
     devices.first()
   except errors.UserError as no_device:  # Then that is the reason for any other error.

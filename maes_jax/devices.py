@@ -40,12 +40,16 @@ def _all():
   try:
     return jax.devices()
   except (AssertionError, RuntimeError) as error:  # JAX asserts where a plugin is not installed.
-    platforms = jax.config.jax_platforms
-    if not platforms:
+    if not jax.config.jax_platforms:
       raise
-    reason = ' '.join(str(error).split()) or 'JAX was installed without it'
-    raise errors.UserError(f'no device of the platform {platforms!r} that JAX_PLATFORMS names '
-                           f'({reason}); unset it, or install what JAX needs for it') from error
+    raise errors.UserError(missing(error)) from error
+
+
+def missing(error: Exception) -> str:
+  """What JAX says the first time that it looks for devices and finds none, in words."""
+  reason = ' '.join(str(error).split()) or 'JAX was installed without it'
+  return (f'no device of the platform {jax.config.jax_platforms!r} that JAX_PLATFORMS names '
+          f'({reason}); unset it, or install what JAX needs for it')
 
 
 def mesh(models: int, batch: int, given: Sequence[jax.Device]) -> jax.sharding.Mesh:
