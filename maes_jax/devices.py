@@ -21,6 +21,7 @@ from maes_jax import batching
 from maes_jax import errors
 
 MODELS, BATCH = 'models', 'batch'  # The axes of a mesh.
+_PLATFORMS = 'jax_platforms'  # JAX's option that JAX_PLATFORMS sets.
 
 
 def first(count: int | None = None) -> list[jax.Device]:
@@ -40,7 +41,7 @@ def _all():
   try:
     return jax.devices()
   except (AssertionError, RuntimeError) as error:  # JAX asserts where a plugin is not installed.
-    if not jax.config.jax_platforms:
+    if not getattr(jax.config, _PLATFORMS):
       raise
     raise errors.UserError(missing(error)) from error
 
@@ -48,7 +49,7 @@ def _all():
 def missing(error: Exception) -> str:
   """What JAX says the first time that it looks for devices and finds none, in words."""
   reason = ' '.join(str(error).split()) or 'JAX was installed without it'
-  return (f'no device of the platform {jax.config.jax_platforms!r} that JAX_PLATFORMS names '
+  return (f'no device of the platform {getattr(jax.config, _PLATFORMS)!r} that JAX_PLATFORMS names '
           f'({reason}); unset it, or install what JAX needs for it')
 
 
