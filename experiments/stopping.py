@@ -19,7 +19,7 @@ from maes_jax.training import interrupts
 PATIENCE = 1.  # Seconds until the user is told what is waited for.
 UNWINDING = 5.  # Seconds that leaving in order may take.
 
-_unwinds = threading.Event()
+_installed, _unwinds = threading.Event(), threading.Event()
 
 
 def install():
@@ -27,11 +27,18 @@ def install():
   reader, writer = os.pipe()
   os.set_blocking(writer, False)
   signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-  for number in interrupts.SIGNALS:
-    signal.signal(number, _on_signal)
   sys.unraisablehook = _instead_of(sys.unraisablehook)
   interrupts.watched_by_program()
+  _installed.set()
+  listen()
   threading.Thread(target=_watch, args=(reader,), daemon=True).start()
+
+
+def listen():
+  """Has signals come here again, after something else has had them go elsewhere."""
+  if _installed.is_set():
+    for number in interrupts.SIGNALS:
+      signal.signal(number, _on_signal)
 
 
 @contextlib.contextmanager
