@@ -8,7 +8,8 @@ import warnings
 
 import jax
 
-_FOLDER = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'maes_jax'
+_FOLDER = pathlib.Path(
+    os.path.expanduser(os.environ.get('XDG_CACHE_HOME') or '~/.cache')) / 'maes_jax'
 _DAMAGED = "Error reading persistent compilation cache entry for '(.*)'"
 
 
@@ -18,6 +19,8 @@ def keep():
   JAX warns of an entry that it cannot read, and compiles, but keeps nothing where an entry is: what
   a full disk or a kill cut off would cost that time at every launch.
   """
+  if not _FOLDER.is_absolute():
+    return  # This user has no home.
   jax.config.update('jax_compilation_cache_dir', str(_FOLDER))
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
   warnings.filterwarnings('always', message=_DAMAGED)

@@ -69,7 +69,7 @@ def _command(name):
            'save_seconds')
   passed_on = [f'--{flag}={flags.FLAGS[flag].value}'
                for flag in names if flags.FLAGS[flag].value is not None]
-  return [sys.executable, '-m', 'experiments.reproduce', f'--only={name}', *passed_on]
+  return [sys.executable, '-m', f'{__package__}.reproduce', f'--only={name}', *passed_on]
 
 
 if __name__ == '__main__':

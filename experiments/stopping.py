@@ -10,6 +10,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 import sys
 import threading
 from typing import NoReturn
@@ -24,9 +25,9 @@ _installed, _unwinds = threading.Event(), threading.Event()
 
 def install():
   """Watches for signals from now on; once, in the main thread."""
-  reader, writer = os.pipe()
-  os.set_blocking(writer, False)
-  signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+  reader, writer = socket.socketpair()
+  writer.setblocking(False)
+  signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
   sys.unraisablehook = _instead_of(sys.unraisablehook)
   interrupts.watched_by_program()
   _installed.set()
@@ -81,7 +82,7 @@ def _watch(reader):
 
 def _next(reader):
   """Waits for a signal that asks to stop; other signals with handlers come here, too."""
-  while os.read(reader, 1)[0] not in interrupts.SIGNALS:
+  while reader.recv(1)[0] not in interrupts.SIGNALS:
     pass
 
 

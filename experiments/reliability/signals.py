@@ -10,6 +10,7 @@ import subprocess
 import time
 
 from . import crash
+from . import remains
 from . import scenarios
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -31,6 +32,7 @@ def run(folder: pathlib.Path, count: int, jobs: int = 2, seed: int = 0) -> dict:
   moments = [chance.uniform(EARLIEST, LATEST) for _ in range(count)]
   folders = [(folder / str(start), moments[start:start + CYCLES])
              for start in range(0, count, CYCLES)]
+  _compile(folder / 'first')
   with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
     found = pool.map(lambda todo: _in_turn(*todo), folders)
     return summary(itertools.chain.from_iterable(found))
@@ -45,6 +47,15 @@ def summary(ends: Iterable[dict]) -> dict:
           'tracebacks': sum('Traceback' in end['printed'] for end in ends),
           'wrong_statuses': sum(end['status'] not in (1, None) for end in ends),
           'slowest_seconds': max(end['seconds'] for end in ends)}
+
+
+def _compile(folder):
+  """Trains up to a first save: whoever finds compiled programs trains soon after its launch."""
+  with crash.started(scenarios.endless(), folder, folder) as process:
+    while not remains.step(folder) and process.poll() is None:
+      time.sleep(crash.POLL)
+    process.terminate()
+    process.communicate()
 
 
 def _in_turn(folder, moments) -> list[dict]:

@@ -11,13 +11,13 @@ import socket
 import struct
 import time
 
-from google.protobuf import message
 import numpy as np
 from tensorboardX import record_writer
 from tensorboardX import summary
 from tensorboardX.proto import event_pb2
 
 _NAME = re.compile(r'events\.out\.tfevents\.(\d{10}\.\d+)\.')  # As we name files, in their order.
+_WALL_TIME = b'\x09'  # What an event of ours begins with: field 1, of 8 bytes.
 _TICK = 1e-5  # Seconds by which a file begins after the last one ended.
 
 
@@ -79,7 +79,5 @@ def _last(content: bytes) -> float:
     if end + 4 > len(content):
       break
     last, start = content[start + 12:end], end + 4
-  try:
-    return event_pb2.Event.FromString(last).wall_time
-  except message.DecodeError:
-    return 0.
+  in_front = last[:1] == _WALL_TIME and len(last) > 8
+  return struct.unpack_from('<d', last, 1)[0] if in_front else 0.
