@@ -6,10 +6,11 @@
 Run it on an idle machine; `experiments.ledger` makes BENCHMARKS.md of the record.
 """
 
+from . import stopping  # First, as signals may come while the others are imported.
+
 import functools
 import importlib.metadata
 import pathlib
-import sys
 import time
 
 from absl import flags
@@ -44,7 +45,7 @@ def main():
   record = {'machine': records.machine(), 'versions': _versions(), 'repeats': _REPEATS.value,
             'rows': {}}
   for name, measure in [(name, _find(name)) for name in _ONLY.value]:
-    print(f'{name} ...', file=sys.stderr, flush=True)
+    stopping.say(f'{name} ...')
     part_of = record['rows'] if name in rows.ROWS else record
     part_of[name] = measure(_REPEATS.value)
     record['seconds'] = round(time.monotonic() - start)
@@ -70,4 +71,4 @@ def _versions():
 
 
 if __name__ == '__main__':
-  cli.run(main)
+  cli.run(main, unwinds=True)

@@ -11,7 +11,9 @@ from absl import flags
 from . import cli
 from . import cluster
 from . import look
+from . import output
 from . import restore
+from . import stopping
 from maes_jax import config
 from maes_jax import devices
 from maes_jax import evaluation
@@ -39,11 +41,12 @@ def main():
   if not devices.leads():
     return
   result = _result(restored, task, counts)
-  print(_describe(result))
-  if _JSON.value:
-    workdir.write_result(pathlib.Path(_JSON.value), result)
-  if _FIGURE.value:
-    look.draw_attention(restored, task, _FIGURE_LENGTH.value, pathlib.Path(_FIGURE.value))
+  with stopping.unwinding():
+    if _JSON.value:
+      workdir.write_result(pathlib.Path(_JSON.value), result)
+    if _FIGURE.value:
+      look.draw_attention(restored, task, _FIGURE_LENGTH.value, pathlib.Path(_FIGURE.value))
+  output.show(_describe(result))  # Last: files are whole by then, whatever happens to it.
 
 
 def _result(restored, task, counts):

@@ -10,7 +10,9 @@ from absl import flags
 
 from . import cli
 from . import look
+from . import output
 from . import restore
+from . import stopping
 from maes_jax import config
 from maes_jax import errors
 from maes_jax import page
@@ -35,14 +37,14 @@ def main():
   recording = recordings.record(
       restored.model, restored.params, task, _LENGTH.value, addresses, _SEED.value)
   title = look.title(restored, task, _LENGTH.value)
-  if _HTML.value:
-    workdir.write_text(pathlib.Path(_HTML.value), page.render(recording, title))
-  if _PNG.value:
-    look.draw(recording, title, pathlib.Path(_PNG.value))
-  if _GIF.value:
-    look.film(recording, title, pathlib.Path(_GIF.value))
-  print(f'{title}: {recording.wrong.sum():,} of '
-        f'{recording.bits:,} bits wrong')
+  with stopping.unwinding():
+    if _HTML.value:
+      workdir.write_text(pathlib.Path(_HTML.value), page.render(recording, title))
+    if _PNG.value:
+      look.draw(recording, title, pathlib.Path(_PNG.value))
+    if _GIF.value:
+      look.film(recording, title, pathlib.Path(_GIF.value))
+  output.show(f'{title}: {recording.wrong.sum():,} of {recording.bits:,} bits wrong')
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ import pathlib
 from absl import flags
 
 from . import cli
+from . import output
 from .bench import render
 from .paper import ledger
 from .paper import plots
@@ -25,7 +26,7 @@ def main():
   results = pathlib.Path(_RESULTS.value)
   if _FIGURES.value:
     for name in plots.drawable(results, pathlib.Path(_CHECKPOINTS.value)):
-      print(plots.draw(name, results, pathlib.Path(_CHECKPOINTS.value)))
+      output.show(str(plots.draw(name, results, pathlib.Path(_CHECKPOINTS.value))))
   workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(results))
   render.write(results, pathlib.Path(_BENCHMARKS.value), _FIGURES.value)
   readme = pathlib.Path(_README.value)

@@ -8,6 +8,7 @@ The same command again goes on where the last one stopped.
 
 
 from . import cli
+from . import output
 from . import report
 from maes_jax import devices
 from maes_jax.training import run
@@ -20,7 +21,7 @@ cli.define_training_flags()
 def main():
   state = run.train(cli.config_from_flags(), _WORKDIR.value, **cli.training_options())
   if devices.leads():
-    print(report.population(state))
+    output.show(report.population(state))
 
 
 if __name__ == '__main__':

@@ -42,8 +42,6 @@ Load a shipped model in one line, and test it in a memory of another size than i
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from maes_jax import xla
-
 if TYPE_CHECKING:
   from maes_jax.config import Config as Config
   from maes_jax.errors import UserError as UserError
@@ -58,8 +56,6 @@ _MODULES = {
     'Config': 'config', 'UserError': 'errors', 'Tester': 'evaluation', 'build': 'models',
     'record': 'recording', 'load': 'trained', 'shipped': 'trained', 'train': 'training.run'}
 _SUBMODULES = ('models', 'tasks')
-
-xla.ask()
 
 __all__ = ['Config', 'Tester', 'UserError', 'build', 'load', 'models', 'record', 'shipped', 'tasks',
            'train']

@@ -21,19 +21,36 @@ from maes_jax import batching
 from maes_jax import errors
 
 MODELS, BATCH = 'models', 'batch'  # The axes of a mesh.
+_PLATFORMS = 'jax_platforms'  # JAX's option that JAX_PLATFORMS sets.
 
 
 def first(count: int | None = None) -> list[jax.Device]:
   """The first `count` devices of all processes; None for all.
 
   Raises:
-    UserError: there are fewer.
+    UserError: there are fewer, or none of the platform that JAX is told to use.
   """
-  found = jax.devices()
+  found = _all()
   if count is not None and not 1 <= count <= len(found):
     raise errors.UserError(f'devices is {count}; this run has {len(found)} of kind '
                            f'{found[0].platform}, use 1 to {len(found)}')
   return found[:count]
+
+
+def _all():
+  try:
+    return jax.devices()
+  except (AssertionError, RuntimeError) as error:  # JAX asserts where a plugin is not installed.
+    if not getattr(jax.config, _PLATFORMS):
+      raise
+    raise errors.UserError(missing(error)) from error
+
+
+def missing(error: Exception) -> str:
+  """What JAX says the first time that it looks for devices and finds none, in words."""
+  reason = ' '.join(str(error).split()) or 'JAX was installed without it'
+  return (f'no device of the platform {getattr(jax.config, _PLATFORMS)!r} that JAX_PLATFORMS names '
+          f'({reason}); unset it, or install what JAX needs for it')
 
 
 def mesh(models: int, batch: int, given: Sequence[jax.Device]) -> jax.sharding.Mesh:

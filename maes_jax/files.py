@@ -9,7 +9,7 @@ def write_atomically(path: pathlib.Path, text: str):
   """Writes a whole file or nothing."""
   temporary = path.with_name(path.name + '.tmp')
   try:
-    with temporary.open('w') as file:
+    with temporary.open('w', encoding='utf-8') as file:
       file.write(text)
       file.flush()
       os.fsync(file.fileno())

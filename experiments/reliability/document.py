@@ -25,6 +25,12 @@ other moment, asked to stop by SIGTERM once, and started again by the same comma
 done. Parameters, optimizer state, metrics.jsonl, TensorBoard scalars and records were then
 compared, bit for bit, with those of the same run left alone.
 '''
+_SIGNALS = '''## Asked to stop at random moments
+
+Training runs, new ones and ones taken up again, were sent SIGINT or SIGTERM once, from 0.3 seconds
+after their launch on: while modules were imported, a checkpoint was read, programs were compiled,
+and later. *Lost*: the run went on for 20 seconds. Each should end in a line, with status 1.
+'''
 _DAMAGE = '''## Damaged files
 
 Every file of a run, damaged in every way; then the same command again. *Older step*: a line names
@@ -49,14 +55,16 @@ def write(results: pathlib.Path, name: str, found: Any):
 def broken(results: pathlib.Path) -> bool:
   """Whether a record in the folder tells of a broken promise."""
   runs, files = _found(results, 'crash') or [], _found(results, 'damage') or []
-  return any(run['differences'] for run in runs) or any(
-      damage.DIFFERENT in row.values() for row in files)
+  asked = _found(results, 'signals') or {}
+  return (any(run['differences'] for run in runs)
+          or any(damage.DIFFERENT in row.values() for row in files)
+          or any(asked.get(column) for column in ('lost', 'tracebacks', 'wrong_statuses')))
 
 
 def render(results: pathlib.Path, output: pathlib.Path):
   """Writes the document; a part that was never measured is left out."""
-  parts = {'crash': (_CRASH, _crash), 'damage': (_DAMAGE, _damage), 'soak': (_SOAK, _soak),
-           'fuzz': (_FUZZ, _fuzz)}
+  parts = {'crash': (_CRASH, _crash), 'signals': (_SIGNALS, _signals),
+           'damage': (_DAMAGE, _damage), 'soak': (_SOAK, _soak), 'fuzz': (_FUZZ, _fuzz)}
   text = [_HEAD]
   for name, (head, describe) in parts.items():
     if found := _found(results, name):
@@ -84,6 +92,12 @@ def _crash(runs) -> str:
   titles = ('run', 'kills', 'of these in a save', 'before the first save',
             'seconds to stop when asked', 'differences')
   return '\n'.join([total, _table(titles, rows)])
+
+
+def _signals(found) -> str:
+  titles = ('signals', 'of these before training', 'lost', 'tracebacks', 'wrong statuses',
+            'longest seconds to stop')
+  return _table(titles, [found.values()])
 
 
 def _damage(files) -> str:

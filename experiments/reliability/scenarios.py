@@ -50,6 +50,11 @@ def soak(iterations: int) -> Scenario:
   return train('soak', '--task=serial_recall', '--save_seconds=1', iterations=iterations)
 
 
+def endless() -> Scenario:
+  """Two models that are not done before they are asked to stop."""
+  return train('endless', '--task=serial_recall', '--seeds=2', iterations=100_000_000)
+
+
 SCENARIOS = (
     train('one model', '--task=serial_recall'),
     train('population', '--task=reverse_recall', '--seeds=3'),

@@ -1,5 +1,6 @@
 """How a run is doing, for the person waiting: a bar on a terminal, else a line per validation."""
 
+import contextlib
 import sys
 import time
 
@@ -15,7 +16,7 @@ class Progress:
 
   def __init__(self, iteration: int, max_iterations: int):
     self._start, self._total = (iteration, time.monotonic()), max_iterations
-    self._interactive = sys.stderr.isatty()
+    self._interactive = _is_terminal(sys.stderr)
     self._bar = tqdm.tqdm(
         total=max_iterations, initial=iteration, unit='it', dynamic_ncols=True,
         disable=not self._interactive)
@@ -27,14 +28,19 @@ class Progress:
     if accuracies:
       self._accuracy = f', validation {np.median(accuracies):.2%}'
     text = self._describe(state)
+    with _whether_or_not_it_is_read():
+      self._show(iteration, text, bool(accuracies))
+
+  def _show(self, iteration, text, validated):
     if self._interactive:
       self._bar.set_postfix_str(text, refresh=False)
       self._bar.update(iteration - self._bar.n)
-    elif accuracies:
+    elif validated:
       print(f'iteration {iteration}: {text}, {self._pace(iteration)}', file=sys.stderr, flush=True)
 
   def close(self):
-    self._bar.close()
+    with _whether_or_not_it_is_read():
+      self._bar.close()
 
   def _describe(self, state):
     done = int(np.sum(np.asarray(state.converged) != NEVER))
@@ -49,3 +55,12 @@ class Progress:
     rate = (iteration - first) / (time.monotonic() - started)
     left = (self._total - iteration) / rate
     return f'{rate:.0f} it/s, at most {tqdm.tqdm.format_interval(left)} left'
+
+
+def _is_terminal(stream) -> bool:
+  return stream is not None and not stream.closed and stream.isatty()
+
+
+def _whether_or_not_it_is_read():
+  """A run goes on without a reader: the terminal may be gone, a pipe or a stream be closed."""
+  return contextlib.suppress(OSError, ValueError)

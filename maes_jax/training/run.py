@@ -8,6 +8,7 @@ from maes_jax import models
 from maes_jax import presets
 from maes_jax import trained
 from maes_jax.config import Config
+from maes_jax.training import interrupts
 from maes_jax.training import loop
 from maes_jax.training.trainer import TrainState
 from maes_jax.training.workdir import Workdir
@@ -31,13 +32,14 @@ def train(config: Config, path: str | pathlib.Path, device_count: int | None = N
   Raises:
     UserError: sizes that do not go together, more devices than there are, a folder of another run
       or one that cannot be written. Nothing has been written then.
-    Interrupted: somebody asked to stop; all is saved.
+    Interrupted: somebody asked to stop; what was trained is saved.
   """
   config = presets.resolve(config)
   models.check(config)
   on = devices.first(device_count)
   given = {'encoder': trained.load_encoder(config)} if config.encoder else {}
   workdir = Workdir(pathlib.Path(path))
-  with workdir.claim(config) if devices.leads() else contextlib.nullcontext():
+  claimed = workdir.claim(config) if devices.leads() else contextlib.nullcontext()
+  with interrupts.graceful(), claimed:
     devices.wait_for_all('claimed')
     return loop.train(config, workdir, given, on=on, **options)

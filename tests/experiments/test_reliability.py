@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -14,6 +15,7 @@ from experiments.reliability import document
 from experiments.reliability import fuzz
 from experiments.reliability import remains
 from experiments.reliability import scenarios
+from experiments.reliability import signals
 from maes_jax import checkpoints
 from maes_jax import trained
 from maes_jax.training.workdir import Workdir
@@ -43,6 +45,37 @@ def test_killed_and_taken_up_again_it_ends_the_same(tmp_path):
   (found,) = crash.run([scenario], tmp_path, kills=2)
   assert found['kills'] == 2
   assert found['differences'] == []
+
+
+def test_asked_to_stop_at_random_moments(tmp_path):
+  """New runs, and one that is taken up."""
+  found = signals.run(tmp_path, 4)
+  assert found['signals'] == 4
+  assert not any(found[kind] for kind in ('lost', 'tracebacks', 'wrong_statuses')), found
+
+
+def test_what_signals_came_to_is_counted():
+  def end(status, printed, seconds=1.):
+    return {'status': status, 'printed': printed, 'seconds': seconds}
+
+  good = [end(1, 'error: stopped at iteration 200, all saved; run'), end(1, 'error: stopped', .1)]
+  found = {'signals': 2, 'while_starting': 1, 'lost': 0, 'tracebacks': 0, 'wrong_statuses': 0,
+           'slowest_seconds': 1.}
+  assert signals.summary(good) == found
+  for bad, kind in ((end(None, 'all saved'), 'lost'), (end(0, 'all saved'), 'wrong_statuses'),
+                    (end(1, 'Traceback, all saved'), 'tracebacks')):
+    assert signals.summary([*good, bad]) == {**found, 'signals': 3, kind: 1}
+
+
+@pytest.mark.parametrize('number', signals.SIGNALS)
+def test_an_evaluation_that_is_asked_to_stop_saves_nothing_and_does_not_say_so(number):
+  words = [sys.executable, '-m', 'experiments.evaluate', '--checkpoint=E_J', '--batches=100000',
+           '--task=serial_recall']
+  with subprocess.Popen(words, cwd=crash.ROOT, stderr=subprocess.PIPE, text=True) as process:
+    time.sleep(2)
+    process.send_signal(number)
+    _, printed = process.communicate(timeout=20)
+  assert (process.returncode, printed) == (1, 'error: stopped\n')
 
 
 def test_differences_are_seen(runs):
@@ -121,6 +154,13 @@ class TestDocument:
     self.render(tmp_path, damage=[row])
     assert not document.broken(tmp_path)
     self.render(tmp_path, damage=[row, {**row, 'emptied': damage.DIFFERENT}])
+    assert document.broken(tmp_path)
+
+  def test_a_signal_that_is_lost_counts_as_broken(self, tmp_path):
+    found = signals.summary([{'status': 1, 'printed': 'error: stopped', 'seconds': .5}] * 3)
+    assert '| 3 | 3 | 0 | 0 | 0 | 0.5 |' in self.render(tmp_path, signals=found)
+    assert not document.broken(tmp_path)
+    self.render(tmp_path, signals={**found, 'lost': 1})
     assert document.broken(tmp_path)
 
   @pytest.mark.parametrize('last, verdict', [(100., 'is flat'), (150., 'is not flat')])
