@@ -38,6 +38,8 @@ def main():
       pathlib.Path(_WORKDIR.value), pathlib.Path(_RESULTS.value), _SEEDS.value, _LENGTH.value,
       _MEMORY.value, _BATCHES.value, _MAX_ITERATIONS.value, _SAVE_SECONDS.value)
   todo = [run for run in runs.select(_ONLY.value) if not execute.done(run, settings)]
+  for run in todo:
+    execute.check(run, settings)
   if _JOBS.value == 1 or len(todo) <= 1:
     for run in todo:
       print(f'{run.name} ...', file=sys.stderr, flush=True)
@@ -49,7 +51,7 @@ def main():
 
 
 def _in_processes(names):
-  running, shares = set(), iter(_shares(_JOBS.value))
+  running, shares = set(), _shares(_JOBS.value)
   with concurrent.futures.ThreadPoolExecutor(
       _JOBS.value, initializer=lambda: _take(next(shares))) as pool:
     try:
@@ -67,8 +69,8 @@ def _in_processes(names):
 def _shares(jobs):
   """The cores of this process, dealt out; several jobs share one where there are too few."""
   cores = sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else []
-  return [set(cores[job::jobs]) or set(cores[job % len(cores):][:1]) if cores else set()
-          for job in range(jobs)]
+  for job in range(jobs):
+    yield set(cores[job::jobs]) or set(cores[job % len(cores):][:1]) if cores else set()
 
 
 def _take(cores):
