@@ -166,9 +166,10 @@ def _check(field, value):
   if isinstance(value, float) and not math.isfinite(value):
     raise errors.UserError(f'{field.name} is {value}; it must be a finite number')
   if minimum is not None and not value >= minimum:
-    raise errors.UserError(f'{field.name} is {value}; it must be at least {minimum}')
+    raise errors.UserError(f'{field.name} is {errors.shortened(value)}; it must be at least {minimum}')
   if isinstance(value, int | float) and abs(value) > _largest(field):
-    raise errors.UserError(f'{field.name} is {value}; it must be at most {_largest(field)}')
+    raise errors.UserError(
+        f'{field.name} is {errors.shortened(value)}; it must be at most {_largest(field)}')
 
 
 def _largest(field):

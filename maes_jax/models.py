@@ -119,9 +119,10 @@ def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int,
       do not go together, e.g. a shift kernel wider than the memory, or answers of other shapes
       than the task's targets.
   """
+  drawn = [tasks.dry_run(task, length) for task in asked]
   for task in asked:
     tasks.dry_run(task, max_length=1)
-  episodes = {task.name: tasks.dry_run(task, length) for task in asked}
+  episodes = {task.name: episode for task, episode in zip(asked, drawn)}
   model = _with_solvers(model, episodes)
   name = name or type(model.encoder).__name__.lower()
   try:

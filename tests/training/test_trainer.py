@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -150,6 +151,14 @@ class TestFrozen:
     assert_same(before.params['solvers'], fresh().params['solvers'])
     for old, new in zip(*(jax.tree.leaves(s.params['solvers']) for s in (before, after))):
       assert (old != new).any()
+
+
+def test_a_trainer_can_be_sent_to_another_process():
+  trainer = population()
+  trainer.validate_population(trained())  # What it compiled stays behind.
+  copy = pickle.loads(pickle.dumps(trainer))
+  assert copy == trainer
+  assert copy.abstract() == trainer.abstract()
 
 
 class TestValidation:
