@@ -158,7 +158,7 @@ def _check(field, value):
   if not _fits(value, field.type):
     kind = field.type.__name__ if isinstance(field.type, type) else field.type
     hint = f', e.g. {(value,)!r}' if _fits((value,), field.type) else ''
-    raise errors.UserError(f'{field.name} is {value!r}; it must be {kind}{hint}')
+    raise errors.UserError(f'{field.name} is {errors.shortened(value)}; it must be {kind}{hint}')
   if value is None:
     return
   if choices and value not in choices:
@@ -166,7 +166,8 @@ def _check(field, value):
   if isinstance(value, float) and not math.isfinite(value):
     raise errors.UserError(f'{field.name} is {value}; it must be a finite number')
   if minimum is not None and not value >= minimum:
-    raise errors.UserError(f'{field.name} is {errors.shortened(value)}; it must be at least {minimum}')
+    raise errors.UserError(
+        f'{field.name} is {errors.shortened(value)}; it must be at least {minimum}')
   if isinstance(value, int | float) and abs(value) > _largest(field):
     raise errors.UserError(
         f'{field.name} is {errors.shortened(value)}; it must be at most {_largest(field)}')
