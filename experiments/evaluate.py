@@ -14,9 +14,9 @@ from . import look
 from . import output
 from . import restore
 from . import stopping
-from maes_jax import config
 from maes_jax import devices
 from maes_jax import evaluation
+from maes_jax import limits
 from maes_jax.training import workdir
 
 _LENGTH = flags.DEFINE_integer('length', 1000, 'Items per sequence.', lower_bound=1)
@@ -32,8 +32,11 @@ cluster.define_flags()
 
 
 def main():
-  config.check_memory(_LENGTH.value, _MEMORY.value)
+  limits.check(length=_LENGTH.value, memory=_MEMORY.value, batch_size=_BATCH_SIZE.value,
+               batches=_BATCHES.value, test_seed=_SEED.value, figure_length=_FIGURE_LENGTH.value)
   restored, task = restore.from_flags()
+  if _FIGURE.value:
+    look.recorder(restored, task, _FIGURE_LENGTH.value).check()
   shared_by = devices.first(flags.FLAGS['devices'].value)
   tester = evaluation.Tester(
       restored.model, task, _LENGTH.value, _MEMORY.value, _BATCH_SIZE.value, shared_by)

@@ -13,8 +13,8 @@ from . import look
 from . import output
 from . import restore
 from . import stopping
-from maes_jax import config
 from maes_jax import errors
+from maes_jax import limits
 from maes_jax import page
 from maes_jax import recording as recordings
 from maes_jax.training import workdir
@@ -30,7 +30,7 @@ _GIF = flags.DEFINE_string('gif', None, 'File for a film.')
 
 def main():
   addresses = _MEMORY.value or _LENGTH.value + look.SPARE
-  config.check_memory(_LENGTH.value, addresses)
+  limits.check(length=_LENGTH.value, memory=addresses, test_seed=_SEED.value)
   if not (_HTML.value or _PNG.value or _GIF.value):
     raise errors.UserError('nothing to write: give --html=FILE, --png=FILE or --gif=FILE')
   restored, task = restore.from_flags()

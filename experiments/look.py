@@ -17,10 +17,14 @@ def title(restored: Trained, task: tasks.Task, length: int) -> str:
   return f'{restored.config.model.upper()} on {name}: {length:,} random items'
 
 
+def recorder(restored: Trained, task: tasks.Task, length: int) -> recordings.Recorder:
+  """Of sequences of `length` items, in a memory that just holds them."""
+  return recordings.Recorder(restored.model, task, length, addresses=length + SPARE)
+
+
 def draw_attention(restored: Trained, task: tasks.Task, length: int, path: pathlib.Path):
   """Where one random sequence of `length` items is written, and where it is read again."""
-  recording = recordings.record(
-      restored.model, restored.params, task, length, addresses=length + SPARE)
+  recording = recorder(restored, task, length).record(restored.params)
   draw(recording, title(restored, task, length), path)
 
 

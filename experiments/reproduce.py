@@ -38,6 +38,8 @@ def main():
       pathlib.Path(_WORKDIR.value), pathlib.Path(_RESULTS.value), _SEEDS.value, _LENGTH.value,
       _MEMORY.value, _BATCHES.value, _MAX_ITERATIONS.value, _SAVE_SECONDS.value)
   todo = [run for run in runs.select(_ONLY.value) if not execute.done(run, settings)]
+  for run in todo:
+    execute.check(run, settings)
   if _JOBS.value == 1 or len(todo) <= 1:
     for run in todo:
       stopping.say(f'{run.name} ...')
@@ -50,7 +52,8 @@ def main():
 
 def _in_processes(names):
   commands = {name: _command(name) for name in names}
-  ended = family.run(commands, _shares(_JOBS.value))
+  jobs = max(min(_JOBS.value, len(names)), 1)  # However many are allowed.
+  ended = family.run(commands, _shares(jobs))
   failed = [f'{name} ({how})' for name, how in ended.items() if how]
   if failed:
     raise errors.UserError(f'not finished: {", ".join(failed)}; run the same command again to go '

@@ -6,6 +6,7 @@ the same mesh and run the same program (`jax.distributed`). Nothing else knows o
 """
 
 from collections.abc import Callable, Sequence
+import dataclasses
 import functools
 from typing import Any
 
@@ -61,13 +62,35 @@ def mesh(models: int, batch: int, given: Sequence[jax.Device]) -> jax.sharding.M
   >>> dict(mesh(models=4, batch=1, given=jax.devices()[:1]).shape)
   {'models': 1, 'batch': 1}
   """
-  shapes = ((m, b) for m in _divisors(models) for b in _divisors(batch) if m * b <= len(given))
+  most = len(given)
+  shapes = ((m, b) for m in _divisors(models, most) for b in _divisors(batch, most)
+            if m * b <= most)
   shape = max(shapes, key=lambda shape: (np.prod(shape), shape))
   return jax.sharding.Mesh(np.array(given[:np.prod(shape)]).reshape(shape), (MODELS, BATCH))
 
 
-def _divisors(number):
-  return [part for part in range(1, number + 1) if number % part == 0]
+def _divisors(number, most):
+  return [part for part in range(1, min(number, most) + 1) if number % part == 0]
+
+
+class Picklable:
+  """A dataclass with a field `devices`; what it compiled stays behind.
+
+  Devices are those of a process: elsewhere it gets the ones of the same numbers or, if they are
+  not there, as many others.
+  """
+
+  def __getstate__(self):
+    fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+    return {**fields, 'devices': [device.id for device in self.devices]}
+
+  def __setstate__(self, state):
+    self.__dict__.update(state, devices=_of_numbers(state['devices']))
+
+
+def _of_numbers(numbers):
+  found = {device.id: device for device in first()}
+  return [found[i] for i in numbers if i in found] or first(min(len(numbers), len(found)))
 
 
 def by_model(mesh: jax.sharding.Mesh) -> NamedSharding:

@@ -105,11 +105,12 @@ def _parse(path, number, line):
 def rows(
     before: TrainState,
     after: TrainState,
-    counts: Mapping[str, Counts],  # by task, leaves [K]; empty where none was validated
+    counts: Mapping[str, Counts],  # by task, leaves [K, B]; empty where none was validated
     validated: chex.Array,  # [K] models whose validation counts
 ) -> list[Row]:
   """A row for each model that trained from `before` to `after`."""
   before, after, counts, validated = jax.device_get((before, after, counts, validated))
+  counts = {name: of_task.total() for name, of_task in counts.items()}
   trained = np.flatnonzero(after.iteration > before.iteration)
   skipped = optimizer.skipped(after.optimizer) - optimizer.skipped(before.optimizer)
   return [_row(after, counts if validated[k] else {}, skipped[k], k) for k in trained]

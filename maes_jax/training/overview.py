@@ -29,7 +29,7 @@ class Overview:
     self._board = Board(workdir.tensorboard / 'population', iteration + 1)
     recorders = [recordings.Recorder(trainer.model, tasks.get(name), config.max_length,
                                      config.memory) for name in config.task]
-    self._recorders = [recorder for recorder in recorders if recorder.sees]
+    self._recorders = [recorder for recorder in recorders if recorder.shows]
 
   def write(self, state: TrainState, rows: Sequence[Row]):
     """Takes in one window: the population's state [K] and the rows it logged."""

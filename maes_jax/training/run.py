@@ -8,8 +8,10 @@ from maes_jax import models
 from maes_jax import presets
 from maes_jax import trained
 from maes_jax.config import Config
+from maes_jax.training import demand
 from maes_jax.training import interrupts
 from maes_jax.training import loop
+from maes_jax.training.trainer import Trainer
 from maes_jax.training.trainer import TrainState
 from maes_jax.training.workdir import Workdir
 
@@ -30,14 +32,16 @@ def train(config: Config, path: str | pathlib.Path, device_count: int | None = N
     The population when every model is done, an axis for its models on every leaf.
 
   Raises:
-    UserError: sizes that do not go together, more devices than there are, a folder of another run
-      or one that cannot be written. Nothing has been written then.
+    UserError: sizes that do not go together or that there is no room for, more devices than there
+      are, a folder of another run or one that cannot be written. Nothing has been written then.
     Interrupted: somebody asked to stop; what was trained is saved.
   """
   config = presets.resolve(config)
   models.check(config)
   on = devices.first(device_count)
   given = {'encoder': trained.load_encoder(config)} if config.encoder else {}
+  demand.check(Trainer(config, models.build(config), () if config.unfreeze else tuple(given),
+                       devices=on), given)
   workdir = Workdir(pathlib.Path(path))
   claimed = workdir.claim(config) if devices.leads() else contextlib.nullcontext()
   with interrupts.graceful(), claimed:

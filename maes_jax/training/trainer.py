@@ -45,7 +45,7 @@ class TrainState(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Trainer:
+class Trainer(devices.Picklable):
   """Everything that stays the same while a population trains.
 
   Attributes:
@@ -147,7 +147,7 @@ class Trainer:
         'converged': jnp.where(done, iterations[-1] + 1, state.converged)}
 
   def validate(self, state: TrainState) -> tuple[chex.Array, dict[str, evaluation.Counts]]:
-    """Loss and counts by task of one model on long sequences in a larger memory."""
+    """Loss and, by task, counts [B] of one model on long sequences in a larger memory."""
     config = self.config
     key = randomness.key(state.seed, randomness.Stream.VALIDATE, state.iteration)
     drawn = jnp.full(config.validation_sequences, config.validation_length)

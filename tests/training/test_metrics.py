@@ -136,7 +136,7 @@ class TestRows:
   def test_validation_of_the_models_that_were_due(self):
     before, after = state([0, 0], [1., 1.]), state([100, 100], [.5, .5])
     counts = {'odd_recall': evaluation.Counts(
-        *map(np.array, ([8, 8], [6, 8], [2, 2], [1, 2])))}
+        *map(np.array, ([[4, 4], [4, 4]], [[4, 2], [4, 4]], [[1, 1], [1, 1]], [[1, 0], [1, 1]])))}
     first, second = metrics.rows(before, after, counts, np.array([True, False]))
     assert second == row(100, 1)
     assert first == {**row(100, 0), 'validation_loss': .25, 'bit_accuracy/odd_recall': .75,
