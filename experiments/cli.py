@@ -18,6 +18,7 @@ from absl import logging
 import jax
 
 from . import cluster
+from . import paths
 from . import usage
 from maes_jax import errors
 from maes_jax.config import Config
@@ -62,7 +63,7 @@ def _import_plugins():
 
 def fail(error: Exception | str) -> NoReturn:
   """Ends the program as every user error does."""
-  message = f'error: {" ".join(str(error).split())}'
+  message = f'error: {errors.line(error)}'
   if cluster.joined():
     cluster.leave(message)
   sys.exit(message)
@@ -91,8 +92,9 @@ def parse(argv: list[str]) -> list[str]:
     rest = flags.FLAGS(argv)
     if len(rest) > 1:
       raise flags.Error(f'unexpected argument {rest[1]!r}; options look like --name=value')
+    paths.resolve()
     return rest
-  except flags.Error as error:
+  except (flags.Error, errors.UserError) as error:
     fail(error)
 
 

@@ -138,12 +138,12 @@ def test_no_room_is_an_error(tmp_path):
     ValueError('RESOURCE_EXHAUSTED: Failed writing: No space left on device')], ids=repr)
 def test_a_full_disk_leaves_what_was_saved(folder, monkeypatch, trouble):
   """Orbax gives up in the middle of a step, with whatever it has written."""
-  def fail(unused_self, step, **unused):
-    (folder / f'{step}.orbax-checkpoint-tmp').mkdir()
+  def fail(unused_self, path, **unused):
+    path.with_name(f'{path.name}.orbax-checkpoint-tmp').mkdir()
     raise trouble
 
   before = sorted(folder.rglob('*'))
-  monkeypatch.setattr(checkpoints.ocp.CheckpointManager, 'save', fail)
+  monkeypatch.setattr(checkpoints.ocp.Checkpointer, 'save', fail)
   with pytest.raises(errors.UserError, match=r'cannot save .*No space left.*free some space'):
     checkpoints.save(folder, 300, tree(300))
   assert sorted(folder.rglob('*')) == before

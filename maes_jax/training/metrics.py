@@ -58,7 +58,7 @@ class Log:
 
   def digest(self) -> np.ndarray:
     """What tells the rows flushed so far from any others."""
-    return _digest(self._path.read_bytes())
+    return _digest(files.read(self._path))
 
   def close(self):
     with contextlib.closing(self._board):
@@ -85,15 +85,19 @@ def read(path) -> list[Row]:
   """The rows of a log; a last line cut off by a kill is left out.
 
   Raises:
-    UserError: another line is no row.
+    UserError: another line is no row, or the file cannot be read.
   """
-  lines = path.read_bytes().split(b'\n')
+  try:
+    lines = files.read(path).split(b'\n')
+  except OSError as error:
+    raise errors.UserError(f'{path} cannot be read: {error.strerror}; '
+                           'restore it from a copy') from error
   return [_parse(path, number, line) for number, line in enumerate(lines[:-1], start=1)]
 
 
 def _parse(path, number, line):
   try:
-    row = json.loads(line)
+    row = files.parse_json(line)
     if not isinstance(row['iteration'], int):
       raise ValueError('iteration is no whole number')
     return row

@@ -38,6 +38,7 @@ def train(config: Config, path: str | pathlib.Path, device_count: int | None = N
   on = devices.first(device_count)
   given = {'encoder': trained.load_encoder(config)} if config.encoder else {}
   workdir = Workdir(pathlib.Path(path))
-  with workdir.claim(config) if devices.leads() else contextlib.nullcontext():
+  with (workdir.claim(config, given) if devices.leads()
+        else contextlib.nullcontext(workdir)) as workdir:
     devices.wait_for_all('claimed')
     return loop.train(config, workdir, given, on=on, **options)
