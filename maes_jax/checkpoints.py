@@ -198,11 +198,17 @@ def _seal_of(directory, step):
 
 
 def steps(directory: pathlib.Path) -> list[int]:
-  """The steps saved there, newest first; names and kinds of files that `save` does not give are
-  no steps."""
-  if not directory.is_dir():
-    return []
-  return sorted((int(path.name) for path in directory.iterdir() if _is_step(path)), reverse=True)
+  """The steps saved there, newest first; what `save` would not name so, or no folder, is none.
+
+  Raises:
+    UserError: the folder cannot be read.
+  """
+  try:
+    found = list(directory.iterdir()) if directory.is_dir() else []
+    return sorted((int(path.name) for path in found if _is_step(path)), reverse=True)
+  except OSError as error:
+    raise errors.UserError(f'{directory} cannot be read: {error.strerror}; mend that and run the '
+                           'same command again') from error
 
 
 def _is_step(path):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import hashlib
+import os
 import pathlib
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax
 import numpy as np
 
 from maes_jax import checkpoints
+from maes_jax import files
 from maes_jax.config import Config
 
 
@@ -19,19 +21,24 @@ def digest(given: Mapping[str, Any]) -> str:
 
 
 def same(
-    given: Mapping[str, Any], noted: str | None, directory: pathlib.Path, config: Config) -> bool:
-  """Whether these parameters are what the run began with.
+    given: Mapping[str, Any], noted: str | None, directory: pathlib.Path, here: Config,
+    asked: Config) -> bool:
+  """Whether these parameters are what a run began with.
 
   Args:
     given: the parameters, of one model.
-    noted: their `digest` when it began; None in folders of version 0.1, whose checkpoints hold
-      the same numbers as long as they are frozen.
+    noted: their `digest` when it began. None in folders of version 0.1: their checkpoints hold
+      the same numbers while they are frozen; else only the place is left to compare.
     directory: of its checkpoints.
-    config: of the run.
+    here: the run's config.
+    asked: the config that it is to go on with.
   """
   if noted is not None:
     return noted == digest(given)
-  return not config.unfreeze and _frozen_in(directory, given, config.seeds)
+  place = [(config.encoder and os.path.realpath(files.local(config.encoder)),
+            config.encoder_model) for config in (here, asked)]
+  return place[0] == place[1] or (
+      not here.unfreeze and _frozen_in(directory, given, here.seeds))
 
 
 def _frozen_in(directory, given, models):

@@ -112,10 +112,13 @@ class Workdir:
 
   def _check_same(self, config, given):
     here = self.read_config()
-    if given and encoders.same(given, self._read().get(_ENCODER), self.checkpoints, here):
-      config = dataclasses.replace(
-          config, encoder=here.encoder, encoder_model=here.encoder_model)
-    differing = config_lib.differences(here, config)
+    same = given and encoders.same(
+        given, self._read().get(_ENCODER), self.checkpoints, here, config)
+    differing = config_lib.differences(here, dataclasses.replace(
+        config, encoder=here.encoder, encoder_model=here.encoder_model) if given else config)
+    if given and not same:
+      differing.append(f'encoder: that of {here.encoder!r} as it was, not what '
+                       f'{config.encoder!r} holds')
     if differing:
       raise errors.UserError(f'workdir {self.path} holds a run of another config '
                              f'({"; ".join(differing)}); use the same flags or another workdir')
