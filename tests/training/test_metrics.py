@@ -115,6 +115,19 @@ class TestDigest:
     assert workdir.metrics.read_text() == text
 
 
+@pytest.mark.parametrize('line', ['[' * 200_000, '{"iteration": [' * 100_000], ids=['[', '{'])
+def test_a_line_that_is_nested_without_end_is_damage(workdir, line):
+  workdir.metrics.write_text(line + '\n')
+  with pytest.raises(errors.UserError, match=r'line 1 is damaged .*nested too deeply'):
+    metrics.read(workdir.metrics)
+
+
+def test_a_log_that_is_no_file_is_an_error(workdir):
+  workdir.metrics.symlink_to('/dev/zero')
+  with pytest.raises(errors.UserError, match='cannot be read: no regular file'):
+    metrics.read(workdir.metrics)
+
+
 def test_an_empty_log_has_no_rows(workdir):
   write(workdir, 0, [])
   assert metrics.read(workdir.metrics) == []
