@@ -44,6 +44,7 @@ def animation(
     path: pathlib.Path,
 ):
   """The same picture step by step, as a film of at most `MOST_FRAMES` frames."""
+  path = files.local(path)  # Before the film is there, which complains if nobody takes it.
   memory, steps = np.asarray(memory), len(write)
   content = memory.min(), memory.max()
   figure, (writes, stored, reads) = _three(

@@ -20,6 +20,7 @@ import numpy as np
 
 from .. import cli
 from ..paper import records
+from . import fuzz_steps
 from maes_jax import errors
 from maes_jax import memory
 from maes_jax import models
@@ -180,6 +181,7 @@ PROPERTIES: dict[Callable, st.SearchStrategy] = {
     log_file: _damaged(LOG),
     record_file: _damaged(RECORD),
     library_call: st.tuples(_shape(2), _shape(1), _shape(1), _shape(1)),
+    **fuzz_steps.PROPERTIES,
     process: st.tuples(st.sampled_from(sorted(BINARIES)), _flags()),
 }
 
