@@ -117,6 +117,7 @@ def _orbax():
   this = jax.process_index()
   alone = ocp.options.MultiprocessingOptions(primary_host=this, active_processes={this})
   handler = ocp.CompositeCheckpointHandler(
+      composite_options=ocp.CompositeOptions(multiprocessing_options=alone),
       state=ocp.PyTreeCheckpointHandler(multiprocessing_options=alone))
   with _quiet(), ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
     yield checkpointer

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -142,8 +143,8 @@ def _fail(error):
 
 
 @contextlib.contextmanager
-def _opened(path) -> Iterator[Any]:
-  """A regular file; what would wait for somebody or never end is none.
+def opened(path: pathlib.Path) -> Iterator[io.BufferedReader]:
+  """A regular file to read; what would wait for somebody or never end is none.
 
   Raises:
     OSError: it is none, or cannot be read.
@@ -154,12 +155,6 @@ def _opened(path) -> Iterator[Any]:
     yield file
 
 
-def read(path: pathlib.Path) -> bytes:
-  """All of a regular file."""
-  with _opened(path) as file:
-    return file.read()
-
-
 def read_json(path: pathlib.Path, most: int = MOST_TEXT) -> Any:
   """What a file of at most so many bytes says.
 
@@ -167,7 +162,7 @@ def read_json(path: pathlib.Path, most: int = MOST_TEXT) -> Any:
     OSError: there is none, or it is no regular file.
     ValueError: it is larger, or no JSON.
   """
-  with _opened(path) as file:
+  with opened(path) as file:
     content = file.read(most + 1)
   if len(content) > most:
     raise ValueError(f'it is larger than {most:,} bytes')
@@ -188,5 +183,5 @@ def parse_json(content: str | bytes) -> Any:
 
 def digest(path: pathlib.Path) -> str:
   """What tells this content from any other."""
-  with _opened(path) as file:
+  with opened(path) as file:
     return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -164,14 +164,14 @@ class TestReading:
 
   @pytest.mark.parametrize('path', ['/dev/zero', '/dev/null'])
   def test_a_device_is_an_error(self, path):
-    for read in (files.read, files.digest, files.read_json):
+    for read in (files.digest, files.read_json):
       with pytest.raises(OSError, match='no regular file'):
         read(pathlib.Path(path))
 
   def test_a_pipe_that_nobody_writes_to_is_an_error(self, tmp_path):
     os.mkfifo(tmp_path / 'pipe')
     with pytest.raises(OSError, match='no regular file'):
-      files.read(tmp_path / 'pipe')
+      files.digest(tmp_path / 'pipe')
 
   def test_deep_nesting_is_no_json(self):
     with pytest.raises(ValueError, match='nested too deeply'):

@@ -87,17 +87,22 @@ def _copy(run, scratch):
   shutil.copytree(run, scratch)
 
 
-def outcome(run, damaged) -> str:
+def outcome(run: pathlib.Path, damaged: pathlib.Path) -> str:
   """What resuming the damaged copy of a run comes to."""
+  try:
+    return resume(run, damaged)
+  except errors.UserError:
+    return REFUSED
+
+
+def resume(run: pathlib.Path, damaged: pathlib.Path) -> str:
+  """The same, but raises the UserError where it is refused."""
   whole, copy = Workdir(run), Workdir(damaged)
   config = whole.read_config()
   trainer = Trainer(config, models.build(config))
-  try:
-    with copy.claim(config) as claimed:
-      state, digest = loop.restore(trainer, claimed, given={})
-      metrics.Log(claimed, loop.iteration(state), digest).close()
-  except errors.UserError:
-    return REFUSED
+  with copy.claim(config) as claimed:
+    state, digest = loop.restore(trainer, claimed, given={})
+    metrics.Log(claimed, loop.iteration(state), digest).close()
   return _compare(state, copy, whole)
 
 

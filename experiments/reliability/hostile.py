@@ -99,7 +99,7 @@ def _same(run, restored):
 
 
 def _resume(run, copy):
-  attempts.promise(damage.outcome(run, copy) != damage.DIFFERENT, 'what was saved')
+  attempts.promise(damage.resume(run, copy) != damage.DIFFERENT, 'what was saved')
 
 
 def _replaced(run) -> Iterator[tuple[str, Callable]]:

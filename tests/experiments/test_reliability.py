@@ -74,7 +74,9 @@ def assert_kept(rows):
 
 
 def test_hostile_folders_are_refused_or_give_way(runs, tmp_path):
-  assert_kept(hostile.table(runs / 'run' / 'run', tmp_path / 'scratch', forms=4))
+  rows = hostile.table(runs / 'run' / 'run', tmp_path / 'scratch', forms=4)
+  assert_kept(rows)
+  assert rows[0]['refused'] == 8  # All of the config's, loaded and resumed.
 
 
 def test_stray_files_change_nothing(runs, tmp_path):
