@@ -3,7 +3,7 @@
 #   make demo   trains, restores and tests a model, draws a figure, writes such a page
 #   make test   runs all the tests
 #   make bench  installs the peers and measures against them, some 8 minutes on a quiet machine
-#   make crash  kills and damages runs and writes RELIABILITY.md; some ten minutes
+#   make crash  kills, damages, moves and attacks runs, writes RELIABILITY.md; some 15 minutes
 #   make fuzz   tries odd input in bulk and writes RELIABILITY.md; some minutes
 
 PYTHON ?= python3

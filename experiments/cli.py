@@ -20,6 +20,7 @@ from absl import logging
 from . import cluster
 from . import compiled
 from . import output
+from . import paths
 from . import usage
 from maes_jax import devices
 from maes_jax import errors
@@ -83,7 +84,7 @@ def _where(error) -> str:
 
 def fail(error: Exception | str) -> NoReturn:
   """Ends the program as every user error does."""
-  message = f'error: {" ".join(str(error).split())}'
+  message = f'error: {errors.line(error)}'
   if cluster.joined():
     cluster.leave(message)
   stopping.say(message)
@@ -119,8 +120,9 @@ def parse(argv: list[str]) -> list[str]:
     rest = flags.FLAGS(argv)
     if len(rest) > 1:
       raise flags.Error(f'unexpected argument {rest[1]!r}; options look like --name=value')
+    paths.resolve()
     return rest
-  except flags.Error as error:
+  except (flags.Error, errors.UserError) as error:
     fail(error)
   except BrokenPipeError:  # Nobody reads what --helpfull prints.
     sys.exit(0)

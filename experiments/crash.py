@@ -1,4 +1,4 @@
-"""Kills and damages runs, watches a long one, and writes RELIABILITY.md.
+"""Kills runs, damages, moves and attacks their folders, and writes RELIABILITY.md.
 
   python -m experiments.crash
 """
@@ -15,6 +15,7 @@ from .reliability import document
 from .reliability import scenarios
 from .reliability import signals
 from .reliability import soak
+from .reliability import surroundings
 from maes_jax import errors
 
 _KILLS = flags.DEFINE_integer('kills', 5, 'Kills of each run.', lower_bound=1)
@@ -30,6 +31,8 @@ def main():
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     document.write(results, 'damage', damage.run(folder / 'damage'))
+    for kind, module in surroundings.KINDS.items():
+      document.write(results, kind, module.run(folder / kind))
     document.write(results, 'crash', crash.run(
         scenarios.SCENARIOS, folder, _KILLS.value, _JOBS.value))
     document.write(results, 'signals', signals.run(

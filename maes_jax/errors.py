@@ -3,16 +3,44 @@
 import difflib
 from typing import Any
 
+MOST = 2000  # Characters of an error; its end, which says what to do, is among them.
+_LAST = 400
+
 
 class UserError(ValueError):
   """Its message is the one line a user gets to see."""
+
+  def __str__(self) -> str:
+    return line(super().__str__())
+
+
+def line(text: object, most: int = MOST) -> str:
+  """A text as one line that a terminal shows and does not obey: shortened, odd signs spelled out.
+
+  >>> line('two\\nlines')
+  'two lines'
+  >>> line('an \\x1b[2J escape')
+  'an \\\\x1b[2J escape'
+  >>> line('x' * 3000, most=20)
+  'xxxxxxxxxxxx ... xxxx'
+  """
+  text = str(text)
+  if len(text) > most:
+    last = min(_LAST, most // 5)
+    text = f'{text[:most - 2 * last]} ... {text[-last:]}'
+  words = ' '.join(text.split())
+  return ''.join(sign if sign.isprintable() else _spelled(sign) for sign in words)
+
+
+def _spelled(sign):
+  return sign.encode('unicode_escape').decode()
 
 
 def pick(kind: str, name: str, table):
   """Returns table[name]; an unknown name is an error that lists the known and the closest."""
   if name in table:
     return table[name]
-  close = difflib.get_close_matches(name, table, n=1)
+  close = difflib.get_close_matches(name[:MOST], table, n=1)
   hint = f'; did you mean {close[0]!r}?' if close else ''
   raise UserError(f'unknown {kind} {name!r}: it must be one of {", ".join(sorted(table))}{hint}')
 

@@ -1,7 +1,10 @@
 """Pictures of what models do; the only file that knows matplotlib. Draws without a display."""
 
 from collections.abc import Callable, Mapping, Sequence
+import functools
+import io
 import pathlib
+import tempfile
 
 import chex
 import matplotlib
@@ -11,6 +14,7 @@ from matplotlib import pyplot as plt
 import numpy as np
 
 from maes_jax import errors
+from maes_jax import files
 
 # Okabe and Ito's colours, told apart with any colour vision.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
@@ -40,6 +44,7 @@ def animation(
     path: pathlib.Path,
 ):
   """The same picture step by step, as a film of at most `MOST_FRAMES` frames."""
+  path = files.local(path)  # Before the film is there, which complains if nobody takes it.
   memory, steps = np.asarray(memory), len(write)
   content = memory.min(), memory.max()
   figure, (writes, stored, reads) = _three(
@@ -52,7 +57,7 @@ def animation(
 
   frames = np.unique(np.linspace(0, 2 * steps - 1, MOST_FRAMES).astype(int))
   film = animations.FuncAnimation(figure, draw, frames)
-  save(figure, path, lambda: film.save(path, animations.PillowWriter(fps=8), dpi=80))
+  save(figure, path, functools.partial(_film, film))
 
 
 def _until(attention, step):
@@ -180,13 +185,39 @@ def _heat(axis, values, xlabel, title, colours, low=None, high=None):
                      interpolation='nearest')
 
 
-def save(figure, path: pathlib.Path, write: Callable[[], None] | None = None):
-  """Writes and closes a figure; without a `write` of its own, `path`'s ending says the format."""
-  metadata = {'Software': None} if path.suffix == '.png' else None
+def save(figure, path: pathlib.Path, draw: Callable[[str], bytes] | None = None):
+  """Writes a figure, whole or not at all, and closes it.
+
+  Args:
+    figure: of matplotlib.
+    path: its ending says the format; without one it is PNG.
+    draw: makes a file of such a format instead of the figure's own picture.
+
+  Raises:
+    UserError: the format is unknown or the place cannot be written.
+  """
   try:
+    path = files.local(path)
+    kind = path.suffix.lower()[1:] or 'png'
+    content = draw(kind) if draw else _picture(figure, kind)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write() if write else figure.savefig(path, dpi=120, metadata=metadata)
+    files.write_atomically(path, content)
   except (OSError, ValueError) as error:
     raise errors.UserError(f'cannot write the figure {path}: {error}') from error
   finally:
     plt.close(figure)
+
+
+def _picture(figure, kind) -> bytes:
+  content = io.BytesIO()
+  metadata = {'Software': None} if kind == 'png' else None
+  figure.savefig(content, format=kind, dpi=120, metadata=metadata)
+  return content.getvalue()
+
+
+def _film(film, kind) -> bytes:
+  """Its writer takes a name only, and writes frame by frame."""
+  with tempfile.TemporaryDirectory() as folder:
+    path = pathlib.Path(folder) / f'film.{kind}'
+    film.save(path, animations.PillowWriter(fps=8), dpi=80)
+    return path.read_bytes()

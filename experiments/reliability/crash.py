@@ -84,19 +84,15 @@ class _Trial:
   def _await_start(self, seconds, process):
     """So many seconds, or until the first save: compiled programs are there the second time."""
     end, before = time.monotonic() + seconds, remains.step(self._killed)
-    self._poll(process, lambda: time.monotonic() > end or remains.step(self._killed) > before)
+    poll(process, lambda: time.monotonic() > end or remains.step(self._killed) > before)
 
   def _await(self, target, process):
-    self._poll(process, lambda: remains.step(self._killed) > target)
+    poll(process, lambda: remains.step(self._killed) > target)
     time.sleep(self._chance.uniform(0, LATER))
 
   def _await_save(self, target, process):
-    self._poll(process, lambda: remains.step(self._killed) > target
+    poll(process, lambda: remains.step(self._killed) > target
                and remains.unfinished(self._killed))
-
-  def _poll(self, process, condition):
-    while not condition() and process.poll() is None:
-      time.sleep(POLL)
 
   def _stop(self):
     """Asks to stop by SIGTERM; the seconds that took, None if the run was done before."""
@@ -116,6 +112,12 @@ def started(scenario, here, encoder):
                              stderr=subprocess.PIPE, text=True)
   with process:
     yield process
+
+
+def poll(process, condition):
+  """Waits for a condition, or the end of the process."""
+  while not condition() and process.poll() is None:
+    time.sleep(POLL)
 
 
 def finish(scenario, here, encoder):

@@ -8,6 +8,7 @@ from typing import Any
 from ..paper import records
 from . import damage
 from . import soak
+from . import surroundings
 from maes_jax.training import workdir
 
 FLAT = 0.02  # A process whose memory grew by less than this share over its run is flat.
@@ -56,7 +57,8 @@ def broken(results: pathlib.Path) -> bool:
   """Whether a record in the folder tells of a broken promise."""
   runs, files = _found(results, 'crash') or [], _found(results, 'damage') or []
   asked = _found(results, 'signals') or {}
-  return (any(run['differences'] for run in runs)
+  rows = [row for name in surroundings.KINDS for row in _found(results, name) or []]
+  return (any(run['differences'] for run in runs) or any(row['broken'] for row in rows)
           or any(damage.DIFFERENT in row.values() for row in files)
           or any(asked.get(column) for column in ('lost', 'tracebacks', 'wrong_statuses')))
 
@@ -64,7 +66,9 @@ def broken(results: pathlib.Path) -> bool:
 def render(results: pathlib.Path, output: pathlib.Path):
   """Writes the document; a part that was never measured is left out."""
   parts = {'crash': (_CRASH, _crash), 'signals': (_SIGNALS, _signals),
-           'damage': (_DAMAGE, _damage), 'soak': (_SOAK, _soak), 'fuzz': (_FUZZ, _fuzz)}
+           'damage': (_DAMAGE, _damage), 'soak': (_SOAK, _soak),
+           **{name: (kind.HEAD, _tally) for name, kind in surroundings.KINDS.items()},
+           'fuzz': (_FUZZ, _fuzz)}
   text = [_HEAD]
   for name, (head, describe) in parts.items():
     if found := _found(results, name):
@@ -119,6 +123,18 @@ def _soak(found) -> str:
           f'{samples[0][1]:.0f} MiB after {samples[0][0]:,} iterations and {last:.0f} MiB at the '
           f'end, {grown:+.1f} MiB from the second quarter to the second half; {finite}, '
           f'{found["skipped"]} updates were skipped.\n')
+
+
+def _tally(kinds) -> str:
+  rows = [[kind['what'], _tried(kind), kind['done'], kind['refused'],
+           '; '.join(kind['broken']) or 'none'] for kind in kinds]
+  total = f'**{sum(map(_tried, kinds)):,} tries, {sum(len(k["broken"]) for k in kinds)} broken.**\n'
+  return '\n'.join([total, _table(
+      ('what happens', 'tried', 'done', 'refused in a line', 'promises broken'), rows)])
+
+
+def _tried(kind) -> int:
+  return kind['done'] + kind['refused'] + len(kind['broken'])
 
 
 def _fuzz(kinds) -> str:

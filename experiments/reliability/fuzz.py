@@ -20,6 +20,7 @@ import numpy as np
 
 from .. import cli
 from ..paper import records
+from . import fuzz_steps
 from . import sizes
 from maes_jax import errors
 from maes_jax import memory
@@ -182,6 +183,7 @@ PROPERTIES: dict[Callable, st.SearchStrategy] = {
     record_file: _damaged(RECORD),
     library_call: st.tuples(_shape(2), _shape(1), _shape(1), _shape(1)),
     sizes.entrance: sizes.TRIALS,
+    **fuzz_steps.PROPERTIES,
     process: st.tuples(st.sampled_from(sorted(BINARIES)), _flags()),
 }
 

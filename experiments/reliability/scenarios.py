@@ -29,7 +29,8 @@ def train(name: str, *flags: str, iterations: int = 2000) -> Scenario:
   return Scenario(name, iterations, words)
 
 
-def _transfer(name, *flags, iterations=2000):
+def transfer(name: str, *flags: str, iterations: int = 2000) -> Scenario:
+  """A small run on the encoder."""
   words = ('experiments.transfer', '--encoder={encoder}', '--workdir={here}/run', *SMALL, *flags)
   return Scenario(name, iterations, words)
 
@@ -65,8 +66,8 @@ SCENARIOS = (
     train('models that end apart', '--task=serial_recall', '--seeds=4', '--stop_loss=0.01'),
     train('LSTM', '--model=lstm', '--task=serial_recall', '--seeds=2', '--units=8', '--layers=1'),
     train('NTM', '--model=ntm', '--task=serial_recall', '--units=8'),
-    _transfer('frozen encoder', '--task=odd_recall', '--seeds=2'),
-    _transfer('encoder fine-tuned', '--task=sequence_equality', '--batch_size=2', '--unfreeze'),
+    transfer('frozen encoder', '--task=odd_recall', '--seeds=2'),
+    transfer('encoder fine-tuned', '--task=sequence_equality', '--batch_size=2', '--unfreeze'),
     _reproduce('reproduce', '--only=plain/E_S', '--seeds=2'),
     _reproduce('reproduce with two jobs', '--only=E_S,E_R', '--seeds=1', '--jobs=2'),
 )

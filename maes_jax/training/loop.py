@@ -3,7 +3,7 @@
 Fresh runs, resumed runs, joint training, transfer and baselines differ in what they pass in.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import contextlib
 import time
 from typing import Any, NamedTuple
@@ -34,9 +34,11 @@ class Watchers(NamedTuple):
   log: metrics.Log
   overview: overviews.Overview
   progress: Progress
+  check: Callable[[], None]  # raises where the folder is no longer the run's
 
   def take_in(self, state: TrainState, rows: list[metrics.Row]):
     """A window: the population after it and the rows to log."""
+    self.check()
     self.log.write(rows)
     self.overview.write(state, rows)
     self.progress.update(iteration(state), state, rows)
@@ -55,7 +57,7 @@ def train(
 
   Args:
     config: resolved.
-    workdir: claimed for this config.
+    workdir: claimed for this config, as `Workdir.claim` yields it.
     given: parameters to start from by top-level key, e.g. a trained encoder; they are frozen
       unless the config unfreezes them.
     save_seconds: at least this long between two checkpoints; what a kill costs at most.
@@ -162,13 +164,14 @@ def _watch(workdir, trainer, state, digest):
   if not devices.leads():
     yield None
     return
+  workdir.check()
   first = iteration(state)
   if trainer.active(state).any():
     origin.note(workdir, first, _shared_by(trainer))
   with (contextlib.closing(metrics.Log(workdir, first, digest)) as log,
         contextlib.closing(overviews.Overview(workdir, trainer, first)) as overview,
         contextlib.closing(Progress(first, trainer.config.max_iterations)) as progress):
-    yield Watchers(log, overview, progress)
+    yield Watchers(log, overview, progress, workdir.check)
 
 
 def _shared_by(trainer) -> list[jax.Device]:
@@ -180,9 +183,11 @@ def _shared_by(trainer) -> list[jax.Device]:
 def _save(workdir, state, watchers):
   """Saves, in the process that writes; returns where the run stands."""
   if watchers:
+    watchers.check()
     watchers.log.flush()  # First: a restored run finds every row up to its iteration.
     watchers.overview.flush()
     tree = {**state._asdict(), 'log': watchers.log.digest()}
-    checkpoints.save(workdir.checkpoints, iteration(state), tree, workdir.fingerprint)
+    checkpoints.save(workdir.checkpoints, iteration(state), tree, workdir.fingerprint,
+                     workdir.check)
   devices.wait_for_all('saved')
   return iteration(state)

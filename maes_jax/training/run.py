@@ -43,7 +43,7 @@ def train(config: Config, path: str | pathlib.Path, device_count: int | None = N
   demand.check(Trainer(config, models.build(config), () if config.unfreeze else tuple(given),
                        devices=on), given)
   workdir = Workdir(pathlib.Path(path))
-  claimed = workdir.claim(config) if devices.leads() else contextlib.nullcontext()
-  with interrupts.graceful(), claimed:
+  claimed = workdir.claim(config, given) if devices.leads() else contextlib.nullcontext(workdir)
+  with interrupts.graceful(), claimed as workdir:
     devices.wait_for_all('claimed')
     return loop.train(config, workdir, given, on=on, **options)

@@ -24,12 +24,11 @@ from maes_jax.config import Config
 from maes_jax.config import WINDOW
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
+from maes_jax.trained import NEVER
 from maes_jax.training import lengths
 from maes_jax.training import losses
 from maes_jax.training import optimizer
 from maes_jax.training import parts
-
-NEVER = -1
 
 
 class TrainState(NamedTuple):

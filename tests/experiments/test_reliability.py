@@ -9,14 +9,20 @@ import types
 
 import pytest
 
+from experiments.reliability import attempts
 from experiments.reliability import crash
 from experiments.reliability import damage
 from experiments.reliability import document
 from experiments.reliability import fuzz
+from experiments.reliability import fuzz_steps
+from experiments.reliability import hostile
+from experiments.reliability import outputs
 from experiments.reliability import remains
 from experiments.reliability import scenarios
 from experiments.reliability import signals
+from experiments.reliability import stray
 from maes_jax import checkpoints
+from maes_jax import errors
 from maes_jax import trained
 from maes_jax.training.workdir import Workdir
 
@@ -93,12 +99,60 @@ def test_damage_never_goes_unseen(runs, tmp_path, kind):
   assert outcomes['checkpoints/300/state/d/*'] == damage.OLDER
 
 
+def assert_kept(rows):
+  """Something was tried of every kind, and no promise was broken."""
+  assert [row['broken'] for row in rows] == [[]] * len(rows)
+  assert all(row['done'] + row['refused'] for row in rows)
+
+
+def test_hostile_folders_are_refused_or_give_way(runs, tmp_path):
+  rows = hostile.table(runs / 'run' / 'run', tmp_path / 'scratch', forms=4)
+  assert_kept(rows)
+  assert rows[0]['refused'] == 8  # All of the config's, loaded and resumed.
+
+
+def test_stray_files_change_nothing(runs, tmp_path):
+  assert_kept(stray.table(runs / 'run' / 'run', tmp_path / 'scratch', ['{step} (copy).json', '²']))
+
+
+def test_outputs_to_what_is_no_file(tmp_path):
+  assert_kept(outputs.run(tmp_path / 'outputs', ['result.json', 'picture.png']))
+
+
+class TestAttempts:
+
+  def test_broken_promises_are_told(self):
+    row = attempts.row('x')
+    attempts.count(row, 'one', lambda: attempts.DONE)
+    attempts.count(row, 'two', lambda: attempts.promise(False, 'it holds'))
+    attempts.count(row, 'three', lambda: 1 / 0)
+    assert row['done'] == 1
+    assert [line.split(':')[0] for line in row['broken']] == ['two', 'three']
+
+  def test_a_hang_is_a_broken_promise(self, monkeypatch):
+    monkeypatch.setattr(attempts, 'HANG', 1)
+    row = attempts.row('x')
+    attempts.count(row, 'one', lambda: time.sleep(30))
+    assert 'longer than 1 seconds' in row['broken'][0]
+
+  def test_a_line_must_be_one(self):
+    class Verbose(errors.UserError):
+      def __str__(self):
+        return 'x' * 10_000
+
+    def fail():
+      raise Verbose
+
+    with pytest.raises(AssertionError, match='one short plain line'):
+      attempts.in_a_line(fail)
+
+
 @pytest.mark.parametrize('prove', fuzz.PROPERTIES, ids=lambda prove: prove.__name__)
 def test_odd_input_ends_in_a_line(prove):
   inputs = 3 if prove is fuzz.process else 30
   counts = fuzz.run(prove, inputs)
   assert counts['accepted'] + counts['refused'] >= inputs
-  assert counts['refused']
+  assert counts['refused'] or prove is fuzz_steps.stray
 
 
 ROOMS = ('unshare', '--map-root-user', '--mount')  # Where one may mount a small disk.
@@ -161,6 +215,16 @@ class TestDocument:
     assert '| 3 | 3 | 0 | 0 | 0 | 0.5 |' in self.render(tmp_path, signals=found)
     assert not document.broken(tmp_path)
     self.render(tmp_path, signals={**found, 'lost': 1})
+    assert document.broken(tmp_path)
+
+  def test_tries_in_bad_surroundings_are_counted(self, tmp_path):
+    row = {'what': 'A pipe.', 'done': 3, 'refused': 2, 'broken': []}
+    text = self.render(tmp_path, outputs=[row])
+    assert '**5 tries, 0 broken.**' in text
+    assert '| A pipe. | 5 | 3 | 2 | none |' in text
+    assert not document.broken(tmp_path)
+    text = self.render(tmp_path, outputs=[{**row, 'broken': ['result.json: gone']}])
+    assert '| A pipe. | 6 | 3 | 2 | result.json: gone |' in text
     assert document.broken(tmp_path)
 
   @pytest.mark.parametrize('last, verdict', [(100., 'is flat'), (150., 'is not flat')])

@@ -1,6 +1,7 @@
 """The log of a run: one row a step and model, whole, in order, each once."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -113,6 +114,26 @@ class TestDigest:
     with pytest.raises(errors.UserError, match='does not hold what was logged up to iteration 200'):
       metrics.Log(workdir, 200, digest)
     assert workdir.metrics.read_text() == text
+
+
+@pytest.mark.parametrize('line', ['[' * 200_000, '{"iteration": [' * 50_000], ids=['[', '{'])
+def test_a_line_that_is_nested_without_end_is_damage(workdir, line):
+  workdir.metrics.write_text(line + '\n')
+  with pytest.raises(errors.UserError, match=r'line 1 is damaged .*nested too deeply'):
+    metrics.read(workdir.metrics)
+
+
+def test_a_line_without_end_is_damage(workdir):
+  write(workdir, 0, [row(100)])
+  os.truncate(workdir.metrics, 2**42)  # Takes no room on the disk, but would in memory.
+  with pytest.raises(errors.UserError, match=r'line 2 is damaged \(it has no end'):
+    metrics.read(workdir.metrics)
+
+
+def test_a_log_that_is_no_file_is_an_error(workdir):
+  workdir.metrics.symlink_to('/dev/zero')
+  with pytest.raises(errors.UserError, match='cannot be read: no regular file'):
+    metrics.read(workdir.metrics)
 
 
 def test_an_empty_log_has_no_rows(workdir):
