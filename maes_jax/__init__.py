@@ -15,6 +15,7 @@ The names below are the public API. Everything else is reached through its modul
 | `tasks.register(task)` | makes one's own task known by name |
 | `models.register(name, family)` | makes one's own cell known by name |
 | `UserError` | every error that a user can cause and mend |
+| `__version__` | the version, as text |
 
 Build a model by name and apply it. Arrays have the shapes that the docstrings give in brackets:
 B sequences, T time steps, X input bits, Y answer bits, N memory addresses of width W.
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
   from maes_jax.trained import load as load
   from maes_jax.trained import shipped as shipped
   from maes_jax.training.run import train as train
+
+__version__ = '0.1.0'
 
 _MODULES = {
     'Config': 'config', 'UserError': 'errors', 'Tester': 'evaluation', 'build': 'models',

@@ -1,5 +1,6 @@
 """What `pip install .` brings: every module, the page's parts and the shipped models."""
 
+import email
 import os
 import pathlib
 import shutil
@@ -21,7 +22,7 @@ def installed(tmp_path_factory):
   for name in ('maes_jax', 'experiments', 'checkpoints'):
     shutil.copytree(ROOT / name, path / 'clone' / name,
                     ignore=shutil.ignore_patterns('__pycache__'))
-  for name in ('setup.cfg', 'pyproject.toml', 'README.md'):
+  for name in ('setup.cfg', 'pyproject.toml', 'README.md', 'LICENSE'):
     shutil.copy(ROOT / name, path / 'clone' / name)
   build = subprocess.run(
       [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation',
@@ -50,6 +51,16 @@ def test_shipped_models_load_without_the_clone(installed, tmp_path):
   shipped = (ROOT / 'checkpoints').glob('*/config.json')
   assert names == str(sorted(path.parent.name for path in shipped))
   assert task == "('serial_recall',)"
+
+
+def test_metadata_name_version_and_licence(installed):
+  (folder,) = installed.glob('*.dist-info')
+  metadata = email.message_from_string((folder / 'METADATA').read_text())
+  assert metadata['Version'] == maes_jax.__version__
+  assert metadata['License-Expression'] == 'Apache-2.0'
+  assert 'Apache License' in (folder / 'licenses' / 'LICENSE').read_text()
+  assert f'\nversion: {maes_jax.__version__}\n' in (ROOT / 'CITATION.cff').read_text()
+  assert f'\n## {maes_jax.__version__}' in (ROOT / 'CHANGELOG.md').read_text()
 
 
 def test_importing_brings_nothing_heavy():
