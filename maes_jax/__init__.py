@@ -1,5 +1,8 @@
 """Memory-augmented neural networks in JAX: MAES, NTM, DNC and LSTM on working-memory tasks.
 
+MAES is that of Jayram, Kornuta, McAvoy and Ozcan, "Using Multi-task and Transfer Learning to Solve
+Working Memory Tasks", 2018, arXiv:1809.10847; comments call it the paper.
+
 The names below are the public API. Everything else is reached through its module, e.g.
 `maes_jax.tasks.register`, and may change. Nothing heavy is imported before it is used.
 
