@@ -28,7 +28,8 @@ from maes_jax.training import workdir
 # What is measured besides the rows, given the number of repeats.
 _PARTS = {'limits': lambda repeats: limits.measure(),
           'launch': lambda repeats: launch.measure(min(repeats, 2)),
-          'demo': lambda repeats: launch.demo(),
+          # Only a checkout has a Makefile.
+          **({'demo': lambda repeats: launch.demo()} if __package__ == 'experiments' else {}),
           'cost': cost.measure,
           'growth': growth.measure}
 
@@ -69,5 +70,10 @@ def _versions():
       name: installed[name] for name in ('torch', 'dnc') if name in installed}
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-benchmark`."""
   cli.run(main)
+
+
+if __name__ == '__main__':
+  program()

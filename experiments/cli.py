@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 import dataclasses
+import functools
 import importlib
 import os
 import pathlib
@@ -31,7 +32,10 @@ _STATUS = re.compile('[A-Z_]+: ')
 
 
 def run(main: Callable[[], None]):
-  """Parses the flags and calls `main`; what a user can cause ends in one line and status 1."""
+  """Parses the flags and calls `main`; what a user can cause ends in one line and status 1.
+
+  The docstring of `main`'s module is the first part of `--help`.
+  """
   signal.signal(signal.SIGTERM, signal.default_int_handler)  # The same as Ctrl-C.
 
   def guarded(unused_argv):
@@ -48,7 +52,8 @@ def run(main: Callable[[], None]):
     except (MemoryError, ValueError, jax.errors.JaxRuntimeError) as error:
       fail(in_words(error))
   _keep_compiled_code()
-  app.run(guarded, flags_parser=parse)
+  about = sys.modules[main.__module__].__doc__ or ''
+  app.run(guarded, flags_parser=functools.partial(parse, about=about))
 
 
 def _import_plugins():
@@ -82,10 +87,10 @@ def in_words(error: Exception) -> str:
   raise error
 
 
-def parse(argv: list[str]) -> list[str]:
+def parse(argv: list[str], about: str = '') -> list[str]:
   """Reads the flags; one that is wrong ends the program, in a line, and so does `--help`."""
   if '--help' in argv[1:]:
-    print(usage.text())
+    print(usage.text(about))
     sys.exit(0)
   try:
     rest = flags.FLAGS(argv)

@@ -70,5 +70,10 @@ def _describe(result):
            'sequence_interval_95')])
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-evaluate`."""
   cli.run(main)
+
+
+if __name__ == '__main__':
+  program()

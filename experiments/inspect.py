@@ -45,5 +45,10 @@ def main():
         f'{recording.bits:,} bits wrong')
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-inspect`."""
   cli.run(main)
+
+
+if __name__ == '__main__':
+  program()

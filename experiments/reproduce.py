@@ -83,11 +83,16 @@ def _in_process(running, name) -> bool:
            'save_seconds')
   passed_on = [f'--{flag}={flags.FLAGS[flag].value}'
                for flag in names if flags.FLAGS[flag].value is not None]
-  command = [sys.executable, '-m', 'experiments.reproduce', f'--only={name}', *passed_on]
+  command = [sys.executable, '-m', f'{__package__}.reproduce', f'--only={name}', *passed_on]
   with subprocess.Popen(command) as process:
     running.add(process)
     return process.wait() == 0
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-reproduce`."""
   cli.run(main)
+
+
+if __name__ == '__main__':
+  program()

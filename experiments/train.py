@@ -23,5 +23,10 @@ def main():
     print(report.population(state))
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-train`."""
   cli.run(main)
+
+
+if __name__ == '__main__':
+  program()

@@ -22,5 +22,10 @@ def main():
     print(report.population(state))
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-transfer`."""
   cli.run(main)
+
+
+if __name__ == '__main__':
+  program()

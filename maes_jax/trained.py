@@ -18,7 +18,10 @@ from maes_jax.training.trainer import NEVER
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.workdir import Workdir
 
-_SHIPPED = pathlib.Path(__file__).parents[1] / 'checkpoints'  # Beside the package.
+_HERE = pathlib.Path(__file__).parent
+# A wheel holds the shipped models inside the package, a checkout beside it.
+_SHIPPED = next((folder for folder in (_HERE / 'shipped_models', _HERE.parent / 'checkpoints')
+                 if folder.is_dir()), _HERE / 'shipped_models')
 
 
 @dataclasses.dataclass(frozen=True)

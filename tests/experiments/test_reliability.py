@@ -8,6 +8,7 @@ import types
 
 import pytest
 
+from experiments import programs
 from experiments.reliability import crash
 from experiments.reliability import damage
 from experiments.reliability import document
@@ -82,7 +83,7 @@ def test_a_run_on_a_full_disk(tmp_path):
       tmp_path, tmp_path)]
   script = (f'mount -t tmpfs -o size=250k none {tmp_path} && {{ {" ".join(command)}; '
             f'echo $?; cp -r {tmp_path}/run {tmp_path.parent}/kept; }}')
-  done = subprocess.run([*ROOMS, 'sh', '-c', script], cwd=crash.ROOT, env=os.environ,
+  done = subprocess.run([*ROOMS, 'sh', '-c', script], cwd=programs.ROOT, env=os.environ,
                         capture_output=True, text=True, check=False)
   assert done.stdout.strip() == '1', done.stderr
   *_, line = done.stderr.strip().splitlines()
