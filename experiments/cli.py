@@ -21,6 +21,7 @@ import jax
 from . import cluster
 from . import usage
 from maes_jax import errors
+from maes_jax import extras
 from maes_jax.config import Config
 from maes_jax.training import loop
 
@@ -63,6 +64,14 @@ def _import_plugins():
     except ModuleNotFoundError as error:
       raise errors.UserError(f'plugin {name!r} cannot be imported ({error}); name a module in '
                              'this folder or an installed one') from error
+
+
+def need(extra: str):
+  """Ends a program that cannot even be imported without the packages of an extra."""
+  try:
+    extras.need(extra, 'this program')
+  except extras.MissingPackage as error:
+    fail(error)
 
 
 def fail(error: Exception | str) -> NoReturn:

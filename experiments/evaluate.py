@@ -15,6 +15,7 @@ from . import restore
 from maes_jax import config
 from maes_jax import devices
 from maes_jax import evaluation
+from maes_jax import extras
 from maes_jax.training import workdir
 
 _LENGTH = flags.DEFINE_integer('length', 1000, 'Items per sequence.', lower_bound=1)
@@ -31,6 +32,8 @@ cluster.define_flags()
 
 def main():
   config.check_memory(_LENGTH.value, _MEMORY.value)
+  if _FIGURE.value:
+    extras.need('figures', '--figure')
   restored, task = restore.from_flags()
   shared_by = devices.first(flags.FLAGS['devices'].value)
   tester = evaluation.Tester(

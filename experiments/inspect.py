@@ -11,9 +11,10 @@ from absl import flags
 from . import cli
 from . import look
 from . import restore
+import maes_jax
 from maes_jax import config
 from maes_jax import errors
-from maes_jax import page
+from maes_jax import extras
 from maes_jax import recording as recordings
 from maes_jax.training import workdir
 
@@ -31,12 +32,16 @@ def main():
   config.check_memory(_LENGTH.value, addresses)
   if not (_HTML.value or _PNG.value or _GIF.value):
     raise errors.UserError('nothing to write: give --html=FILE, --png=FILE or --gif=FILE')
+  if _HTML.value:
+    extras.need('pages', '--html')
+  if _PNG.value or _GIF.value:
+    extras.need('figures', 'a picture')
   restored, task = restore.from_flags()
   recording = recordings.record(
       restored.model, restored.params, task, _LENGTH.value, addresses, _SEED.value)
   title = look.title(restored, task, _LENGTH.value)
   if _HTML.value:
-    workdir.write_text(pathlib.Path(_HTML.value), page.render(recording, title))
+    workdir.write_text(pathlib.Path(_HTML.value), maes_jax.page.render(recording, title))
   if _PNG.value:
     look.draw(recording, title, pathlib.Path(_PNG.value))
   if _GIF.value:

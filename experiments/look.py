@@ -2,7 +2,7 @@
 
 import pathlib
 
-from maes_jax import figures
+import maes_jax
 from maes_jax import recording as recordings
 from maes_jax import tasks
 from maes_jax.recording import Recording
@@ -27,12 +27,12 @@ def draw_attention(restored: Trained, task: tasks.Task, length: int, path: pathl
 def draw(recording: Recording, title: str, path: pathlib.Path):
   """Where the encoder's first head writes, what it leaves, where the solver's first head reads."""
   half = recording.solving
-  figures.attention(recording.write[:half, 0], recording.read[half:, 0],
-                    recording.memory[half - 1], title, path)
+  maes_jax.figures.attention(recording.write[:half, 0], recording.read[half:, 0],
+                             recording.memory[half - 1], title, path)
 
 
 def film(recording: Recording, title: str, path: pathlib.Path):
   """The same, step by step."""
   half = recording.solving
-  figures.animation(recording.write[:half, 0], recording.read[half:, 0], recording.memory,
-                    title, path)
+  maes_jax.figures.animation(recording.write[:half, 0], recording.read[half:, 0], recording.memory,
+                             title, path)

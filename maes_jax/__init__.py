@@ -63,7 +63,7 @@ __version__ = '0.1.0'
 _MODULES = {
     'Config': 'config', 'UserError': 'errors', 'Tester': 'evaluation', 'build': 'models',
     'record': 'recording', 'load': 'trained', 'shipped': 'trained', 'train': 'training.run'}
-_SUBMODULES = ('models', 'tasks')
+_SUBMODULES = ('cells', 'figures', 'memory', 'models', 'page', 'tasks')
 
 xla.ask()
 

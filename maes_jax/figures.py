@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 import pathlib
 
+from maes_jax import extras
+extras.need('figures', 'a picture')
 import chex
 import matplotlib
 matplotlib.use('Agg')

@@ -10,9 +10,9 @@ from .. import look
 from . import claims
 from . import records
 from . import runs
+import maes_jax
 from maes_jax import config
 from maes_jax import diagnostics
-from maes_jax import figures
 from maes_jax import tasks
 from maes_jax import trained
 
@@ -45,7 +45,7 @@ def _training(run, title) -> Figure:
     del checkpoints
     record = records.read(results, run)
     curves = [seed['losses'] for seed in record['seeds']]
-    figures.training(curves, config.WINDOW, title, record['config']['stop_loss'], path)
+    maes_jax.figures.training(curves, config.WINDOW, title, record['config']['stop_loss'], path)
   return Figure(figure, records=(run,))
 
 
@@ -55,7 +55,7 @@ def _writing(results, checkpoints, path):
   encoder = trained.load(checkpoints / 'E_S')
   memory, attention = diagnostics.encode_random(
       encoder.model, encoder.params, length=100, addresses=128)
-  figures.writing(attention, memory, 'E_S stores 100 random items in 128 addresses', path)
+  maes_jax.figures.writing(attention, memory, 'E_S stores 100 random items in 128 addresses', path)
 
 
 def _at_work(results, checkpoints, path):
@@ -72,7 +72,7 @@ def _repeated(results, checkpoints, path):
     encoder = trained.load(checkpoints / name)
     values = diagnostics.repeated_words(encoder.model, encoder.params, length=100, addresses=128)
     stored[f'{name}, spread {float(diagnostics.forward_bias(values)):.2%}'] = np.asarray(values)
-  figures.words(stored, 'One item repeated 100 times, as stored', path)
+  maes_jax.figures.words(stored, 'One item repeated 100 times, as stored', path)
 
 
 _FAMILIES = {'MAES': 'E_J', 'NTM': 'ntm', 'DNC': 'dnc', 'LSTM': 'lstm'}
@@ -89,7 +89,7 @@ def _generalisation(results, checkpoints, path):
         curve = claims.best(record)['test'][task]['curve']
         curves[task][family] = {int(length): share for length, share in curve.items()}
   titles = {task.replace('_', ' '): lines for task, lines in curves.items()}
-  figures.generalisation(titles, config.Config().max_length, path)
+  maes_jax.figures.generalisation(titles, config.Config().max_length, path)
 
 
 FIGURES: dict[str, Figure] = {

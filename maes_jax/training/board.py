@@ -10,9 +10,34 @@ import socket
 import time
 
 import numpy as np
-from tensorboardX import record_writer
-from tensorboardX import summary
-from tensorboardX.proto import event_pb2
+
+from maes_jax import extras
+INSTALLED = not extras.missing('tensorboard')
+if INSTALLED:
+  from tensorboardX import record_writer
+  from tensorboardX import summary
+  from tensorboardX.proto import event_pb2
+
+
+def opened(folder: pathlib.Path, first: int) -> 'Board | NoBoard':
+  """A `Board`; where tensorboardX is not installed, one that writes nothing."""
+  return Board(folder, first) if INSTALLED else NoBoard()
+
+
+class NoBoard:
+  """Takes in what a `Board` does, for nobody."""
+
+  def add(self, name: str, value: float, step: int):
+    """Nothing."""
+
+  def add_image(self, name: str, grey: np.ndarray, step: int):
+    """Nothing."""
+
+  def flush(self):
+    """Nothing."""
+
+  def close(self):
+    """Nothing."""
 
 
 class Board:
