@@ -4,6 +4,7 @@ import email
 import importlib.metadata
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -136,6 +137,14 @@ def test_public_names_are_there_and_documented(name):
   assert name in dir(maes_jax)
   assert getattr(maes_jax, name).__doc__
   assert f'`{name}' in maes_jax.__doc__
+
+
+def test_documented_modules_of_public_names_are_there():
+  """Names with dots in the table, e.g. `cells.ntm`, by the import that a reader starts with."""
+  names = re.findall(r'`((?:cells|models|page|tasks)\.\w+)', maes_jax.__doc__)
+  assert len(names) >= 7
+  program = f'import maes_jax; print([{", ".join(f"maes_jax.{name}" for name in names)}])'
+  subprocess.run([sys.executable, '-c', program], check=True, capture_output=True)
 
 
 def test_another_name_lists_the_public_ones():

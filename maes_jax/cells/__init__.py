@@ -1,0 +1,7 @@
+"""One time step of each model, a file each; `base.Cell` says what a cell of one's own needs."""
+
+from maes_jax.cells import base
+from maes_jax.cells import dnc
+from maes_jax.cells import lstm
+from maes_jax.cells import maes
+from maes_jax.cells import ntm
