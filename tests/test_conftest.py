@@ -1,8 +1,25 @@
-"""What is said at the end of all tests."""
+"""When warnings are errors, and what is said at the end of all tests."""
 
+import importlib.metadata
 import types
 
 import conftest
+
+
+def lines_added(monkeypatch, **others):
+  """To pytest's settings, where some packages have other versions than the pinned ones."""
+  real, added = importlib.metadata.version, []
+  monkeypatch.setattr(importlib.metadata, 'version', lambda name: others.get(name, real(name)))
+  conftest.pytest_configure(types.SimpleNamespace(
+      addinivalue_line=lambda *line: added.append(line)))
+  return added
+
+
+def test_warnings_of_other_versions_fail_nobody(monkeypatch):
+  pinned = dict(conftest.pinned())
+  assert pinned.keys() == {'absl-py', 'chex', 'flax', 'jax', 'numpy', 'optax', 'orbax-checkpoint'}
+  assert lines_added(monkeypatch, **pinned) == [('filterwarnings', 'error')]
+  assert lines_added(monkeypatch, **{**pinned, 'optax': '99'}) == []
 
 
 def said(*reasons):
