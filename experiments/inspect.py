@@ -39,7 +39,7 @@ def main():
   restored, task = restore.from_flags()
   recording = recordings.record(
       restored.model, restored.params, task, _LENGTH.value, addresses, _SEED.value)
-  title = look.title(restored, task, _LENGTH.value)
+  title = look.title(restored, task, _LENGTH.value, flags.FLAGS['checkpoint'].value)
   if _HTML.value:
     workdir.write_text(pathlib.Path(_HTML.value), maes_jax.page.render(recording, title))
   if _PNG.value:
