@@ -29,7 +29,8 @@ from maes_jax.training import workdir
 # What is measured besides the rows, given the number of repeats.
 _PARTS = {'limits': lambda repeats: limits.measure(),
           'launch': lambda repeats: launch.measure(min(repeats, 2)),
-          'demo': lambda repeats: launch.demo(),
+          # Only a checkout has a Makefile.
+          **({'demo': lambda repeats: launch.demo()} if __package__ == 'experiments' else {}),
           'cost': cost.measure,
           'growth': growth.measure}
 
@@ -70,5 +71,10 @@ def _versions():
       name: installed[name] for name in ('torch', 'dnc') if name in installed}
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-benchmark`."""
   cli.run(main, unwinds=True)
+
+
+if __name__ == '__main__':
+  program()

@@ -5,6 +5,7 @@ from . import stopping  # First, as signals may come while the others are import
 from collections.abc import Callable, Collection
 import contextlib
 import dataclasses
+import functools
 import importlib
 import re
 import sys
@@ -24,6 +25,7 @@ from . import paths
 from . import usage
 from maes_jax import devices
 from maes_jax import errors
+from maes_jax import extras
 from maes_jax.config import Config
 from maes_jax.training import loop
 
@@ -36,6 +38,8 @@ _NO_PLATFORM = 'Unable to initialize backend'
 
 def run(main: Callable[[], None], *, unwinds: bool = False):
   """Parses the flags and calls `main`; what a user can cause ends in one line and status 1.
+
+  The docstring of `main`'s module is the first part of `--help`.
 
   Args:
     main: what the binary does.
@@ -57,8 +61,9 @@ def run(main: Callable[[], None], *, unwinds: bool = False):
       fail(in_words(error))
 
   compiled.keep()
+  about = sys.modules[main.__module__].__doc__ or ''
   with output.settled():
-    app.run(guarded, flags_parser=parse)
+    app.run(guarded, flags_parser=functools.partial(parse, about=about))
 
 
 def _import_plugins():
@@ -80,6 +85,14 @@ def _where(error) -> str:
            for frame, line in traceback.walk_tb(error.__traceback__)]
   own = [line for line in lines if not line.startswith((__file__, importlib.__file__, '<frozen'))]
   return own[-1] if own else ''
+
+
+def need(extra: str):
+  """Ends a program that cannot even be imported without the packages of an extra."""
+  try:
+    extras.need(extra, 'this program')
+  except extras.MissingPackage as error:
+    fail(error)
 
 
 def fail(error: Exception | str) -> NoReturn:
@@ -111,10 +124,10 @@ def in_words(error: Exception) -> str:
   raise error
 
 
-def parse(argv: list[str]) -> list[str]:
+def parse(argv: list[str], about: str = '') -> list[str]:
   """Reads the flags; one that is wrong ends the program, in a line, and so does `--help`."""
   if '--help' in argv[1:]:
-    output.show(usage.text())
+    output.show(usage.text(about))
     sys.exit(0)
   try:
     rest = flags.FLAGS(argv)

@@ -9,6 +9,7 @@ import tempfile
 from absl import flags
 
 from . import cli
+cli.need('tensorboard')
 from .reliability import crash
 from .reliability import damage
 from .reliability import document

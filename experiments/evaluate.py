@@ -16,6 +16,7 @@ from . import restore
 from . import stopping
 from maes_jax import devices
 from maes_jax import evaluation
+from maes_jax import extras
 from maes_jax import limits
 from maes_jax.training import workdir
 
@@ -34,6 +35,8 @@ cluster.define_flags()
 def main():
   limits.check(length=_LENGTH.value, memory=_MEMORY.value, batch_size=_BATCH_SIZE.value,
                batches=_BATCHES.value, test_seed=_SEED.value, figure_length=_FIGURE_LENGTH.value)
+  if _FIGURE.value:
+    extras.need('figures', '--figure')
   restored, task = restore.from_flags()
   if _FIGURE.value:
     look.recorder(restored, task, _FIGURE_LENGTH.value).check()
@@ -76,5 +79,10 @@ def _describe(result):
            'sequence_interval_95')])
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-evaluate`."""
   cli.run(main)
+
+
+if __name__ == '__main__':
+  program()

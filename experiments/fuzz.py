@@ -8,6 +8,7 @@ import pathlib
 from absl import flags
 
 from . import cli
+cli.need('test')
 from .reliability import document
 from .reliability import fuzz
 

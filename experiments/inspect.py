@@ -13,9 +13,10 @@ from . import look
 from . import output
 from . import restore
 from . import stopping
+import maes_jax
 from maes_jax import errors
+from maes_jax import extras
 from maes_jax import limits
-from maes_jax import page
 from maes_jax import recording as recordings
 from maes_jax.training import workdir
 
@@ -33,13 +34,17 @@ def main():
   limits.check(length=_LENGTH.value, memory=addresses, test_seed=_SEED.value)
   if not (_HTML.value or _PNG.value or _GIF.value):
     raise errors.UserError('nothing to write: give --html=FILE, --png=FILE or --gif=FILE')
+  if _HTML.value:
+    extras.need('pages', '--html')
+  if _PNG.value or _GIF.value:
+    extras.need('figures', 'a picture')
   restored, task = restore.from_flags()
   recording = recordings.record(
       restored.model, restored.params, task, _LENGTH.value, addresses, _SEED.value)
-  title = look.title(restored, task, _LENGTH.value)
+  title = look.title(restored, task, _LENGTH.value, flags.FLAGS['checkpoint'].value)
   with stopping.unwinding():
     if _HTML.value:
-      workdir.write_text(pathlib.Path(_HTML.value), page.render(recording, title))
+      workdir.write_text(pathlib.Path(_HTML.value), maes_jax.page.render(recording, title))
     if _PNG.value:
       look.draw(recording, title, pathlib.Path(_PNG.value))
     if _GIF.value:
@@ -47,5 +52,10 @@ def main():
   output.show(f'{title}: {recording.wrong.sum():,} of {recording.bits:,} bits wrong')
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-inspect`."""
   cli.run(main)
+
+
+if __name__ == '__main__':
+  program()

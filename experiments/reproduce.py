@@ -75,5 +75,10 @@ def _command(name):
   return [sys.executable, '-m', f'{__package__}.reproduce', f'--only={name}', *passed_on]
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-reproduce`."""
   cli.run(main)
+
+
+if __name__ == '__main__':
+  program()

@@ -24,5 +24,10 @@ def main():
     output.show(report.population(state))
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-train`."""
   cli.run(main)
+
+
+if __name__ == '__main__':
+  program()

@@ -20,7 +20,10 @@ from maes_jax.encoder_solver import Params
 from maes_jax.training.workdir import Workdir
 
 NEVER = -1  # As an iteration: of what has not come to be.
-_SHIPPED = pathlib.Path(__file__).parents[1] / 'checkpoints'  # Beside the package.
+_HERE = pathlib.Path(__file__).parent
+# A wheel holds the shipped models inside the package, a checkout beside it.
+_SHIPPED = next((folder for folder in (_HERE / 'shipped_models', _HERE.parent / 'checkpoints')
+                 if folder.is_dir()), _HERE / 'shipped_models')
 
 
 @dataclasses.dataclass(frozen=True)

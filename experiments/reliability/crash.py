@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 
+from .. import programs
 from . import remains
 from . import scenarios
 
-ROOT = pathlib.Path(__file__).parents[2]
 POLL = 0.005  # Seconds.
 LATER = 0.3  # A kill comes up to this many seconds after its iteration was saved,
 LAST = 0.8  # which is in this share of the run, so that it is not done before.
@@ -108,8 +108,8 @@ class _Trial:
 def started(scenario, here, encoder):
   """Starts the command as a session of its own, so that all its processes can be killed at once."""
   command = [sys.executable, '-m', *scenario.command(here, encoder)]
-  process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL,
-                             stderr=subprocess.PIPE, text=True)
+  process = subprocess.Popen(command, cwd=programs.ROOT, start_new_session=True,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
   with process:
     yield process
 

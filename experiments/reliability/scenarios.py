@@ -4,6 +4,8 @@ from collections.abc import Sequence
 import dataclasses
 import pathlib
 
+from .. import programs
+
 SMALL = ('--hold=0', '--grow=300', '--start_length=3', '--max_length=5', '--memory=8',
          '--validation_length=6', '--validation_memory=8', '--validation_sequences=16',
          '--stop_loss=0', '--save_seconds=0')
@@ -25,19 +27,20 @@ class Scenario:
 
 def train(name: str, *flags: str, iterations: int = 2000) -> Scenario:
   """A small training run with these flags."""
-  words = ('experiments.train', '--workdir={here}/run', *SMALL, *flags)
+  words = (f'{programs.PACKAGE}.train', '--workdir={here}/run', *SMALL, *flags)
   return Scenario(name, iterations, words)
 
 
 def transfer(name: str, *flags: str, iterations: int = 2000) -> Scenario:
   """A small run on the encoder."""
-  words = ('experiments.transfer', '--encoder={encoder}', '--workdir={here}/run', *SMALL, *flags)
+  words = (f'{programs.PACKAGE}.transfer', '--encoder={encoder}', '--workdir={here}/run', *SMALL,
+           *flags)
   return Scenario(name, iterations, words)
 
 
 def _reproduce(name, *flags, iterations=1000):
-  words = ('experiments.reproduce', '--workdir={here}/runs', '--results={here}/results', *PAPER,
-           *flags)
+  words = (f'{programs.PACKAGE}.reproduce', '--workdir={here}/runs', '--results={here}/results',
+           *PAPER, *flags)
   return Scenario(name, iterations, words)
 
 

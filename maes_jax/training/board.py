@@ -12,13 +12,38 @@ import struct
 import time
 
 import numpy as np
-from tensorboardX import record_writer
-from tensorboardX import summary
-from tensorboardX.proto import event_pb2
+
+from maes_jax import extras
+INSTALLED = not extras.missing('tensorboard')
+if INSTALLED:
+  from tensorboardX import record_writer
+  from tensorboardX import summary
+  from tensorboardX.proto import event_pb2
 
 _NAME = re.compile(r'events\.out\.tfevents\.(\d{10}\.\d+)\.')  # As we name files, in their order.
 _WALL_TIME = b'\x09'  # What an event of ours begins with: field 1, of 8 bytes.
 _TICK = 1e-5  # Seconds by which a file begins after the last one ended.
+
+
+def opened(folder: pathlib.Path, first: int) -> 'Board | NoBoard':
+  """A `Board`; where tensorboardX is not installed, one that writes nothing."""
+  return Board(folder, first) if INSTALLED else NoBoard()
+
+
+class NoBoard:
+  """Takes in what a `Board` does, for nobody."""
+
+  def add(self, name: str, value: float, step: int):
+    """Nothing."""
+
+  def add_image(self, name: str, grey: np.ndarray, step: int):
+    """Nothing."""
+
+  def flush(self):
+    """Nothing."""
+
+  def close(self):
+    """Nothing."""
 
 
 class Board:

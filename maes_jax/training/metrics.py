@@ -43,7 +43,7 @@ class Log:
     self._path = workdir.metrics
     self._drop_after(iteration, digest)
     self._file = workdir.metrics.open('a', buffering=1)  # Whole lines, for whoever watches.
-    self._board = board.Board(workdir.tensorboard, first=iteration + 1)
+    self._board = board.opened(workdir.tensorboard, first=iteration + 1)
 
   def write(self, rows: Iterable[Row]):
     for row in rows:

@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+from typing import Any
 
 from maes_jax import devices
 from maes_jax import models
@@ -17,7 +18,7 @@ from maes_jax.training.workdir import Workdir
 
 
 def train(config: Config, path: str | pathlib.Path, device_count: int | None = None,
-          **options) -> TrainState:
+          **options: Any) -> TrainState:
   """Trains, or goes on training, the run of `config` in the folder `path`.
 
   Args:

@@ -9,6 +9,7 @@ import types
 
 import pytest
 
+from experiments import programs
 from experiments.reliability import attempts
 from experiments.reliability import crash
 from experiments.reliability import damage
@@ -77,7 +78,7 @@ def test_what_signals_came_to_is_counted():
 def test_an_evaluation_that_is_asked_to_stop_saves_nothing_and_does_not_say_so(number):
   words = [sys.executable, '-m', 'experiments.evaluate', '--checkpoint=E_J', '--batches=100000',
            '--task=serial_recall']
-  with subprocess.Popen(words, cwd=crash.ROOT, stderr=subprocess.PIPE, text=True) as process:
+  with subprocess.Popen(words, cwd=programs.ROOT, stderr=subprocess.PIPE, text=True) as process:
     time.sleep(2)
     process.send_signal(number)
     _, printed = process.communicate(timeout=20)
@@ -169,7 +170,7 @@ def test_a_run_on_a_full_disk(tmp_path):
       tmp_path, tmp_path)]
   script = (f'mount -t tmpfs -o size=250k none {tmp_path} && {{ {" ".join(command)}; '
             f'echo $?; cp -r {tmp_path}/run {tmp_path.parent}/kept; }}')
-  done = subprocess.run([*ROOMS, 'sh', '-c', script], cwd=crash.ROOT, env=os.environ,
+  done = subprocess.run([*ROOMS, 'sh', '-c', script], cwd=programs.ROOT, env=os.environ,
                         capture_output=True, text=True, check=False)
   assert done.stdout.strip() == '1', done.stderr
   *_, line = done.stderr.strip().splitlines()
