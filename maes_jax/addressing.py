@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from maes_jax import precision
+
 # Cosines divide by lengths. Vectors shorter than this are treated as this long: the similarity of
 # an empty word or an empty key is then 0, and no gradient grows by more than the inverse of this.
 SHORTEST = 1e-3
@@ -20,8 +22,10 @@ def cosine_similarity(memory: chex.Array, key: chex.Array) -> chex.Array:
   Source: Graves et al. 2014 (NTM), equation 6; Graves et al. 2016 (DNC), methods, D(u, v). Both
   leave u = 0 and v = 0 open; here either gives 0, see `SHORTEST`.
   """
+  memory_, key_ = precision.at_least_single(memory), precision.at_least_single(key)
   # K[u, v] = u . v / (|u| |v|)
-  return key @ memory * _inverse_length(memory) * _inverse_length(key)
+  similarity = key_ @ memory_ * _inverse_length(memory_) * _inverse_length(key_)
+  return similarity.astype(memory.dtype)
 
 
 def content_weights(memory: chex.Array, key: chex.Array, strength: chex.Array) -> chex.Array:

@@ -14,6 +14,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from maes_jax import precision
 from maes_jax import shapes
 from maes_jax import tasks
 from maes_jax.cells import base
@@ -30,11 +31,10 @@ def unroll(
     inputs: chex.Array,  # [T, X]
     valid: chex.Array | None,  # [T]
     show: base.Show = base.as_it_is,
-    steps: chex.Array | None = None,  # []
+    num_steps: chex.Array | None = None,  # []
 ) -> tuple[base.State, base.Step]:
   """Runs a cell over a sequence in its own way; see `Cell.unroll`."""
-  params, state, inputs, valid = _arrays((params, state, inputs, valid))
-  return cell.unroll(params, state, inputs, valid, show, steps)
+  return cell.unroll(params, state, inputs, valid, show, num_steps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +75,7 @@ class Model:
   ) -> tuple[base.State, base.Step]:
     """Reads the main sequence into a fresh memory; returns the last state and every step."""
     shapes.check(main=(main, 'TX', float), valid=(valid, 'T', bool))
-    state = self.encoder.initial_state(addresses)
-    return unroll(self.encoder, params['encoder'], state, main, valid)
+    return unroll(self.encoder, params['encoder'], self._start(params, addresses), main, valid)
 
   def solve(
       self,
@@ -89,8 +88,11 @@ class Model:
   ) -> tuple[base.State, base.Step]:
     """Answers from an encoder's last state; `Step.output` holds the logits [T, Y]."""
     shapes.check(aux=(aux, 'TX', float), valid=(valid, 'T', bool))
-    encoded = self.solvers[task].take_over(encoded)
-    return self._solve(params, task, encoded, aux, valid, unroll)
+    state = self.solvers[task].take_over(encoded)
+    return self._solve(params, task, precision.as_params(state, params), aux, valid, unroll)
+
+  def _start(self, params, addresses):
+    return precision.as_params(self.encoder.initial_state(addresses), params)
 
   def _solve(self, params, task, state, inputs, valid, unroll):
     solver_params = params['solvers'][task]
@@ -104,7 +106,7 @@ class Model:
       episodes: Mapping[str, tasks.Episode],  # by task; they share one main sequence
       addresses: int,  # N
       unroll: Unroll = unroll,
-      steps: chex.Array | None = None,  # []
+      num_steps: chex.Array | None = None,  # []
       padded: bool = True,
   ) -> dict[str, chex.Array]:
     """Encodes once, then solves every task; logits [T, Y] by task.
@@ -112,18 +114,18 @@ class Model:
     See `answer_batch` for the last two.
     """
     if self.tied and len(episodes) == 1:
-      return self._answer_at_once(params, episodes, addresses, unroll, steps, padded)
-    unroll = functools.partial(unroll, steps=steps)
+      return self._answer_at_once(params, episodes, addresses, unroll, num_steps, padded)
+    unroll = functools.partial(unroll, num_steps=num_steps)
     shared = next(iter(episodes.values()))
     valid = shared.valid if padded else None
     encoded, _ = self.encode(params, shared.main, valid, addresses, unroll)
     logits = {}
     for name, episode in episodes.items():
-      _, steps = self.solve(params, name, encoded, episode.aux, valid, unroll)
-      logits[name] = steps.output
+      _, answers = self.solve(params, name, encoded, episode.aux, valid, unroll)
+      logits[name] = answers.output
     return logits
 
-  def _answer_at_once(self, params, episodes, addresses, unroll, steps, padded):
+  def _answer_at_once(self, params, episodes, addresses, unroll, num_steps, padded):
     """A tied model goes on where it stopped: the sequences of one task are a single one to it.
 
     One scan instead of two halves what is compiled, and adds up its gradients only once.
@@ -132,8 +134,8 @@ class Model:
     start, size = 1 + episode.length, len(episode.main)
     whole = jnp.concatenate([episode.main, jnp.zeros_like(episode.aux)])
     whole = lax.dynamic_update_slice_in_dim(whole, episode.aux, start, axis=0)
-    unroll = functools.partial(unroll, steps=None if steps is None else 2 * steps)
-    state = self.encoder.initial_state(addresses)
+    unroll = functools.partial(unroll, num_steps=None if num_steps is None else 2 * num_steps)
+    state = self._start(params, addresses)
     valid = jnp.arange(2 * size) < 2 * start if padded else None
     _, answers = self._solve(params, task, state, whole, valid, unroll)
     return {task: lax.dynamic_slice_in_dim(answers.output, start, size)}
@@ -144,19 +146,24 @@ class Model:
       episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
       addresses: int,
       unroll: Unroll = unroll,
-      steps: chex.Array | None = None,  # []
+      num_steps: chex.Array | None = None,  # []
       padded: bool = True,
   ) -> dict[str, chex.Array]:
     """`answer` for a batch: logits [B, T, Y] by task. The one place where the batch axis comes.
 
-    Steps beyond the first `steps`, by default beyond the longest sequence, take no time, and what
-    they answer means nothing. Not `padded` are sequences of which none ends before these steps.
+    Args:
+      params: as `init` makes them; all is computed in their dtype.
+      episodes: the batch.
+      addresses: N.
+      unroll: how a cell runs over a sequence.
+      num_steps: `longest` of the lengths; later steps then take no time, and what they answer means
+        nothing. It is for training and tests: what is computed with it can be differentiated in
+        reverse mode alone, and once (`cells.scan`). None: all T, differentiable in every way.
+      padded: False where no sequence ends before these steps.
     """
-    if steps is None:
-      steps = longest(next(iter(episodes.values())).length)  # The tasks share their lengths.
-    answer = lambda batch: self.answer(params, batch, addresses, unroll, steps, padded)
+    answer = lambda batch: self.answer(params, batch, addresses, unroll, num_steps, padded)
     # XLA:CPU computes products of large layers on one core if they have no axis but their own.
-    return jax.vmap(answer)(_arrays(episodes))
+    return jax.vmap(answer)(jax.tree.map(jnp.asarray, episodes))
 
   def trace(self, params: Params, task: str, episode: tasks.Episode, addresses: int):
     """The encoder's last state, every step of encoding and every step of solving.
@@ -167,11 +174,6 @@ class Model:
     encoded, writing = self.encode(params, episode.main, episode.valid, addresses, looking)
     _, reading = self.solve(params, task, encoded, episode.aux, episode.valid, looking)
     return encoded, writing, reading
-
-
-def _arrays(tree):
-  """JAX's arrays for NumPy's, which cannot be indexed by what JAX traces."""
-  return jax.tree.map(jnp.asarray, tree)
 
 
 def longest(lengths: chex.Array, axis=None) -> chex.Array:

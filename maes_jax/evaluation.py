@@ -12,6 +12,7 @@ import numpy as np
 
 from maes_jax import compilation
 from maes_jax import devices
+from maes_jax import encoder_solver
 from maes_jax import limits
 from maes_jax import models
 from maes_jax import randomness
@@ -128,7 +129,9 @@ class Tester(devices.Picklable):
   def _through_all(self):
     def test(params, length, key):
       episodes = self._sample(length, key)
-      logits = self.model.answer_batch(params, {self.task.name: episodes}, self.addresses)
+      logits = self.model.answer_batch(
+          params, {self.task.name: episodes}, self.addresses,
+          num_steps=encoder_solver.longest(episodes.length))
       return count(logits[self.task.name], episodes.targets, episodes.mask)
     return self._jit(test)
 

@@ -10,6 +10,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from maes_jax import precision
 from maes_jax import shapes
 
 
@@ -36,8 +37,6 @@ def erase_and_add(
 def shift(attention: chex.Array, kernel: chex.Array) -> chex.Array:
   """Moves attention [N] by circular convolution (Algorithm 1, line 4: conv).
 
-  Differentiable in reverse mode only: its gradient is written out.
-
   Args:
     attention: [N].
     kernel: [2k + 1] weights for shifts -k ... +k; tap j moves weight j - k addresses forward.
@@ -55,13 +54,8 @@ def shift(attention: chex.Array, kernel: chex.Array) -> chex.Array:
   if taps > size:
     raise ValueError(f'shift kernel has {taps} taps but memory only {size} addresses; '
                      f'use at least {taps} addresses')
-  return _convolve(attention, kernel)
-
-
-@jax.custom_vjp
-def _convolve(attention, kernel):
   # w~_t(i) = sum_j s_t(j) w_{t-1}(i - (j - k))
-  return sum(kernel[j] * moved for j, moved in enumerate(_moved(attention, kernel.size)))
+  return sum(kernel[j] * moved for j, moved in enumerate(_moved(attention, taps)))
 
 
 def _moved(attention, taps):
@@ -76,21 +70,6 @@ def _moved(attention, taps):
   return [wrapped[start:start + size] for start in reversed(range(taps))]
 
 
-def _convolve_forward(attention, kernel):
-  return _convolve(attention, kernel), (attention, kernel)
-
-
-def _convolve_backward(inputs, gradient):
-  """What autodiff finds; its transposed cuts would decide address by address, too."""
-  attention, kernel = inputs
-  # dL/dw_{t-1}(i) = sum_j s_t(j) g(i + (j - k));  dL/ds_t(j) = sum_i g(i) w_{t-1}(i - (j - k))
-  return (_convolve(gradient, kernel[::-1]),
-          jnp.stack([jnp.sum(gradient * moved) for moved in _moved(attention, kernel.size)]))
-
-
-_convolve.defvjp(_convolve_forward, _convolve_backward)
-
-
 def sharpen(attention: chex.Array, gamma: chex.Array) -> chex.Array:
   """Concentrates attention [N] by the power gamma >= 1 (Algorithm 1, line 4: sharpen).
 
@@ -103,5 +82,6 @@ def sharpen(attention: chex.Array, gamma: chex.Array) -> chex.Array:
   shapes.check(attention=(attention, 'N', float), gamma=(gamma, '', float))
   # w_t = w~_t^gamma / sum w~_t^gamma = softmax(gamma log w~_t)
   present = attention >= jnp.finfo(attention.dtype).tiny  # 1 / w overflows below
-  logits = gamma * jnp.log(jnp.where(present, attention, 1))
-  return jax.nn.softmax(logits, where=present)
+  weights = precision.at_least_single(attention)
+  logits = precision.at_least_single(gamma) * jnp.log(jnp.where(present, weights, 1))
+  return jax.nn.softmax(logits, where=present).astype(attention.dtype)

@@ -260,7 +260,7 @@ def test_sequences_of_one_length_need_no_mask(name):
   assert steps < mask.shape[1]
 
   def total(params, padded):
-    logits = model.answer_batch(params, batch, ADDRESSES, steps=steps, padded=padded)[task]
+    logits = model.answer_batch(params, batch, ADDRESSES, num_steps=steps, padded=padded)[task]
     logits = jnp.where(mask, logits, 0)
     return jnp.sum(logits**2), logits
 

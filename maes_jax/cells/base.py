@@ -12,7 +12,8 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from maes_jax.cells import recurrence
+from maes_jax import precision
+from maes_jax.cells import scan
 
 State = Any  # A NamedTuple of arrays, one per cell file.
 
@@ -70,27 +71,34 @@ class Cell(nn.Module):
       inputs: chex.Array,  # [T, X]
       valid: chex.Array | None,  # [T]
       show: Show = as_it_is,
-      steps: chex.Array | None = None,  # []
+      num_steps: chex.Array | None = None,  # []
   ) -> tuple[State, Step]:
     """Runs the cell over a sequence; padding leaves the state as it was.
 
     Args:
-      params: the cell's parameters.
+      params: the cell's parameters; all is computed in their dtype (see `precision`).
       state: the state before the first step.
       inputs: the items of the sequence.
       valid: False where the sequence is padding; what a step answers there means nothing. None:
         no step that has to be done is.
       show: what to keep of a step.
-      steps: how many have to be done, which is one number for the whole batch; no later one is
-        valid, and what is shown of those means nothing. None: all.
+      num_steps: how many have to be done, which is one number for the whole batch; no later one is
+        valid, and what is shown of those means nothing. That saves time, but can be differentiated
+        in reverse mode alone, and once. None: all.
 
     Returns:
       The last state, and of every step what `show` makes of the state it left and its `Step`.
     """
+    params, valid = jax.tree.map(jnp.asarray, (params, valid))
+    state, inputs = precision.as_params((state, inputs), params)
+    return self._unroll(params, state, inputs, valid, show, num_steps)
 
-    def step(variables, state_tm1, x_t, valid_t, mutable=()):
-      (state_t, shown), mutated = self.apply(variables, state_tm1, x_t, mutable=mutable)
+  def _unroll(self, params, state, inputs, valid, show, num_steps):
+
+    def step(params, state_tm1, scanned):
+      x_t, valid_t = scanned
+      state_t, shown = self.apply({'params': params}, state_tm1, x_t)
       state_t = where(valid_t, state_t, state_tm1)
-      return (state_t, show(state_t, shown)), mutated
+      return state_t, show(state_t, shown)
 
-    return recurrence.run(step, params, state, inputs, valid, steps)
+    return scan.scan(step, params, state, (inputs, valid), num_steps)

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 from maes_jax import addressing
 from maes_jax import memory
+from maes_jax import precision
 from maes_jax.cells import base
-from maes_jax.cells import dense
 from maes_jax.cells import lstm
 
 # Allocation multiplies usages as a sum of logarithms; a usage below this counts as this, and has no
@@ -97,8 +97,8 @@ def allocation(usage: chex.Array) -> chex.Array:
   less, equal = usage[None] < usage[:, None], usage[None] == usage[:, None]
   before = less | (equal & (index[None] < index[:, None]))  # [j, i]: i comes before j
   # a_t[phi_t[j]] = (1 - u_t[phi_t[j]]) prod_{i < j} u_t[phi_t[i]]
-  logs = jnp.log(jnp.maximum(usage, LEAST_USAGE))
-  return (1 - usage) * jnp.exp(before @ logs)
+  logs = jnp.log(jnp.maximum(precision.at_least_single(usage), LEAST_USAGE))
+  return (1 - usage) * jnp.exp(before.astype(logs.dtype) @ logs).astype(usage.dtype)
 
 
 def next_links(
@@ -109,7 +109,8 @@ def next_links(
   """Links L_t [N, N]: in which order addresses were written [Temporal memory linkage]."""
   # L_t[i, j] = (1 - w^w_t[i] - w^w_t[j]) L_{t-1}[i, j] + w^w_t[i] p_{t-1}[j];  L_t[i, i] = 0
   kept = (1 - write_t[:, None] - write_t[None]) * links_tm1
-  return (kept + jnp.outer(write_t, precedence_tm1)) * (1 - jnp.eye(write_t.size))
+  others = 1 - jnp.eye(write_t.size, dtype=write_t.dtype)
+  return (kept + jnp.outer(write_t, precedence_tm1)) * others
 
 
 def read_attention(
@@ -165,11 +166,11 @@ class Dnc(base.Cell):
     """One time step on the input x_t [X]."""
     # chi_t = [x_t; r^1_{t-1}; ...; r^R_{t-1}];  h_t, s_t = LSTM([chi_t; h_{t-1}], s_{t-1})
     z_t = jnp.concatenate([x_t, state_tm1.hidden, state_tm1.read.ravel()])
-    raw_t = dense.Dense(4 * self.units, name='controller')(z_t)
+    raw_t = nn.Dense(4 * self.units, name='controller')(z_t)
     hidden_t, cell_t = lstm.update(raw_t, state_tm1.cell)
     # xi_t = W_xi h_t
     size = (self.width + 5) * self.read_heads + 3 * self.width + 3
-    raw_t = dense.Dense(size, name='interface')(hidden_t)
+    raw_t = nn.Dense(size, name='interface')(hidden_t)
     params_t = interface(raw_t, self.width, self.read_heads)
     state_t = access(params_t, state_tm1._replace(hidden=hidden_t, cell=cell_t))
     output_t = self._output(hidden_t, state_t.read)
@@ -180,7 +181,7 @@ class Dnc(base.Cell):
     if not self.outputs:
       return None
     # y_t = W_y h_t + W_r [r^1_t; ...; r^R_t]
-    return dense.Dense(self.outputs, name='output')(jnp.concatenate([hidden_t, read_t.ravel()]))
+    return nn.Dense(self.outputs, name='output')(jnp.concatenate([hidden_t, read_t.ravel()]))
 
 
 def access(params: Interface, state_tm1: State) -> State:

@@ -3,6 +3,7 @@
 Source: Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000, no peepholes.
 """
 
+import functools
 from typing import NamedTuple
 
 import chex
@@ -12,8 +13,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from maes_jax.cells import base
-from maes_jax.cells import dense
-from maes_jax.cells import recurrence
+from maes_jax.cells import scan
 
 
 class State(NamedTuple):
@@ -43,67 +43,80 @@ class Weights(NamedTuple):
   bias: chex.Array  # b [4 H]
 
 
-@jax.custom_vjp
 def run_layer(
     weights: Weights,
     inputs: chex.Array,  # [T, X]
     state: State,  # leaves [H]
     valid: chex.Array | None,  # [T]
-    steps: chex.Array | None = None,  # []
+    num_steps: chex.Array,  # []
 ) -> tuple[State, State]:
-  """One layer over a sequence: its last state and that of every step. See `Cell.unroll`."""
-  return _run_layer(weights, inputs, state, valid, steps)[0]
+  """One layer over the first `num_steps`: its last state and that of every step.
+
+  Differentiable as `scan.scan` with `num_steps` is. The derivative of a kernel is one product over
+  all steps and all sequences of a batch: JAX's own would add it up step by step, which reads and
+  writes a kernel's worth at each.
+  """
+  inputs, state = scan.varying_like((inputs, state), weights)
+  fixed = lax.stop_gradient((weights, inputs, state))
+  last, (states, raw) = _forward(*fixed, valid, num_steps)
+  states_tm1 = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest[:-1]]),
+                            fixed[-1], states)
+  # Through this sum JAX finds the derivative by the weights, all else given; its value is `raw`.
+  by_weights = _project(weights, fixed[1]) + states_tm1.hidden @ weights.before
+  stored = fixed[0], raw, states_tm1, valid, num_steps
+  return _derive(by_weights, inputs, state, (last, states), stored)
 
 
-def _run_layer(weights, inputs, state, valid, steps):
-  """`run_layer`, and what its derivative needs."""
+def _project(weights, inputs):
+  """W_x x_t + b of every step [T, 4 H]."""
+  return inputs @ weights.below + weights.bias[None]
 
+
+def _forward(weights, inputs, state, valid, num_steps):
   def step(state_tm1, scanned):
     projected_t, valid_t = scanned
     # W [x_t, h_{t-1}] + b = (W_x x_t + b) + W_h h_{t-1}
     raw_t = projected_t + state_tm1.hidden @ weights.before
-    state_t = _end_step(raw_t, state_tm1, valid_t)
+    state_t = _end_step(valid_t, raw_t, state_tm1)
     return state_t, (state_t, raw_t)
 
-  projected = inputs @ weights.below + weights.bias[None]
-  last, (states, raw) = recurrence.scan(step, state, (projected, valid), steps)
-  return (last, states), (weights, inputs, state, valid, steps, raw, states)
+  return scan.first_steps(step, state, (_project(weights, inputs), valid), num_steps)
 
 
-def _end_step(raw_t, state_tm1, valid_t):
+def _end_step(valid_t, raw_t, state_tm1):
   """What follows the products in a step; no parameters are in it."""
   return base.where(valid_t, State(*update(raw_t, state_tm1.cell)), state_tm1)
 
 
-def _pull_back(stored, d_results):
-  """The derivative of `run_layer`: only what step t needs of step t + 1 is computed in a scan.
+@jax.custom_vjp
+def _derive(raw, inputs, state, results, stored):
+  """The results, with their derivative by raw gates [T, 4 H], inputs [T, X] and first state."""
+  del raw, inputs, state, stored
+  return results
 
-  JAX's own would add dW up step by step, which reads and writes a kernel's worth at each.
-  """
-  weights, inputs, state, valid, steps, raw, states = stored
-  states_tm1 = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest[:-1]]),
-                            state, states)
+
+def _pull_back(stored, d_results):
+  """Only what step t needs of step t + 1 is computed in a loop."""
+  stored, (d_last, d_shown) = scan.once((stored, d_results))
+  weights, raw, states_tm1, valid, num_steps = stored
 
   def step(d_state_t, scanned):
-    raw_t, state_tm1, valid_t, d_shown = scanned
-    _, pull_back = jax.vjp(lambda *args: _end_step(*args, valid_t), raw_t, state_tm1)
-    d_raw_t, d_state_tm1 = pull_back(jax.tree.map(jnp.add, d_state_t, d_shown))
+    raw_t, state_tm1, valid_t, d_shown_t = scanned
+    _, pull_back = jax.vjp(functools.partial(_end_step, valid_t), raw_t, state_tm1)
+    d_raw_t, d_state_tm1 = pull_back(jax.tree.map(jnp.add, d_state_t, d_shown_t))
     # dh_{t-1} += W_h^T draw_t
     d_hidden = d_state_tm1.hidden + d_raw_t @ weights.before.T
     return d_state_tm1._replace(hidden=d_hidden), d_raw_t
 
-  d_last, d_shown = d_results
-  d_state, d_raw = recurrence.scan(
-      step, d_last, (raw, states_tm1, valid, d_shown), steps, reverse=True)
+  d_state, d_raw = scan.first_steps(
+      step, d_last, (raw, states_tm1, valid, d_shown), num_steps, reverse=True)
   # dx_t = W_x^T draw_t. XLA:CPU repacks a kernel that is transposed, at several times the cost of
   # the product; without the barrier it turns this order back.
   d_inputs = lax.optimization_barrier(weights.below @ d_raw.T).T
-  d_weights = Weights(dense.of_kernel(weights.below, inputs, d_raw),
-                      dense.of_kernel(weights.before, states_tm1.hidden, d_raw), d_raw.sum(0))
-  return d_weights, d_inputs, d_state, None, None
+  return d_raw, d_inputs, d_state, None, None
 
 
-run_layer.defvjp(_run_layer, _pull_back)
+_derive.defvjp(lambda raw, inputs, state, results, stored: (results, stored), _pull_back)
 
 
 class Lstm(base.Cell):
@@ -141,17 +154,19 @@ class Lstm(base.Cell):
     output_t = nn.Dense(self.outputs, name='output')(below_t) if self.outputs else None
     return State(*map(jnp.stack, zip(*layers_t))), base.Step(output_t, read=None, write=None)
 
-  def unroll(self, params, state, inputs, valid, show=base.as_it_is, steps=None):
-    """The same as one step after the other, but one layer after the other; see `Cell.unroll`.
+  def _unroll(self, params, state, inputs, valid, show, num_steps):
+    """The same as one step after the other; with `num_steps` one layer after the other.
 
     The inputs of all steps then go through a layer's kernel in one product, and a step reads only
     the part that h_{t-1} needs: reading kernels is what the time of a step goes to.
     """
+    if num_steps is None:
+      return super()._unroll(params, state, inputs, valid, show, num_steps)
     below, last, states = inputs, [], []
     for layer, start in enumerate(zip(*state)):
       weights = Weights(params[_below(layer)]['kernel'], params[_before(layer)]['kernel'],
                         params[_below(layer)]['bias'])
-      end, of_steps = run_layer(weights, below, State(*start), valid, steps)
+      end, of_steps = run_layer(weights, below, State(*start), valid, num_steps)
       below = of_steps.hidden
       last.append(end)
       states.append(of_steps)

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 
 from maes_jax import memory
 from maes_jax.cells import base
-from maes_jax.cells import dense
 
 
 class State(NamedTuple):
@@ -120,7 +119,7 @@ class Maes(base.Cell):
     z_t = jnp.concatenate([x_t, hidden_tm1, read_t])
     hidden_t = nn.sigmoid(self._hidden(z_t, x_t.size))
     taps = 2 * self.shift_range + 1
-    raw_t = dense.Dense(2 * self.width + taps + 1, name='interface', bias_init=self._bias)(z_t)
+    raw_t = nn.Dense(2 * self.width + taps + 1, name='interface', bias_init=self._bias)(z_t)
     output_t = self._output(z_t)
     # 3: M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T;  4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)
     params_t = interface(raw_t, self.width, self.add_activation)
@@ -135,7 +134,7 @@ class Maes(base.Cell):
       on_itself = jnp.eye(*shape, k=-inputs, dtype=dtype)  # z_t = [x_t, h_{t-1}, r_t]
       return nn.initializers.lecun_normal()(key, shape, dtype) + self.latch * on_itself
     bias = nn.initializers.constant(-self.latch / 2)
-    return dense.Dense(self.units, name='hidden', kernel_init=kernel, bias_init=bias)(z_t)
+    return nn.Dense(self.units, name='hidden', kernel_init=kernel, bias_init=bias)(z_t)
 
   def _bias(self, unused_key, shape, dtype):
     """Biases of (a, e, s, gamma) to start from."""
@@ -148,5 +147,5 @@ class Maes(base.Cell):
     if not self.outputs:
       return None
     if self.output_hidden:
-      z_t = nn.relu(dense.Dense(self.output_hidden, name='output_hidden')(z_t))
-    return dense.Dense(self.outputs, name='output')(z_t)
+      z_t = nn.relu(nn.Dense(self.output_hidden, name='output_hidden')(z_t))
+    return nn.Dense(self.outputs, name='output')(z_t)

@@ -15,7 +15,6 @@ from maes_jax import addressing
 from maes_jax import errors
 from maes_jax import memory
 from maes_jax.cells import base
-from maes_jax.cells import dense
 
 
 class State(NamedTuple):
@@ -122,7 +121,7 @@ class Ntm(base.Cell):
     hidden_tm1, memory_tm1, attention_tm1, read_tm1 = state_tm1
     # The controller sees the input, its own last state and what was read last (figure 1).
     z_t = jnp.concatenate([x_t, hidden_tm1, read_tm1.ravel()])
-    hidden_t = nn.sigmoid(dense.Dense(self.units, name='hidden')(z_t))
+    hidden_t = nn.sigmoid(nn.Dense(self.units, name='hidden')(z_t))
     heads_t, erase_t, add_t = self._interface(hidden_t)
     attention_t = jax.vmap(address, (0, None, 0))(heads_t, memory_tm1, attention_tm1)
     read_attention_t, write_attention_t = jnp.split(attention_t, [self.read_heads])
@@ -136,7 +135,7 @@ class Ntm(base.Cell):
     """One fused layer: every head's parameters, and e_t and a_t [heads, W] of those that write."""
     heads, words = self.read_heads + self.write_heads, self.write_heads * self.width
     size = self.width + 2 * self.shift_range + 4
-    raw_t = dense.Dense(heads * size + 2 * words, name='interface')(hidden_t)
+    raw_t = nn.Dense(heads * size + 2 * words, name='interface')(hidden_t)
     raw_heads, erase, add = jnp.split(raw_t, [heads * size, heads * size + words])
     heads_t = jax.vmap(head, (0, None))(raw_heads.reshape(heads, size), self.width)
     by_head = (self.write_heads, self.width)
@@ -146,4 +145,4 @@ class Ntm(base.Cell):
     """y_t as logits, from the controller and what was just read."""
     if not self.outputs:
       return None
-    return dense.Dense(self.outputs, name='output')(jnp.concatenate([hidden_t, read_t.ravel()]))
+    return nn.Dense(self.outputs, name='output')(jnp.concatenate([hidden_t, read_t.ravel()]))

@@ -79,17 +79,17 @@ def value_and_grad(
   answers = {name: batch.mask.sum() for name, batch in episodes.items()}
   parts = count(params, lengths.size // shares)
   dealt = jax.tree.map(lambda leaf: leaf.reshape(shares, parts, -1, *leaf.shape[1:]), episodes)
-  steps = encoder_solver.longest(jnp.sort(lengths).reshape(parts, -1), axis=1)
+  num_steps = encoder_solver.longest(jnp.sort(lengths).reshape(parts, -1), axis=1)
   padded = parts < lengths.size
 
   def of_share(params, episodes):
     def add(total, part):
-      episodes, steps = part
-      summand = jax.value_and_grad(loss)(params, episodes, answers, steps, padded)
+      episodes, num_steps = part
+      summand = jax.value_and_grad(loss)(params, episodes, answers, num_steps, padded)
       return jax.tree.map(jnp.add, total, summand), None
 
     nothing = jnp.zeros(()), jax.tree.map(jnp.zeros_like, params)
-    return lax.scan(add, nothing, (episodes, steps))[0]
+    return lax.scan(add, nothing, (episodes, num_steps))[0]
 
   results = devices.by_share(of_share, mesh)(params, dealt)
   return jax.tree.map(lambda leaf: leaf.sum(0), results)

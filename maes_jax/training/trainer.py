@@ -128,11 +128,11 @@ class Trainer(devices.Picklable):
     return {name: tasks.sample_batch(task, keys, drawn[order], max_length)
             for name, task in self._tasks.items()}
 
-  def _loss(self, params, episodes, answers, steps, padded):
+  def _loss(self, params, episodes, answers, num_steps, padded):
     """What these episodes add to the loss of a batch with so many answers by task."""
     params = optimizer.stop_gradients(params, self.frozen)
     logits = self.model.answer_batch(
-        params, episodes, self.config.memory, steps=steps, padded=padded)
+        params, episodes, self.config.memory, num_steps=num_steps, padded=padded)
     return losses.loss(logits, episodes, self._weights, answers)
 
   def _record(self, state, iterations, batch_losses):

@@ -64,6 +64,11 @@ def test_no_layer_or_no_unit_is_an_error(sizes):
     lstm.Lstm(**sizes).initial_state(ADDRESSES)
 
 
+class Stepwise(lstm.Lstm):
+  """Without what the LSTM does differently from other cells."""
+  _unroll = base.Cell._unroll
+
+
 STEPS, BATCH = 6, 3
 PADDING = np.arange(STEPS) < [[6], [4], [1]]  # [B, T]
 
@@ -74,7 +79,8 @@ def layer_by_layer(module, *args, **options):
 
 def step_by_step(module, *args, **options):
   """The reference: `__call__`, by the scan that every other cell has."""
-  return base.Cell.unroll(module, *args, **options)
+  return Stepwise(*(getattr(module, name) for name in ('outputs', 'layers', 'units'))).unroll(
+      *args, **options)
 
 
 @functools.cache
@@ -93,7 +99,7 @@ def run(unroll, valid, done=None):
   module, *args, (of_last, of_output) = drawn()
 
   def total(params, state, inputs):
-    one = lambda x, valid: unroll(module, params, state, x, valid, steps=done)
+    one = lambda x, valid: unroll(module, params, state, x, valid, num_steps=done)
     last, steps = jax.vmap(one)(inputs, valid)
     output = jnp.where(valid[..., None], steps.output, 0)
     products = jax.tree.map(lambda a, b: jnp.sum(a * b), (last, output), (of_last, of_output))
@@ -166,8 +172,8 @@ def test_steps_left_out_read_no_kernel():
   module, params, state, inputs, _ = drawn()
 
   def loss(params, steps):
-    one = lambda x: module.unroll(params, state, x, jnp.array(PADDING[0]), steps=steps)[1].output
-    return jnp.sum(jax.vmap(one)(inputs))
+    one = lambda x: module.unroll(params, state, x, jnp.array(PADDING[0]), num_steps=steps)
+    return jnp.sum(jax.vmap(one)(inputs)[1].output)
 
   params, state = jax.tree.map(jnp.array, (params, state))
   program = jax.make_jaxpr(jax.grad(loss))(params, 4)

@@ -1,0 +1,31 @@
+"""What is computed in which precision.
+
+A cell computes in the dtype of its parameters: its state and its inputs are taken in that dtype,
+and so are the answers and the gradients. bfloat16 and float16 parameters therefore make a model of
+that precision throughout, but for three sums of many addresses that go wrong in it: sharpening,
+similarity by content and the DNC's allocation are worked out in float32 and rounded once.
+`jax_enable_x64` changes nothing of it: float32 parameters compute in float32.
+"""
+
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+def as_params(tree: Any, params: Any) -> Any:
+  """The tree as JAX's arrays, its floating-point leaves in the dtype of the parameters."""
+  dtype = jnp.result_type(*jax.tree.leaves(params))
+
+  def cast(leaf):
+    array = jnp.asarray(leaf)
+    return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+  return jax.tree.map(cast, tree)
+
+
+def at_least_single(array: chex.Array) -> chex.Array:
+  """The array in float32 where it is in less."""
+  array = jnp.asarray(array)
+  return array.astype(jnp.promote_types(array.dtype, jnp.float32))

@@ -1,0 +1,261 @@
+"""What every cell promises to other people's code: derivatives of any kind, Flax, devices, dtypes.
+
+References are finite differences, and the same thing computed one by one.
+"""
+
+import dataclasses
+import functools
+
+import chex
+from flax import linen as nn
+import jax
+from jax import lax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec
+from jax.test_util import check_grads
+import numpy as np
+import pytest
+
+from maes_jax import addressing
+from maes_jax import memory
+from maes_jax import models
+from maes_jax import tasks
+from maes_jax.cells import dnc
+from maes_jax.cells import lstm
+from maes_jax.cells import maes
+from maes_jax.cells import ntm
+from maes_jax.config import Config
+
+CELLS = {
+    'maes': maes.Maes(outputs=2, width=3, units=2, output_hidden=3),
+    'ntm': ntm.Ntm(outputs=2, width=3, units=2, read_heads=2),
+    'dnc': dnc.Dnc(outputs=2, width=3, units=2, read_heads=2),
+    'lstm': lstm.Lstm(outputs=2, layers=2, units=3)}
+STEPS, INPUTS, ADDRESSES, BATCH = 3, 3, 4, 2
+ANY_CELL = pytest.mark.parametrize('name', CELLS)
+# With a number of steps the derivative is written out, without it is JAX's.
+EITHER_WAY = pytest.mark.parametrize('num_steps', [None, STEPS])
+
+
+@functools.cache
+def drawn(name, dtype=np.float32):
+  """Parameters, and inputs of a batch [B, T, X]; no two numbers are the same."""
+  cell, rng = CELLS[name], np.random.default_rng(0)
+  shapes = jax.eval_shape(lambda: cell.init(
+      jax.random.key(0), cell.initial_state(ADDRESSES), jnp.zeros(INPUTS)))['params']
+  draw = lambda leaf: rng.normal(size=leaf.shape).astype(dtype)
+  return jax.tree.map(draw, shapes), draw(np.zeros((BATCH, STEPS, INPUTS)))
+
+
+def answers(name, num_steps, params, inputs):
+  """Logits [T, Y] and last state of one sequence [T, X], as one vector."""
+  cell = CELLS[name]
+  last, shown = cell.unroll(
+      params, cell.initial_state(ADDRESSES), inputs, np.ones(STEPS, bool), num_steps=num_steps)
+  return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves((shown.output, last))])
+
+
+def loss(name, num_steps, params, inputs):
+  vector = answers(name, num_steps, params, inputs)
+  return jnp.sum(jnp.sin(vector + jnp.arange(vector.size, dtype=vector.dtype)))
+
+
+def stack(trees):
+  return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+
+def assert_close(found, wanted, tolerance=1e-9):
+  """In double precision, unless the test says how much rounding there may be."""
+  chex.assert_trees_all_close(found, wanted, rtol=tolerance, atol=tolerance)
+
+
+@ANY_CELL
+@EITHER_WAY
+class TestReverseMode:
+
+  def test_gradients_of_examples_and_models_are_those_one_by_one(self, name, num_steps):
+    """`vmap(grad)` over examples, and over models; `grad(vmap)`; through `jax.checkpoint`."""
+    with jax.enable_x64(True):
+      params, inputs = drawn(name, np.float64)
+      value = functools.partial(loss, name, num_steps)
+      gradient = jax.jit(jax.grad(value))
+      alone = stack([gradient(params, x) for x in inputs])
+      checkpointed = jax.grad(jax.checkpoint(value))
+      assert_close(jax.jit(jax.vmap(checkpointed, (None, 0)))(params, inputs), alone)
+      total = lambda params: jnp.sum(jax.vmap(value, (None, 0))(params, inputs))
+      assert_close(jax.jit(jax.grad(total))(params), jax.tree.map(lambda leaf: leaf.sum(0), alone))
+      two = [params, jax.tree.map(np.negative, params)]
+      found = jax.jit(jax.vmap(gradient, (0, None)))(stack(two), inputs[0])
+      assert_close(found, stack([gradient(one, inputs[0]) for one in two]))
+
+  def test_a_jacobian_is_that_of_finite_differences(self, name, num_steps):
+    with jax.enable_x64(True):
+      params, inputs = drawn(name, np.float64)
+      leaf, tree = jax.tree.flatten(params)
+      run = functools.partial(answers, name, num_steps)
+      function = jax.jit(lambda *leaves: run(tree.unflatten(leaves), inputs[0]))
+      check_grads(function, leaf, order=1, modes=['rev'], atol=1e-5, rtol=1e-5)
+      rows = jax.jit(jax.jacrev(function))(*leaf)
+      step = np.random.default_rng(1).normal(size=leaf[0].shape)
+      moved = lambda by: function(leaf[0] + by * step, *leaf[1:])
+      differences = (moved(1e-6) - moved(-1e-6)) / 2e-6
+      assert_close(jnp.tensordot(rows, step, step.ndim), differences, 1e-6)
+
+  def test_devices_that_share_a_batch_add_up_its_gradient(self, name, num_steps):
+    """`shard_map` with its default checks, on one device: what varies is checked all the same."""
+    params, inputs = drawn(name)  # Meshes and double precision do not go together in every JAX.
+    mesh = jax.make_mesh((1,), ('batch',), (jax.sharding.AxisType.Explicit,))
+    value = functools.partial(loss, name, num_steps)
+    whole = lambda params, inputs: jnp.sum(jax.vmap(value, (None, 0))(params, inputs))
+
+    @functools.partial(jax.shard_map, mesh=mesh, out_specs=PartitionSpec(),
+                       in_specs=(PartitionSpec(), PartitionSpec('batch')))
+    def shared(params, inputs):
+      return lax.psum(whole(params, inputs), 'batch')
+
+    with jax.set_mesh(mesh):
+      found = jax.jit(jax.grad(shared))(params, jax.reshard(inputs, PartitionSpec('batch')))
+    assert_close(found, jax.jit(jax.grad(whole))(params, inputs), 1e-4)
+
+
+@ANY_CELL
+class TestEveryMode:
+
+  def test_first_and_second_derivatives_are_those_of_finite_differences(self, name):
+    """Forward, reverse, and each over each."""
+    with jax.enable_x64(True):
+      params, inputs = drawn(name, np.float64)
+      value = jax.jit(functools.partial(loss, name, None))
+      check_grads(value, (params, inputs[0]), order=2, atol=1e-4, rtol=1e-4)
+
+  def test_jacobians_and_hessians_agree(self, name):
+    """Forward and reverse; a hessian times a vector forward over reverse, and reverse twice."""
+    with jax.enable_x64(True):
+      params, inputs = drawn(name, np.float64)
+      function = lambda x: answers(name, None, params, x)
+      assert_close(*(jax.jit(mode(function))(inputs[0]) for mode in (jax.jacrev, jax.jacfwd)))
+      gradient = jax.grad(lambda x: loss(name, None, params, x))
+      direction = jnp.cos(inputs[0])
+      along = jax.jit(lambda x: jax.jvp(gradient, (x,), (direction,))[1])
+      twice = jax.jit(jax.grad(lambda x: jnp.vdot(gradient(x), direction)))
+      assert_close(along(inputs[0]), twice(inputs[0]))
+
+
+class Outer(nn.Module):
+  """Somebody's own module round a cell, through Flax's transforms."""
+  kind: type
+  options: tuple
+  transform: str
+
+  @nn.compact
+  def __call__(self, state, inputs):
+    scan = functools.partial(nn.scan, variable_broadcast='params', split_rngs={'params': False})
+    cell = nn.remat(self.kind) if self.transform == 'remat' else self.kind
+    if self.transform == 'vmap':
+      state, inputs = jax.tree.map(lambda leaf: leaf[None], (state, inputs))
+      scan = functools.partial(scan, in_axes=1, out_axes=1)
+      cell = nn.vmap(cell, variable_axes={'params': None}, split_rngs={'params': False})
+    _, shown = scan(cell)(**dict(self.options), name='cell')(state, inputs)
+    return shown.output.reshape(STEPS, -1)
+
+
+@ANY_CELL
+@pytest.mark.parametrize('transform', ['scan', 'vmap', 'remat'])
+def test_in_other_peoples_modules(name, transform):
+  """`nn.scan`, `nn.vmap`, `nn.remat`: parameters, no other variables, and the same answers."""
+  cell, (params, inputs) = CELLS[name], drawn(name)
+  options = tuple((field.name, getattr(cell, field.name)) for field in dataclasses.fields(cell)
+                  if field.name not in ('parent', 'name'))
+  state, outer = cell.initial_state(ADDRESSES), Outer(type(cell), options, transform)
+  made = jax.eval_shape(outer.init, jax.random.key(0), state, inputs[0])
+  assert made.keys() == {'params'}
+  assert jax.tree.structure(made['params']['cell']) == jax.tree.structure(params)
+  weights = jnp.cos(jnp.arange(2. * STEPS)).reshape(STEPS, 2)
+  outside = lambda p: jnp.sum(weights * outer.apply({'params': {'cell': p}}, state, inputs[0]))
+  ours = lambda p: jnp.sum(weights * cell.unroll(p, state, inputs[0], None)[1].output)
+  assert_close(jax.jit(jax.value_and_grad(outside))(params),
+               jax.jit(jax.value_and_grad(ours))(params), 1e-5)
+
+
+@ANY_CELL
+def test_init_makes_parameters_and_nothing_else(name):
+  cell = CELLS[name]
+  made = cell.init(jax.random.key(0), cell.initial_state(ADDRESSES), jnp.zeros(INPUTS))
+  assert made.keys() == {'params'}
+
+
+@ANY_CELL
+@pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float16])
+class TestHalfPrecision:
+
+  def test_parameters_say_in_which_dtype_all_is_computed(self, name, dtype):
+    """State, answers, attention and gradients are of the parameters' dtype, and finite."""
+    cell = CELLS[name]
+    params, inputs = jax.tree.map(lambda leaf: leaf.astype(dtype), drawn(name))
+    run = lambda p: cell.unroll(p, cell.initial_state(ADDRESSES), inputs[0], None)
+    value = lambda p: jnp.sum(run(p)[1].output.astype(jnp.float32))
+    for tree in (jax.jit(run)(params), jax.jit(jax.grad(value))(params)):
+      assert {leaf.dtype for leaf in jax.tree.leaves(tree)} == {np.dtype(dtype)}
+      assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
+
+  def test_a_step_stays_in_it(self, name, dtype):
+    """Called by itself, as `nn.scan` calls it."""
+    cell = CELLS[name]
+    params, inputs = jax.tree.map(lambda leaf: leaf.astype(dtype), drawn(name))
+    state = jax.tree.map(lambda leaf: leaf.astype(dtype), cell.initial_state(ADDRESSES))
+    after = jax.eval_shape(cell.apply, {'params': params}, state, inputs[0, 0])
+    assert {leaf.dtype for leaf in jax.tree.leaves(after)} == {np.dtype(dtype)}
+
+  def test_answers_are_near_those_of_float32(self, name, dtype):
+    params, inputs = drawn(name)
+    run = jax.jit(lambda p: CELLS[name].unroll(
+        p, CELLS[name].initial_state(ADDRESSES), inputs[0], None)[1].output)
+    half = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+    single = run(jax.tree.map(lambda leaf: leaf.astype(jnp.float32), half))
+    # Rounding of each of some 10 numbers that an answer is a sum of, through STEPS steps.
+    few = 10 * STEPS * jnp.finfo(dtype).eps
+    np.testing.assert_allclose(run(half).astype(jnp.float32), single, rtol=few, atol=few)
+
+
+@pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float16, jnp.float32])
+class TestExtremesOfAnyPrecision:
+
+  def test_an_empty_word_is_like_nothing_and_has_a_gradient(self, dtype):
+    content = jnp.zeros((3, 4), dtype).at[:, 1].set(1)
+    key = jnp.array([1, 2, 3], dtype)
+    similarity = addressing.cosine_similarity(content, key)
+    np.testing.assert_array_equal(similarity[jnp.array([0, 2, 3])].astype(float), 0)
+    total = lambda content, key: jnp.sum(addressing.cosine_similarity(content, key))
+    for leaf in jax.grad(total, (0, 1))(content, key) + jax.grad(total, (0, 1))(content, 0 * key):
+      assert leaf.dtype == dtype
+      assert jnp.isfinite(leaf).all()
+
+  @pytest.mark.parametrize('gamma', [1, 100])
+  def test_sharpening_keeps_sums_and_gradients(self, dtype, gamma):
+    attention = jnp.array([.5, .25, .25, 0, 1e-7] + [0] * 4091, dtype)
+    sharp = memory.sharpen(attention, jnp.array(gamma, dtype))
+    np.testing.assert_allclose(sharp.astype(float).sum(), 1, rtol=1e-2)
+    assert not sharp[3]
+    gradient = jax.grad(lambda a, g: memory.sharpen(a, g)[0], (0, 1))(
+        attention, jnp.array(gamma, dtype))
+    assert all(jnp.isfinite(leaf).all() for leaf in gradient)
+
+
+@pytest.mark.parametrize('name, num_steps', [
+    *((name, None) for name in models.FAMILIES), ('maes', 6), ('lstm', 6)])
+def test_a_whole_model_gives_every_example_its_gradient(name, num_steps):
+  """Through `Model.answer_batch`, as for influence, Fisher information or private training."""
+  task, small = tasks.get('serial_recall'), {'units': 3} | ({'layers': 2} if name == 'lstm' else {})
+  model = models.build(Config(model=name, task=(task.name,), **small))
+  params = model.init(jax.random.key(0), tasks.INPUTS)
+  batch = tasks.sample_batch(task, jax.random.split(jax.random.key(1), 3), jnp.array([2, 5, 4]), 5)
+
+  def value(params, episode):
+    alone = {task.name: jax.tree.map(lambda leaf: leaf[None], episode)}
+    logits = model.answer_batch(params, alone, 8, num_steps=num_steps)[task.name]
+    return jnp.sum(jnp.where(episode.mask[None, :, None], jnp.sin(logits), 0))
+
+  pick = lambda i: jax.tree.map(lambda leaf: leaf[i], batch)
+  gradient = jax.grad(value)
+  alone = stack([jax.jit(gradient)(params, pick(i)) for i in range(3)])
+  assert_close(jax.jit(jax.vmap(gradient, (None, 0)))(params, batch), alone, 1e-5)

@@ -1,0 +1,111 @@
+"""Both ways to run over a sequence, against a plain loop: values, derivatives, and refusals."""
+
+from typing import NamedTuple
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import pytest
+
+from maes_jax import errors
+from maes_jax.cells import base
+
+RTOL, ATOL = 1e-5, 1e-6  # A gradient is a sum over steps, here in another order.
+STEPS, VALID = 7, 5
+
+
+class State(NamedTuple):
+  hidden: chex.Array  # [3]
+
+
+class Inner(nn.Module):
+  """A layer further down, without a bias."""
+
+  @nn.compact
+  def __call__(self, z):
+    return nn.Dense(3, use_bias=False, name='layer')(z)
+
+
+class Mixed(base.Cell):
+  """A cell with every kind of parameters: layers at two depths, one called twice, a free one."""
+
+  def initial_state(self, addresses):
+    return State(jnp.zeros(3))
+
+  @nn.compact
+  def __call__(self, state_tm1, x_t):
+    scale = self.param('scale', nn.initializers.ones, (3,))
+    z_t = jnp.concatenate([x_t, scale * state_tm1.hidden])
+    twice = nn.Dense(3, name='twice')
+    hidden_t = jnp.tanh(nn.Dense(3, name='hidden')(z_t) + Inner(name='inner')(z_t))
+    return State(hidden_t), base.Step(twice(twice(hidden_t)), read=None, write=None)
+
+
+CELL = Mixed()
+INPUTS = jax.random.normal(jax.random.key(0), (STEPS, 4))
+START = jax.random.normal(jax.random.key(1), (3,))
+PARAMS = CELL.init(jax.random.key(2), State(START), INPUTS[0])['params']
+
+
+def unrolled(num_steps):
+  return lambda *args: CELL.unroll(*args, num_steps=num_steps)
+
+
+def looped(params, state, inputs, valid):
+  """What `Cell.unroll` promises, step by step."""
+  shown = []
+  for x_t, valid_t in zip(inputs, valid):
+    state_t, step = CELL.apply({'params': params}, state, x_t)
+    state = base.where(valid_t, state_t, state)
+    shown.append(step)
+  return state, jax.tree.map(lambda *leaves: jnp.stack(leaves), *shown)
+
+
+def loss(unroll, params, hidden, inputs):
+  last, shown = unroll(params, State(hidden), inputs, jnp.arange(STEPS) < VALID)
+  return jnp.sum(last.hidden**2) + jnp.sum(shown.output[:VALID]**3)
+
+
+@pytest.mark.parametrize('num_steps', [None, 5, 6])
+def test_gradients_of_every_kind_of_parameter_and_input(num_steps):
+  ours, plain = (
+      jax.jit(jax.value_and_grad(loss, argnums=(1, 2, 3)), static_argnums=0)(
+          unroll, PARAMS, START, INPUTS)
+      for unroll in (unrolled(num_steps), looped))
+  chex.assert_trees_all_close(ours, plain, rtol=RTOL, atol=ATOL)
+  assert all(jnp.abs(leaf).max() > 0.01 for leaf in jax.tree.leaves(ours))
+
+
+def test_steps_left_out_show_zeros_and_take_no_time():
+  """As many steps are computed as there are, which only data tells."""
+  count = jax.jit(lambda n: unrolled(n)(PARAMS, State(START), INPUTS, None))
+  for n in (0, 3, STEPS):
+    last, shown = count(n)
+    wanted, steps = looped(PARAMS, State(START), INPUTS[:n], [True] * n) if n else (
+        State(START), base.Step(jnp.zeros((0, 3)), None, None))
+    chex.assert_trees_all_close(last, wanted, rtol=RTOL, atol=ATOL)
+    chex.assert_trees_all_close(shown.output[:n], steps.output, rtol=RTOL, atol=ATOL)
+    assert not shown.output[n:].any()
+  assert count._cache_size() == 1
+
+
+class TestOnce:
+  """With `num_steps` the derivative is ours, for reverse mode; another one is never a number."""
+
+  def test_a_second_derivative_says_what_to_do(self):
+    first = jax.grad(lambda hidden: loss(unrolled(6), PARAMS, hidden, INPUTS))
+    with pytest.raises(errors.UserError, match='leave `num_steps` out'):
+      jax.jit(jax.jacrev(first))(START)
+    with pytest.raises(errors.UserError, match='leave `num_steps` out'):
+      jax.jvp(first, (START,), (START,))
+
+  def test_forward_mode_is_refused(self):
+    with pytest.raises(TypeError, match='forward-mode'):
+      jax.jvp(lambda hidden: loss(unrolled(6), PARAMS, hidden, INPUTS), (START,), (START,))
+
+  def test_without_it_both_are_there(self):
+    value = lambda hidden: loss(unrolled(None), PARAMS, hidden, INPUTS)
+    wanted = jax.hessian(lambda hidden: loss(looped, PARAMS, hidden, INPUTS))(START)
+    for hessian in (jax.jacrev(jax.jacrev(value)), jax.jacfwd(jax.jacrev(value))):
+      chex.assert_trees_all_close(jax.jit(hessian)(START), wanted, rtol=1e-4, atol=1e-5)
