@@ -48,7 +48,7 @@ class Knowing(encoder_solver.Model):
   sign: int = 1
   asked: list = dataclasses.field(default_factory=list, compare=False)
 
-  def answer_batch(self, params, episodes, addresses):
+  def answer_batch(self, params, episodes, addresses, num_steps=None):
     del params
     (name, batch), = episodes.items()
     self.asked.append((name, addresses, batch.main.shape))
@@ -114,7 +114,7 @@ def test_one_program_serves_every_length():
 class Ones(Knowing):
   """Answers 1 always; how often that is right is a fingerprint of the data."""
 
-  def answer_batch(self, params, episodes, addresses):
+  def answer_batch(self, params, episodes, addresses, num_steps=None):
     return {name: jnp.ones_like(batch.targets) for name, batch in episodes.items()}
 
 
