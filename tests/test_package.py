@@ -82,7 +82,7 @@ def test_installed_programs_start_others_of_their_package(installed, tmp_path):
   done = launch(installed, tmp_path, 'reproduce', '--only=E_S,E_R', '--jobs=2',
                 '--workdir=file', '--results=results')
   assert done.returncode == 1
-  assert 'not finished: E_S, E_R' in done.stderr
+  assert 'not finished: E_S (the reason stands above), E_R (the reason' in done.stderr
   assert 'No module' not in done.stderr and 'Traceback' not in done.stderr
 
 
