@@ -2,8 +2,10 @@
 #   make look   writes memory.html, a shipped model's memory at work, step by step
 #   make demo   trains, restores and tests a model, draws a figure, writes such a page
 #   make test   runs all the tests
+#   make test-oldest  runs the fast ones with the oldest versions that setup.cfg allows
+#   make docs   builds tutorial, questions and API reference into build/docs
 #   make bench  installs the peers and measures against them, some 8 minutes on a quiet machine
-#   make crash  kills and damages runs and writes RELIABILITY.md; some ten minutes
+#   make crash  kills, damages, moves and attacks runs, writes RELIABILITY.md; some 15 minutes
 #   make fuzz   tries odd input in bulk and writes RELIABILITY.md; some minutes
 
 PYTHON ?= python3
@@ -11,8 +13,10 @@ DEMO ?= demo
 BIN := .venv/bin
 INSTALLED := .venv/installed
 PEERS := .venv/peers
+SITE := .venv/site
+OLDEST := .venv-oldest/installed
 
-.PHONY: look demo test bench lint crash fuzz clean
+.PHONY: look demo test test-oldest docs bench lint crash fuzz clean
 
 look: $(INSTALLED)
 	$(BIN)/python -m experiments.inspect --checkpoint=E_J --task=reverse_recall --html=memory.html
@@ -26,6 +30,12 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest -n 2
+
+test-oldest: $(OLDEST)
+	.venv-oldest/bin/python -m pytest -n 2 -m 'not slow'
+
+docs: $(SITE)
+	$(BIN)/mkdocs build
 
 bench: $(PEERS)
 	$(BIN)/python -m experiments.benchmark --json=results/benchmark.json
@@ -43,12 +53,21 @@ fuzz: $(INSTALLED)
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all,test]'
 	touch $@
 
 $(PEERS): $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
+$(SITE): $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+$(OLDEST): setup.cfg pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install --quiet --constraint constraints-oldest.txt --editable '.[all,test]'
+	touch $@
+
 clean:
-	rm -rf .venv $(DEMO) memory.html
+	rm -rf .venv .venv-oldest build/docs $(DEMO) memory.html

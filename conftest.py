@@ -1,5 +1,9 @@
 """What holds for all tests: one platform, strict shapes, quick compiles."""
 
+import importlib.metadata
+import pathlib
+import re
+
 import jax
 
 # The same numbers on every machine, with or without an accelerator.
@@ -8,3 +12,25 @@ jax.config.update('jax_platforms', 'cpu')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 # Programs here run for milliseconds but compile for seconds; unoptimised ones compile in half.
 jax.config.update('jax_disable_most_optimizations', True)
+
+_CORE = re.compile(r'^(absl-py|chex|flax|jax|numpy|optax|orbax-checkpoint)==(\S+)$', re.MULTILINE)
+
+
+def pinned() -> list[tuple[str, str]]:
+  """Name and version in constraints.txt of what the library always needs."""
+  return _CORE.findall((pathlib.Path(__file__).parent / 'constraints.txt').read_text())
+
+
+def pytest_configure(config):
+  """Warnings are errors with the pinned versions; others may deprecate what they like."""
+  if all(importlib.metadata.version(name) == version for name, version in pinned()):
+    config.addinivalue_line('filterwarnings', 'error')
+
+
+def pytest_terminal_summary(terminalreporter):
+  """Says at the end what a machine without a browser left out: a skip is easily overlooked."""
+  skipped = [report for report in terminalreporter.stats.get('skipped', ())
+             if 'chromium' in str(report.longrepr)]
+  if skipped:
+    terminalreporter.write_line(f'{len(skipped)} tests of the memory page were skipped: they need '
+                                'a browser; run: apt-get install chromium')

@@ -6,10 +6,11 @@
 Run it on an idle machine; `experiments.ledger` makes BENCHMARKS.md of the record.
 """
 
+from . import stopping  # First, as signals may come while the others are imported.
+
 import functools
 import importlib.metadata
 import pathlib
-import sys
 import time
 
 from absl import flags
@@ -28,7 +29,8 @@ from maes_jax.training import workdir
 # What is measured besides the rows, given the number of repeats.
 _PARTS = {'limits': lambda repeats: limits.measure(),
           'launch': lambda repeats: launch.measure(min(repeats, 2)),
-          'demo': lambda repeats: launch.demo(),
+          # Only a checkout has a Makefile.
+          **({'demo': lambda repeats: launch.demo()} if __package__ == 'experiments' else {}),
           'cost': cost.measure,
           'growth': growth.measure}
 
@@ -44,7 +46,7 @@ def main():
   record = {'machine': records.machine(), 'versions': _versions(), 'repeats': _REPEATS.value,
             'rows': {}}
   for name, measure in [(name, _find(name)) for name in _ONLY.value]:
-    print(f'{name} ...', file=sys.stderr, flush=True)
+    stopping.say(f'{name} ...')
     part_of = record['rows'] if name in rows.ROWS else record
     part_of[name] = measure(_REPEATS.value)
     record['seconds'] = round(time.monotonic() - start)
@@ -69,5 +71,10 @@ def _versions():
       name: installed[name] for name in ('torch', 'dnc') if name in installed}
 
 
+def program():
+  """The program `maes-benchmark`."""
+  cli.run(main, unwinds=True)
+
+
 if __name__ == '__main__':
-  cli.run(main)
+  program()

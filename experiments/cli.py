@@ -1,13 +1,15 @@
 """What every binary does alike: flags from the config, one-line errors, compiled code kept."""
 
+from . import stopping  # First, as signals may come while the others are imported.
+
 from collections.abc import Callable, Collection
+import contextlib
 import dataclasses
+import functools
 import importlib
-import os
-import pathlib
 import re
-import signal
 import sys
+import traceback
 import types
 import typing
 from typing import Any, NoReturn
@@ -15,40 +17,53 @@ from typing import Any, NoReturn
 from absl import app
 from absl import flags
 from absl import logging
-import jax
 
 from . import cluster
+from . import compiled
+from . import output
+from . import paths
 from . import usage
+from maes_jax import devices
 from maes_jax import errors
+from maes_jax import extras
 from maes_jax.config import Config
 from maes_jax.training import loop
 
 _PLUGINS = flags.DEFINE_list(
     'plugins', [], 'Modules of your own to import first: they register tasks and models.')
-_CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'maes_jax'
 # How XLA's errors begin. Some come as JaxRuntimeError, those of a call's fast path as ValueError.
 _STATUS = re.compile('[A-Z_]+: ')
+_NO_PLATFORM = 'Unable to initialize backend'
 
 
-def run(main: Callable[[], None]):
-  """Parses the flags and calls `main`; what a user can cause ends in one line and status 1."""
-  signal.signal(signal.SIGTERM, signal.default_int_handler)  # The same as Ctrl-C.
+def run(main: Callable[[], None], *, unwinds: bool = False):
+  """Parses the flags and calls `main`; what a user can cause ends in one line and status 1.
 
+  The docstring of `main`'s module is the first part of `--help`.
+
+  Args:
+    main: what the binary does.
+    unwinds: whether a signal lets `main` see to temporary folders and processes of its own.
+  """
   def guarded(unused_argv):
     if not flags.FLAGS['verbosity'].present:
       logging.set_verbosity(logging.WARNING)
     try:
       cluster.prepare()
       _import_plugins()
-      main()
+      with stopping.unwinding() if unwinds else contextlib.nullcontext():
+        main()
     except errors.UserError as error:
       fail(error)
     except KeyboardInterrupt:
-      fail('stopped; run the same command again to go on from what was saved')
-    except (MemoryError, ValueError, jax.errors.JaxRuntimeError) as error:
+      fail('stopped')
+    except (AssertionError, MemoryError, RuntimeError, ValueError) as error:
       fail(in_words(error))
-  _keep_compiled_code()
-  app.run(guarded, flags_parser=parse)
+
+  compiled.keep()
+  about = sys.modules[main.__module__].__doc__ or ''
+  with output.settled():
+    app.run(guarded, flags_parser=functools.partial(parse, about=about))
 
 
 def _import_plugins():
@@ -58,14 +73,35 @@ def _import_plugins():
     except ModuleNotFoundError as error:
       raise errors.UserError(f'plugin {name!r} cannot be imported ({error}); name a module in '
                              'this folder or an installed one') from error
+    except (Exception, SystemExit) as error:  # pylint: disable=broad-except; it may be anything
+      reason = f'{_where(error)}{type(error).__name__}: {error}'
+      raise errors.UserError(f'plugin {name!r} cannot be imported ({reason}); mend it or leave it '
+                             'out') from error
+
+
+def _where(error) -> str:
+  """The line of a user's module that an error comes from; a wrong syntax names it by itself."""
+  lines = [f'{frame.f_code.co_filename}:{line}: '
+           for frame, line in traceback.walk_tb(error.__traceback__)]
+  own = [line for line in lines if not line.startswith((__file__, importlib.__file__, '<frozen'))]
+  return own[-1] if own else ''
+
+
+def need(extra: str):
+  """Ends a program that cannot even be imported without the packages of an extra."""
+  try:
+    extras.need(extra, 'this program')
+  except extras.MissingPackage as error:
+    fail(error)
 
 
 def fail(error: Exception | str) -> NoReturn:
   """Ends the program as every user error does."""
-  message = f'error: {" ".join(str(error).split())}'
+  message = f'error: {errors.line(error)}'
   if cluster.joined():
     cluster.leave(message)
-  sys.exit(message)
+  stopping.say(message)
+  sys.exit(1)
 
 
 def in_words(error: Exception) -> str:
@@ -79,21 +115,30 @@ def in_words(error: Exception) -> str:
   if cluster.joined() and _STATUS.match(str(error)):
     return (f'another process of this run has ended ({str(error).splitlines()[0]}); start all '
             'of them again by the same command to go on from what was saved')
+  if str(error).startswith(_NO_PLATFORM):
+    return devices.missing(error)
+  try:
+    devices.first()
+  except errors.UserError as no_device:  # Then that is the reason for any other error.
+    return str(no_device)
   raise error
 
 
-def parse(argv: list[str]) -> list[str]:
+def parse(argv: list[str], about: str = '') -> list[str]:
   """Reads the flags; one that is wrong ends the program, in a line, and so does `--help`."""
   if '--help' in argv[1:]:
-    print(usage.text())
+    output.show(usage.text(about))
     sys.exit(0)
   try:
     rest = flags.FLAGS(argv)
     if len(rest) > 1:
       raise flags.Error(f'unexpected argument {rest[1]!r}; options look like --name=value')
+    paths.resolve()
     return rest
-  except flags.Error as error:
+  except (flags.Error, errors.UserError) as error:
     fail(error)
+  except BrokenPipeError:  # Nobody reads what --helpfull prints.
+    sys.exit(0)
 
 
 def define_folder(name: str, text: str) -> flags.FlagHolder:
@@ -161,9 +206,3 @@ def _number(text):
     return float(text)
   except ValueError as error:
     raise errors.UserError(f'task_weights has {text!r}; give numbers with commas') from error
-
-
-def _keep_compiled_code():
-  """A second launch finds the first one's compiled programs."""
-  jax.config.update('jax_compilation_cache_dir', str(_CACHE))
-  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)

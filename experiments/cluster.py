@@ -8,6 +8,7 @@ from typing import NoReturn
 from absl import flags
 import jax
 
+from . import stopping
 from maes_jax import errors
 
 _HEARTBEAT_SECONDS = 30
@@ -47,6 +48,7 @@ def _join(values):
   if thread.is_alive():
     leave(f'error: the other processes did not answer within {values["join_seconds"]} seconds; '
           'check --coordinator, --processes and --process_id, and that every process was started')
+  stopping.listen()  # JAX took SIGTERM for itself.
   if failures:
     raise errors.UserError(f'{failures[0]}; give --coordinator, --processes and --process_id')
 

@@ -11,10 +11,13 @@ from absl import flags
 from . import cli
 from . import cluster
 from . import look
+from . import output
 from . import restore
-from maes_jax import config
+from . import stopping
 from maes_jax import devices
 from maes_jax import evaluation
+from maes_jax import extras
+from maes_jax import limits
 from maes_jax.training import workdir
 
 _LENGTH = flags.DEFINE_integer('length', 1000, 'Items per sequence.', lower_bound=1)
@@ -30,8 +33,13 @@ cluster.define_flags()
 
 
 def main():
-  config.check_memory(_LENGTH.value, _MEMORY.value)
+  limits.check(length=_LENGTH.value, memory=_MEMORY.value, batch_size=_BATCH_SIZE.value,
+               batches=_BATCHES.value, test_seed=_SEED.value, figure_length=_FIGURE_LENGTH.value)
+  if _FIGURE.value:
+    extras.need('figures', '--figure')
   restored, task = restore.from_flags()
+  if _FIGURE.value:
+    look.recorder(restored, task, _FIGURE_LENGTH.value).check()
   shared_by = devices.first(flags.FLAGS['devices'].value)
   tester = evaluation.Tester(
       restored.model, task, _LENGTH.value, _MEMORY.value, _BATCH_SIZE.value, shared_by)
@@ -39,11 +47,12 @@ def main():
   if not devices.leads():
     return
   result = _result(restored, task, counts)
-  print(_describe(result))
-  if _JSON.value:
-    workdir.write_result(pathlib.Path(_JSON.value), result)
-  if _FIGURE.value:
-    look.draw_attention(restored, task, _FIGURE_LENGTH.value, pathlib.Path(_FIGURE.value))
+  with stopping.unwinding():
+    if _JSON.value:
+      workdir.write_result(pathlib.Path(_JSON.value), result)
+    if _FIGURE.value:
+      look.draw_attention(restored, task, _FIGURE_LENGTH.value, pathlib.Path(_FIGURE.value))
+  output.show(_describe(result))  # Last: files are whole by then, whatever happens to it.
 
 
 def _result(restored, task, counts):
@@ -70,5 +79,10 @@ def _describe(result):
            'sequence_interval_95')])
 
 
-if __name__ == '__main__':
+def program():
+  """The program `maes-evaluate`."""
   cli.run(main)
+
+
+if __name__ == '__main__':
+  program()

@@ -8,6 +8,7 @@ import pathlib
 from absl import flags
 
 from . import cli
+cli.need('test')
 from .reliability import document
 from .reliability import fuzz
 
@@ -27,4 +28,4 @@ def main():
 
 
 if __name__ == '__main__':
-  cli.run(main)
+  cli.run(main, unwinds=True)

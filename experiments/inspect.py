@@ -10,10 +10,13 @@ from absl import flags
 
 from . import cli
 from . import look
+from . import output
 from . import restore
-from maes_jax import config
+from . import stopping
+import maes_jax
 from maes_jax import errors
-from maes_jax import page
+from maes_jax import extras
+from maes_jax import limits
 from maes_jax import recording as recordings
 from maes_jax.training import workdir
 
@@ -28,22 +31,31 @@ _GIF = flags.DEFINE_string('gif', None, 'File for a film.')
 
 def main():
   addresses = _MEMORY.value or _LENGTH.value + look.SPARE
-  config.check_memory(_LENGTH.value, addresses)
+  limits.check(length=_LENGTH.value, memory=addresses, test_seed=_SEED.value)
   if not (_HTML.value or _PNG.value or _GIF.value):
     raise errors.UserError('nothing to write: give --html=FILE, --png=FILE or --gif=FILE')
+  if _HTML.value:
+    extras.need('pages', '--html')
+  if _PNG.value or _GIF.value:
+    extras.need('figures', 'a picture')
   restored, task = restore.from_flags()
   recording = recordings.record(
       restored.model, restored.params, task, _LENGTH.value, addresses, _SEED.value)
-  title = look.title(restored, task, _LENGTH.value)
-  if _HTML.value:
-    workdir.write_text(pathlib.Path(_HTML.value), page.render(recording, title))
-  if _PNG.value:
-    look.draw(recording, title, pathlib.Path(_PNG.value))
-  if _GIF.value:
-    look.film(recording, title, pathlib.Path(_GIF.value))
-  print(f'{title}: {recording.wrong.sum():,} of '
-        f'{recording.bits:,} bits wrong')
+  title = look.title(restored, task, _LENGTH.value, flags.FLAGS['checkpoint'].value)
+  with stopping.unwinding():
+    if _HTML.value:
+      workdir.write_text(pathlib.Path(_HTML.value), maes_jax.page.render(recording, title))
+    if _PNG.value:
+      look.draw(recording, title, pathlib.Path(_PNG.value))
+    if _GIF.value:
+      look.film(recording, title, pathlib.Path(_GIF.value))
+  output.show(f'{title}: {recording.wrong.sum():,} of {recording.bits:,} bits wrong')
+
+
+def program():
+  """The program `maes-inspect`."""
+  cli.run(main)
 
 
 if __name__ == '__main__':
-  cli.run(main)
+  program()

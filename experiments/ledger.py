@@ -8,9 +8,11 @@ import pathlib
 from absl import flags
 
 from . import cli
+from . import output
 from .bench import render
 from .paper import ledger
 from .paper import plots
+from maes_jax import extras
 from maes_jax.training import workdir
 
 _RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')
@@ -24,8 +26,9 @@ _FIGURES = flags.DEFINE_boolean('figures', True, 'Draw the figures as well.')
 def main():
   results = pathlib.Path(_RESULTS.value)
   if _FIGURES.value:
+    extras.need('figures', '--figures')
     for name in plots.drawable(results, pathlib.Path(_CHECKPOINTS.value)):
-      print(plots.draw(name, results, pathlib.Path(_CHECKPOINTS.value)))
+      output.show(str(plots.draw(name, results, pathlib.Path(_CHECKPOINTS.value))))
   workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(results))
   render.write(results, pathlib.Path(_BENCHMARKS.value), _FIGURES.value)
   readme = pathlib.Path(_README.value)

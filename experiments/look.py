@@ -2,7 +2,7 @@
 
 import pathlib
 
-from maes_jax import figures
+import maes_jax
 from maes_jax import recording as recordings
 from maes_jax import tasks
 from maes_jax.recording import Recording
@@ -11,28 +11,38 @@ from maes_jax.trained import Trained
 SPARE = 8  # Addresses beyond those that a sequence needs, where the memory size is not given.
 
 
-def title(restored: Trained, task: tasks.Task, length: int) -> str:
-  """What is to be seen, in words."""
+def title(restored: Trained, task: tasks.Task, length: int, checkpoint: str = '') -> str:
+  """What is to be seen, in words, and the name of the checkpoint that shows it."""
   name = task.name.replace('_', ' ').title()
-  return f'{restored.config.model.upper()} on {name}: {length:,} random items'
+  source = f' ({pathlib.Path(checkpoint).resolve().name})' if checkpoint else ''
+  return f'{restored.config.model.upper()}{source} on {name}: {length:,} random items'
+
+
+def recorder(restored: Trained, task: tasks.Task, length: int) -> recordings.Recorder:
+  """Of sequences of `length` items, in a memory that just holds them."""
+  return recordings.Recorder(restored.model, task, length, addresses=length + SPARE)
 
 
 def draw_attention(restored: Trained, task: tasks.Task, length: int, path: pathlib.Path):
   """Where one random sequence of `length` items is written, and where it is read again."""
-  recording = recordings.record(
-      restored.model, restored.params, task, length, addresses=length + SPARE)
+  recording = recorder(restored, task, length).record(restored.params)
   draw(recording, title(restored, task, length), path)
 
 
 def draw(recording: Recording, title: str, path: pathlib.Path):
-  """Where the encoder's first head writes, what it leaves, where the solver's first head reads."""
+  """Where the encoder writes, what it leaves, where the solver reads; of all heads the largest."""
   half = recording.solving
-  figures.attention(recording.write[:half, 0], recording.read[half:, 0],
-                    recording.memory[half - 1], title, path)
+  write, read = _all_heads(recording)
+  maes_jax.figures.attention(write, read, recording.memory[half - 1], title, path)
 
 
 def film(recording: Recording, title: str, path: pathlib.Path):
   """The same, step by step."""
+  write, read = _all_heads(recording)
+  maes_jax.figures.animation(write, read, recording.memory, title, path)
+
+
+def _all_heads(recording):
+  """Write attention of encoding and read attention of solving, [T / 2, N] each."""
   half = recording.solving
-  figures.animation(recording.write[:half, 0], recording.read[half:, 0], recording.memory,
-                    title, path)
+  return recording.write[:half].max(axis=1), recording.read[half:].max(axis=1)

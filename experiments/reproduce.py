@@ -4,16 +4,15 @@
   python -m experiments.reproduce --only=E_J-odd_recall --workdir=/tmp/paper
 """
 
-import concurrent.futures
-import functools
 import os
 import pathlib
-import subprocess
 import sys
 
 from absl import flags
 
 from . import cli
+from . import family
+from . import stopping
 from .paper import execute
 from .paper import runs
 from maes_jax import errors
@@ -34,13 +33,16 @@ _JOBS = flags.DEFINE_integer('jobs', 1, 'Runs at a time, each a process of its o
 
 
 def main():
+  family.join()
   settings = execute.Settings(
       pathlib.Path(_WORKDIR.value), pathlib.Path(_RESULTS.value), _SEEDS.value, _LENGTH.value,
       _MEMORY.value, _BATCHES.value, _MAX_ITERATIONS.value, _SAVE_SECONDS.value)
   todo = [run for run in runs.select(_ONLY.value) if not execute.done(run, settings)]
+  for run in todo:
+    execute.check(run, settings)
   if _JOBS.value == 1 or len(todo) <= 1:
     for run in todo:
-      print(f'{run.name} ...', file=sys.stderr, flush=True)
+      stopping.say(f'{run.name} ...')
       execute.execute(run, settings)
     return
   # Encoders first: the other runs take them over.
@@ -49,19 +51,13 @@ def main():
 
 
 def _in_processes(names):
-  running, shares = set(), iter(_shares(_JOBS.value))
-  with concurrent.futures.ThreadPoolExecutor(
-      _JOBS.value, initializer=lambda: _take(next(shares))) as pool:
-    try:
-      done = list(pool.map(functools.partial(_in_process, running), names))
-    except KeyboardInterrupt:
-      for process in running:
-        process.terminate()  # A run that is asked to stop saves first.
-      raise
-  failed = [name for name, ok in zip(names, done) if not ok]
+  commands = {name: _command(name) for name in names}
+  jobs = max(min(_JOBS.value, len(names)), 1)  # However many are allowed.
+  ended = family.run(commands, _shares(jobs))
+  failed = [f'{name} ({how})' for name, how in ended.items() if how]
   if failed:
-    raise errors.UserError(f'not finished: {", ".join(failed)} (the reason stands above); '
-                           'run the same command again to go on')
+    raise errors.UserError(f'not finished: {", ".join(failed)}; run the same command again to go '
+                           'on')
 
 
 def _shares(jobs):
@@ -71,23 +67,18 @@ def _shares(jobs):
           for job in range(jobs)]
 
 
-def _take(cores):
-  """Keeps this thread, and the processes that it starts, on these cores: two programs that each
-  spread over all cores wait for each other most of the time."""
-  if cores:
-    os.sched_setaffinity(0, cores)
-
-
-def _in_process(running, name) -> bool:
+def _command(name):
   names = ('workdir', 'results', 'seeds', 'length', 'memory', 'batches', 'max_iterations',
            'save_seconds')
   passed_on = [f'--{flag}={flags.FLAGS[flag].value}'
                for flag in names if flags.FLAGS[flag].value is not None]
-  command = [sys.executable, '-m', 'experiments.reproduce', f'--only={name}', *passed_on]
-  with subprocess.Popen(command) as process:
-    running.add(process)
-    return process.wait() == 0
+  return [sys.executable, '-m', f'{__package__}.reproduce', f'--only={name}', *passed_on]
+
+
+def program():
+  """The program `maes-reproduce`."""
+  cli.run(main)
 
 
 if __name__ == '__main__':
-  cli.run(main)
+  program()

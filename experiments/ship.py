@@ -8,6 +8,7 @@ import pathlib
 from absl import flags
 
 from . import cli
+from . import output
 from .paper import ship
 
 _WORKDIR = cli.define_folder('workdir', 'Folder of the runs.')
@@ -18,7 +19,7 @@ _ONLY = flags.DEFINE_list('only', list(ship.SHIPPED), 'Names of runs, with comma
 def main():
   for name in _ONLY.value:
     ship.ship(name, pathlib.Path(_WORKDIR.value), pathlib.Path(_CHECKPOINTS.value))
-    print(name)
+    output.show(name)
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ The same command again goes on where the last one stopped.
 
 
 from . import cli
+from . import output
 from . import report
 from maes_jax import devices
 from maes_jax.training import run
@@ -20,8 +21,13 @@ cli.define_training_flags()
 def main():
   state = run.train(cli.config_from_flags(), _WORKDIR.value, **cli.training_options())
   if devices.leads():
-    print(report.population(state))
+    output.show(report.population(state))
+
+
+def program():
+  """The program `maes-train`."""
+  cli.run(main)
 
 
 if __name__ == '__main__':
-  cli.run(main)
+  program()

@@ -6,6 +6,7 @@
 from absl import flags
 
 from . import cli
+from . import output
 from . import report
 from maes_jax import devices
 from maes_jax.training import run
@@ -19,8 +20,13 @@ flags.mark_flag_as_required('encoder')
 def main():
   state = run.train(cli.config_from_flags(), _WORKDIR.value, **cli.training_options())
   if devices.leads():
-    print(report.population(state))
+    output.show(report.population(state))
+
+
+def program():
+  """The program `maes-transfer`."""
+  cli.run(main)
 
 
 if __name__ == '__main__':
-  cli.run(main)
+  program()

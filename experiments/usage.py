@@ -1,6 +1,7 @@
 """`--help` on one screen: what a binary does, an example, its flags, the config's in groups."""
 
 import dataclasses
+import re
 import sys
 import textwrap
 
@@ -12,22 +13,37 @@ from maes_jax.config import Config
 _GROUPS = {'model': 'What', 'seeds': 'Population', 'width': 'Sizes', 'memory': 'Data',
            'recipe': 'Training', 'validate_every': 'Validation', 'encoder': 'Transfer'}
 _WIDTH = 98
-_PACKAGE, _SHARED = 'experiments.', 'experiments.cli'  # Who defines flags; who those of `Config`.
+# These are programs of their own, `maes-train`, once the library is installed.
+INSTALLED = ('train', 'transfer', 'evaluate', 'inspect', 'reproduce', 'benchmark')
+_SHARED = f'{__package__}.cli'  # Who defines the flags of `Config`.
+_COMMAND = re.compile(r'python -m experiments\.(\w+)')
 _OPEN = '  Where no value is shown, the recipe, the model or the task gives it.'
 _NOTES = ('--helpfull explains every flag. Exit status: 0 done, 1 an error, '
           'told in one line on stderr.')
 
 
-def text() -> str:
-  """The help of the program that is running."""
-  about = (sys.modules['__main__'].__doc__ or '').strip()
+def text(about: str) -> str:
+  """The help of the program that is running, which is `about` this."""
   defined = flags.FLAGS.flags_by_module_dict()
   fields = {field.name for field in dataclasses.fields(Config)}
   config = {flag.name for flag in defined.get(_SHARED, []) if flag.name in fields}
   own = [_describe(flag) for module, found in defined.items() for flag in found
-         if flag.name not in config and (module == sys.argv[0] or module.startswith(_PACKAGE))]
+         if flag.name not in config and _ours(module)]
   groups = ['', *_groups(config), _OPEN] if config else []
-  return '\n'.join([about, '', *own, *groups, '', _NOTES])
+  return '\n'.join([_COMMAND.sub(_program, about.strip()), '', *own, *groups, '', _NOTES])
+
+
+def _ours(module) -> bool:
+  """Whether a module that defines flags is this program or one of its package."""
+  return module == sys.argv[0] or module.startswith(f'{__package__}.')
+
+
+def _program(command) -> str:
+  """How a program is called here: in a checkout, or as it was installed."""
+  name = command[1]
+  if __package__ == 'experiments':
+    return command[0]
+  return f'maes-{name}' if name in INSTALLED else f'python -m {__package__}.{name}'
 
 
 def _describe(flag) -> str:

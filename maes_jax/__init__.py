@@ -1,5 +1,8 @@
 """Memory-augmented neural networks in JAX: MAES, NTM, DNC and LSTM on working-memory tasks.
 
+MAES is that of Jayram, Kornuta, McAvoy and Ozcan, "Using Multi-task and Transfer Learning to Solve
+Working Memory Tasks", 2018, arXiv:1809.10847; comments call it the paper.
+
 The names below are the public API. Everything else is reached through its module, e.g.
 `maes_jax.tasks.register`, and may change. Nothing heavy is imported before it is used.
 
@@ -7,6 +10,7 @@ The names below are the public API. Everything else is reached through its modul
 |---|---|
 | `Config` | all there is to say about a run; its fields are the flags of the binaries |
 | `build(config)` | the model that a config describes, by the name in `config.model` |
+| `Model` | what `build` gives: encoder, solvers, and how they answer |
 | `train(config, path)` | trains a population in a folder, or goes on with it |
 | `load(path)` | a trained model: the best of a folder, or a shipped one by name |
 | `shipped()` | the names of the models that come with the library |
@@ -14,7 +18,12 @@ The names below are the public API. Everything else is reached through its modul
 | `record(...)` | every step of one sequence: memory, attention, answers |
 | `tasks.register(task)` | makes one's own task known by name |
 | `models.register(name, family)` | makes one's own cell known by name |
+| `cells` | one time step of each model: `cells.maes`, `cells.ntm`, `cells.dnc`, `cells.lstm` |
+| `memory` | what all of them do with a memory: read, write, move, sharpen |
+| `page.render(recording, title)` | a recording as a page to step through; needs bokeh and jinja2 |
+| `figures` | pictures as files; needs matplotlib |
 | `UserError` | every error that a user can cause and mend |
+| `__version__` | the version, as text |
 
 Build a model by name and apply it. Arrays have the shapes that the docstrings give in brackets:
 B sequences, T time steps, X input bits, Y answer bits, N memory addresses of width W.
@@ -42,10 +51,15 @@ Load a shipped model in one line, and test it in a memory of another size than i
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from maes_jax import xla
-
 if TYPE_CHECKING:
+  from maes_jax import cells as cells
+  from maes_jax import figures as figures
+  from maes_jax import memory as memory
+  from maes_jax import models as models
+  from maes_jax import page as page
+  from maes_jax import tasks as tasks
   from maes_jax.config import Config as Config
+  from maes_jax.encoder_solver import Model as Model
   from maes_jax.errors import UserError as UserError
   from maes_jax.evaluation import Tester as Tester
   from maes_jax.models import build as build
@@ -54,15 +68,16 @@ if TYPE_CHECKING:
   from maes_jax.trained import shipped as shipped
   from maes_jax.training.run import train as train
 
+__version__ = '0.1.0'
+
 _MODULES = {
-    'Config': 'config', 'UserError': 'errors', 'Tester': 'evaluation', 'build': 'models',
-    'record': 'recording', 'load': 'trained', 'shipped': 'trained', 'train': 'training.run'}
-_SUBMODULES = ('models', 'tasks')
+    'Config': 'config', 'Model': 'encoder_solver', 'Tester': 'evaluation', 'UserError': 'errors',
+    'build': 'models', 'load': 'trained', 'record': 'recording', 'shipped': 'trained',
+    'train': 'training.run'}
+_SUBMODULES = ('cells', 'figures', 'memory', 'models', 'page', 'tasks')
 
-xla.ask()
-
-__all__ = ['Config', 'Tester', 'UserError', 'build', 'load', 'models', 'record', 'shipped', 'tasks',
-           'train']
+__all__ = ['Config', 'Model', 'Tester', 'UserError', 'build', 'cells', 'figures', 'load', 'memory',
+           'models', 'page', 'record', 'shipped', 'tasks', 'train']
 
 
 def __getattr__(name: str) -> Any:

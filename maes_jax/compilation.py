@@ -4,6 +4,10 @@ import functools
 
 import jax
 
+from maes_jax import xla
+
+xla.ask()
+
 _CPU_OPTIONS: dict[str, str | int] = {
     # XLA:CPU hands some reductions of a backward pass to a library path that is 5 to 7 times slower
     # from some 16 models in parallel on. This turns it off.

@@ -12,6 +12,8 @@ import math
 import typing
 from typing import Any
 
+import numpy as np
+
 from maes_jax import errors
 
 WINDOW = 100  # Iterations of one compiled call; over as many the loss is averaged.
@@ -110,7 +112,9 @@ class Config:
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
-      _check(field, getattr(self, field.name))
+      value = _plain(getattr(self, field.name))
+      _check(field, value)
+      object.__setattr__(self, field.name, value)
     _check_relations(self)
 
   @property
@@ -142,11 +146,19 @@ def differences(one: Config, other: Config) -> list[str]:
   return [f'{name}: {a!r}, not {b!r}' for name, a, b in pairs if a != b]
 
 
+def _plain(value):
+  """Python's own number or text for NumPy's, also within a tuple."""
+  if isinstance(value, tuple):
+    return tuple(map(_plain, value))
+  return value.item() if isinstance(value, np.generic) else value
+
+
 def _check(field, value):
   minimum, choices = field.metadata['minimum'], field.metadata['choices']
   if not _fits(value, field.type):
     kind = field.type.__name__ if isinstance(field.type, type) else field.type
-    raise errors.UserError(f'{field.name} is {value!r}; it must be {kind}')
+    hint = f', e.g. {(value,)!r}' if _fits((value,), field.type) else ''
+    raise errors.UserError(f'{field.name} is {errors.shortened(value)}; it must be {kind}{hint}')
   if value is None:
     return
   if choices and value not in choices:
@@ -154,9 +166,11 @@ def _check(field, value):
   if isinstance(value, float) and not math.isfinite(value):
     raise errors.UserError(f'{field.name} is {value}; it must be a finite number')
   if minimum is not None and not value >= minimum:
-    raise errors.UserError(f'{field.name} is {value}; it must be at least {minimum}')
+    raise errors.UserError(
+        f'{field.name} is {errors.shortened(value)}; it must be at least {minimum}')
   if isinstance(value, int | float) and abs(value) > _largest(field):
-    raise errors.UserError(f'{field.name} is {value}; it must be at most {_largest(field)}')
+    raise errors.UserError(
+        f'{field.name} is {errors.shortened(value)}; it must be at most {_largest(field)}')
 
 
 def _largest(field):

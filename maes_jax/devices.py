@@ -6,6 +6,7 @@ the same mesh and run the same program (`jax.distributed`). Nothing else knows o
 """
 
 from collections.abc import Callable, Sequence
+import dataclasses
 import functools
 from typing import Any
 
@@ -21,19 +22,36 @@ from maes_jax import batching
 from maes_jax import errors
 
 MODELS, BATCH = 'models', 'batch'  # The axes of a mesh.
+_PLATFORMS = 'jax_platforms'  # JAX's option that JAX_PLATFORMS sets.
 
 
 def first(count: int | None = None) -> list[jax.Device]:
   """The first `count` devices of all processes; None for all.
 
   Raises:
-    UserError: there are fewer.
+    UserError: there are fewer, or none of the platform that JAX is told to use.
   """
-  found = jax.devices()
+  found = _all()
   if count is not None and not 1 <= count <= len(found):
     raise errors.UserError(f'devices is {count}; this run has {len(found)} of kind '
                            f'{found[0].platform}, use 1 to {len(found)}')
   return found[:count]
+
+
+def _all():
+  try:
+    return jax.devices()
+  except (AssertionError, RuntimeError) as error:  # JAX asserts where a plugin is not installed.
+    if not getattr(jax.config, _PLATFORMS):
+      raise
+    raise errors.UserError(missing(error)) from error
+
+
+def missing(error: Exception) -> str:
+  """What JAX says the first time that it looks for devices and finds none, in words."""
+  reason = ' '.join(str(error).split()) or 'JAX was installed without it'
+  return (f'no device of the platform {getattr(jax.config, _PLATFORMS)!r} that JAX_PLATFORMS names '
+          f'({reason}); unset it, or install what JAX needs for it')
 
 
 def mesh(models: int, batch: int, given: Sequence[jax.Device]) -> jax.sharding.Mesh:
@@ -44,13 +62,35 @@ def mesh(models: int, batch: int, given: Sequence[jax.Device]) -> jax.sharding.M
   >>> dict(mesh(models=4, batch=1, given=jax.devices()[:1]).shape)
   {'models': 1, 'batch': 1}
   """
-  shapes = ((m, b) for m in _divisors(models) for b in _divisors(batch) if m * b <= len(given))
+  most = len(given)
+  shapes = ((m, b) for m in _divisors(models, most) for b in _divisors(batch, most)
+            if m * b <= most)
   shape = max(shapes, key=lambda shape: (np.prod(shape), shape))
   return jax.sharding.Mesh(np.array(given[:np.prod(shape)]).reshape(shape), (MODELS, BATCH))
 
 
-def _divisors(number):
-  return [part for part in range(1, number + 1) if number % part == 0]
+def _divisors(number, most):
+  return [part for part in range(1, min(number, most) + 1) if number % part == 0]
+
+
+class Picklable:
+  """A dataclass with a field `devices`; what it compiled stays behind.
+
+  Devices are those of a process: elsewhere it gets the ones of the same numbers or, if they are
+  not there, as many others.
+  """
+
+  def __getstate__(self):
+    fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+    return {**fields, 'devices': [device.id for device in self.devices]}
+
+  def __setstate__(self, state):
+    self.__dict__.update(state, devices=_of_numbers(state['devices']))
+
+
+def _of_numbers(numbers):
+  found = {device.id: device for device in first()}
+  return [found[i] for i in numbers if i in found] or first(min(len(numbers), len(found)))
 
 
 def by_model(mesh: jax.sharding.Mesh) -> NamedSharding:

@@ -5,7 +5,10 @@ from typing import NamedTuple
 import chex
 import jax.numpy as jnp
 
+from maes_jax import limits
+from maes_jax import models
 from maes_jax import randomness
+from maes_jax import room
 from maes_jax import tasks
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
@@ -20,7 +23,12 @@ class Writing(NamedTuple):
 
 
 def writing(model: Model, params: Params, length: int, addresses: int) -> Writing:
-  """Measures the writes of one random sequence of `length` items."""
+  """Measures the writes of one random sequence of `length` items.
+
+  Raises:
+    UserError: a number out of its bounds, a memory too small for the sequence or for the model, or
+      none at all. So do the other functions that take a model.
+  """
   _, attention = encode_random(model, params, length, addresses)
   written = attention[1:].argmax(-1)  # [n] by item; the marker comes first
   used = jnp.zeros(addresses).at[written].add(1)
@@ -35,12 +43,12 @@ def writing(model: Model, params: Params, length: int, addresses: int) -> Writin
 
 def encode_random(model: Model, params: Params, length: int, addresses: int):
   """The memory [W, N] after one random sequence, and the write attention [length + 1, N]."""
-  return _encode(model, params, tasks.sample(_task(model), _key(), length, length), addresses)
+  return _encode(model, params, _sample(model, length, addresses), addresses)
 
 
 def repeated_words(model: Model, params: Params, length: int, addresses: int) -> chex.Array:
   """What the encoder stores of one item repeated `length` times, [length, W] (Figure 7)."""
-  episode = tasks.sample(_task(model), _key(), length, length)
+  episode = _sample(model, length, addresses)
   episode = episode._replace(main=episode.main.at[1:].set(episode.main[1]))
   memory, attention = _encode(model, params, episode, addresses)
   return memory.T[attention[1:].argmax(-1)]
@@ -51,6 +59,16 @@ def forward_bias(words: chex.Array) -> chex.Array:
   mean = words.mean(0, keepdims=True)
   distances = jnp.linalg.norm(words - mean, axis=-1)
   return jnp.sqrt(jnp.mean(distances ** 2)) / jnp.linalg.norm(mean)
+
+
+def _sample(model, length, addresses):
+  """One random sequence, once all is known to be possible."""
+  limits.check(length=length, addresses=addresses)
+  task = _task(model)
+  models.walk(model, [task], length, addresses)
+  models.memory_to_see(model, addresses)
+  room.check_test(model, task, length, addresses, batch_size=1)
+  return tasks.sample(task, _key(), length, length)
 
 
 def _encode(model, params, episode, addresses):

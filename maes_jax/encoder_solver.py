@@ -50,6 +50,9 @@ class Model:
   solvers: Mapping[str, base.Cell]
   tied: bool = False
 
+  def __hash__(self) -> int:
+    return hash((self.encoder, frozenset(self.solvers.items()), self.tied))
+
   def init(self, key: chex.PRNGKey, inputs: int) -> Params:
     """Fresh parameters for input items of `inputs` (X) bits; none depends on the memory size."""
     names = sorted(self.solvers)

@@ -1,16 +1,62 @@
 """Errors that a user can cause and mend: one line that says what, what is allowed, what to do."""
 
 import difflib
+from typing import Any
+
+MOST = 2000  # Characters of an error; its end, which says what to do, is among them.
+_LAST = 400
 
 
 class UserError(ValueError):
   """Its message is the one line a user gets to see."""
+
+  def __str__(self) -> str:
+    return line(super().__str__())
+
+
+def line(text: object, most: int = MOST) -> str:
+  """A text as one line that a terminal shows and does not obey: shortened, odd signs spelled out.
+
+  >>> line('two\\nlines')
+  'two lines'
+  >>> line('an \\x1b[2J escape')
+  'an \\\\x1b[2J escape'
+  >>> line('x' * 3000, most=20)
+  'xxxxxxxxxxxx ... xxxx'
+  """
+  text = str(text)
+  if len(text) > most:
+    last = min(_LAST, most // 5)
+    text = f'{text[:most - 2 * last]} ... {text[-last:]}'
+  words = ' '.join(text.split())
+  return ''.join(sign if sign.isprintable() else _spelled(sign) for sign in words)
+
+
+def _spelled(sign):
+  return sign.encode('unicode_escape').decode()
 
 
 def pick(kind: str, name: str, table):
   """Returns table[name]; an unknown name is an error that lists the known and the closest."""
   if name in table:
     return table[name]
-  close = difflib.get_close_matches(name, table, n=1)
+  close = difflib.get_close_matches(name[:MOST], table, n=1)
   hint = f'; did you mean {close[0]!r}?' if close else ''
   raise UserError(f'unknown {kind} {name!r}: it must be one of {", ".join(sorted(table))}{hint}')
+
+
+def shortened(value: Any, limit: int = 40) -> str:
+  """A value as it is written, cut off where it is too long for a line.
+
+  >>> shortened(10**50)
+  '1000000000000000000000000000000000000000...'
+  """
+  text = _written(value)
+  return text if len(text) <= limit else f'{text[:limit]}...'
+
+
+def _written(value):
+  try:
+    return ' '.join(repr(value).split())
+  except ValueError:  # Python writes no number of more than 4,300 digits.
+    return f'a number of {value.bit_length():,} bits'

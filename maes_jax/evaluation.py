@@ -8,11 +8,15 @@ from typing import NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from maes_jax import compilation
 from maes_jax import devices
 from maes_jax import encoder_solver
+from maes_jax import limits
+from maes_jax import models
 from maes_jax import randomness
+from maes_jax import room
 from maes_jax import shapes
 from maes_jax import tasks
 from maes_jax import windowed
@@ -27,24 +31,30 @@ class Counts(NamedTuple):
   sequences: chex.Array
   sequences_right: chex.Array
 
+  def total(self) -> 'Counts':
+    """Adds up over the last axis, in 64 bits: a batch may have more bits than 32 count."""
+    return Counts(*(np.asarray(part).sum(axis=-1, dtype=np.int64) for part in self))
+
 
 def count(
     logits: chex.Array,  # [B, T, Y]
     targets: chex.Array,  # [B, T, Y]
     mask: chex.Array,  # [B, T]
 ) -> Counts:
-  """Counts right answers; an answer is 1 where its logit is positive."""
+  """Counts right answers by sequence, leaves [B]; an answer is 1 where its logit is positive."""
   shapes.check(logits=(logits, 'BTY', float), targets=(targets, 'BTY', float),
                mask=(mask, 'BT', bool))
   counted = jnp.broadcast_to(mask[..., None], targets.shape)
   right = ((logits > 0) == (targets > 0.5)) & counted
-  whole = jnp.all(right == counted, axis=(1, 2))
-  return Counts(counted.sum(), right.sum(), jnp.array(whole.size), whole.sum())
+  bits, bits_right = (jnp.sum(bits, axis=(1, 2), dtype=jnp.int32) for bits in (counted, right))
+  return Counts(bits, bits_right, jnp.ones_like(bits), jnp.int32(bits == bits_right))
 
 
 @dataclasses.dataclass(frozen=True)
-class Tester:
+class Tester(devices.Picklable):
   """Tests models of one kind; one compiled program serves all lengths up to `max_length`.
+
+  A tester is checked when it is made, so that nothing impossible is compiled.
 
   Attributes:
     model: the kind of model; parameters are an argument of each test.
@@ -53,6 +63,10 @@ class Tester:
     addresses: N, the memory size.
     batch_size: sequences per batch.
     devices: what a batch is spread over; all there are by default.
+
+  Raises:
+    UserError: a number out of its bounds, a memory too small for the sequences or for the model,
+      a task that the model has no solver for, or more than there is room for.
   """
   model: Model
   task: tasks.Task
@@ -61,27 +75,42 @@ class Tester:
   batch_size: int = 32
   devices: Sequence[jax.Device] = dataclasses.field(default_factory=devices.first)
 
+  def __post_init__(self):
+    limits.check(
+        max_length=self.max_length, addresses=self.addresses, batch_size=self.batch_size)
+    models.walk(self.model, [self.task], self.max_length, self.addresses)
+    room.check_test(
+        self.model, self.task, self.max_length, self.addresses, self.batch_size, self.devices)
+
   def test(self, params: Params, length: int, batches: int = 100, seed: int = 0) -> Counts:
     """Counts over `batches` batches of random sequences of `length` items (section 4.1).
 
     Goes through a window on the memory wherever that is exact, else through all of it.
+
+    Raises:
+      UserError: a length of less than 1 or more than `max_length`, or a number out of its bounds.
     """
+    limits.check(length=length, max_length=self.max_length, batches=batches, seed=seed)
     params = devices.place(params, devices.everywhere(self._mesh))
-    keys = [randomness.key(seed, randomness.Stream.TEST, batch) for batch in range(batches)]
-    counted = [self._test_batch(params, length, key) for key in keys]
-    return Counts(*(sum(int(part) for part in parts) for parts in zip(*counted)))
+    total = Counts(0, 0, 0, 0)
+    for batch in range(batches):
+      counts = self._test_batch(params, length, randomness.key(seed, randomness.Stream.TEST, batch))
+      total = Counts(*(sum(map(int, parts)) for parts in zip(total, counts)))
+    return total
 
   def curve(self, params: Params, lengths: Sequence[int], seed: int = 0) -> dict[int, Counts]:
-    """A batch at each length, by length."""
+    """A batch at each length, by length; see `test`."""
+    for length in lengths:
+      limits.check(length=length, max_length=self.max_length, seed=seed)
     return {length: self.test(params, length, batches=1, seed=seed) for length in lengths}
 
   def _test_batch(self, params, length, key):
     cells = (self.model.encoder, self.model.solvers[self.task.name])
     if all(windowed.serves(cell, self.addresses) for cell in cells):
-      counts, exact = self._through_window(params, length, key)
-      if exact:
-        return jax.device_get(counts)
-    return jax.device_get(self._through_all(params, length, key)[0])
+      counts, exact = jax.device_get(self._through_window(params, length, key))
+      if exact.all():
+        return counts.total()
+    return jax.device_get(self._through_all(params, length, key)).total()
 
   @functools.cached_property
   def _mesh(self):
@@ -89,20 +118,30 @@ class Tester:
 
   @functools.cached_property
   def _through_window(self):
-    return compilation.jit(functools.partial(self._count, windowed.unroll))
+    def test(params, length, key):
+      episodes = self._sample(length, key)
+      logits, exact = windowed.answer_batch(
+          self.model, params, self.task.name, episodes, self.addresses)
+      return count(logits, episodes.targets, episodes.mask), exact
+    return self._jit(test)
 
   @functools.cached_property
   def _through_all(self):
-    return compilation.jit(functools.partial(self._count, encoder_solver.unroll))
+    def test(params, length, key):
+      episodes = self._sample(length, key)
+      logits = self.model.answer_batch(
+          params, {self.task.name: episodes}, self.addresses,
+          num_steps=encoder_solver.longest(episodes.length))
+      return count(logits[self.task.name], episodes.targets, episodes.mask)
+    return self._jit(test)
 
-  def _count(self, unroll, params, length, key):
+  def _sample(self, length, key):
     keys = devices.spread_batch(self._mesh, jax.random.split(key, self.batch_size))
-    lengths = jnp.full(self.batch_size, length)
-    episodes = tasks.sample_batch(self.task, keys, lengths, self.max_length)
-    logits = self.model.answer_batch(
-        params, {self.task.name: episodes}, self.addresses, unroll)[self.task.name]
-    exact = ~jnp.any(jnp.isnan(logits) & episodes.mask[..., None])  # Wherever an answer counts.
-    return count(logits, episodes.targets, episodes.mask), exact
+    return tasks.sample_batch(
+        self.task, keys, jnp.full(self.batch_size, length), self.max_length)
+
+  def _jit(self, function):
+    return compilation.jit(function, out_shardings=devices.everywhere(self._mesh))
 
 
 def interval(right: int, total: int) -> tuple[float, float]:

@@ -1,16 +1,24 @@
 """Pictures of what models do; the only file that knows matplotlib. Draws without a display."""
 
 from collections.abc import Callable, Mapping, Sequence
+import functools
+import io
 import pathlib
+import tempfile
 
+from maes_jax import extras
+extras.need('figures', 'a picture')
 import chex
 import matplotlib
 matplotlib.use('Agg')
 from matplotlib import animation as animations
+from matplotlib import colors
 from matplotlib import pyplot as plt
+from matplotlib import ticker
 import numpy as np
 
 from maes_jax import errors
+from maes_jax import files
 
 # Okabe and Ito's colours, told apart with any colour vision.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
@@ -40,6 +48,7 @@ def animation(
     path: pathlib.Path,
 ):
   """The same picture step by step, as a film of at most `MOST_FRAMES` frames."""
+  path = files.local(path)  # Before the film is there, which complains if nobody takes it.
   memory, steps = np.asarray(memory), len(write)
   content = memory.min(), memory.max()
   figure, (writes, stored, reads) = _three(
@@ -52,7 +61,7 @@ def animation(
 
   frames = np.unique(np.linspace(0, 2 * steps - 1, MOST_FRAMES).astype(int))
   film = animations.FuncAnimation(figure, draw, frames)
-  save(figure, path, lambda: film.save(path, animations.PillowWriter(fps=8), dpi=80))
+  save(figure, path, functools.partial(_film, film))
 
 
 def _until(attention, step):
@@ -89,23 +98,40 @@ def writing(write: chex.Array, memory: chex.Array, title: str, path: pathlib.Pat
   save(figure, path)
 
 
+_LEAST = 1e-6  # Of the differences that are shown; below it float32 rounds.
+_FIRST = 8  # Copies that are shown.
+
+
 def words(stored: Mapping[str, chex.Array], title: str, path: pathlib.Path):
-  """What encoders store of one repeated item, a panel [n, W] each by title (Figure 7)."""
+  """What encoders store of one repeated item, [n, W] by title, less the median copy (Figure 7).
+
+  In size, on a logarithmic scale, of the first copies: what came before shows there most, and an
+  encoder that stores all alike is dark all over.
+  """
   figure, axes = plt.subplots(
       1, len(stored), figsize=(3.6 * len(stored), 4.2), layout='constrained', sharey=True)
-  low = min(np.min(values) for values in stored.values())
-  high = max(np.max(values) for values in stored.values())
   for axis, (name, values) in zip(axes, stored.items()):
-    image = _heat(axis, np.asarray(values), 'component of the word', name, 'cividis', low, high)
+    away = np.clip(np.abs(values - np.median(values, axis=0))[:_FIRST], _LEAST, 1)
+    image = _heat(axis, away, 'component of the word', name, 'cividis')
+    image.set_norm(colors.LogNorm(_LEAST, 1))
   axes[0].set_ylabel('item, in the order written')
-  figure.colorbar(image, ax=axes, label='content')
+  figure.colorbar(image, ax=axes, label='difference from the median copy')
   figure.suptitle(title)
   save(figure, path)
 
 
 def training(curves: Sequence[Sequence[float]], every: int, title: str, goal: float,
-             path: pathlib.Path):
-  """Training loss over iterations, a thin line per seed, with a dot where it ends."""
+             path: pathlib.Path, paper: int | None = None):
+  """Training loss over iterations, a thin line per seed, with a dot where it ends.
+
+  Args:
+    curves: mean losses of windows, by seed.
+    every: iterations of a window.
+    title: of the figure.
+    goal: the loss at which training ends.
+    path: the file.
+    paper: iterations to that loss in the paper, as a line; None for none.
+  """
   figure, axis = plt.subplots(figsize=(7, 4), layout='constrained')
   for k, curve in enumerate(curves):
     iterations = every * np.arange(1, len(curve) + 1)
@@ -114,6 +140,9 @@ def training(curves: Sequence[Sequence[float]], every: int, title: str, goal: fl
     axis.plot(iterations[-1], curve[-1], '.', color=COLOURS[0])
   axis.axhline(goal, color=COLOURS[1], linestyle='--', linewidth=1,
                label=f'converged: 100-iteration mean at {goal:.0e}')
+  if paper:
+    axis.axvline(paper, color=COLOURS[2], linestyle=':', linewidth=1.5,
+                 label=f'the paper converges: {paper:,} iterations')
   axis.set(yscale='log', xlabel='training iteration', title=title, xlim=(0, None),
            ylabel='training loss (nats per bit)')
   axis.grid(alpha=0.3)
@@ -176,17 +205,45 @@ def generalisation(
 
 def _heat(axis, values, xlabel, title, colours, low=None, high=None):
   axis.set(xlabel=xlabel, title=title)
+  for one in (axis.xaxis, axis.yaxis):
+    one.set_major_locator(ticker.MaxNLocator(integer=True))
   return axis.imshow(values, aspect='auto', origin='lower', cmap=colours, vmin=low, vmax=high,
                      interpolation='nearest')
 
 
-def save(figure, path: pathlib.Path, write: Callable[[], None] | None = None):
-  """Writes and closes a figure; without a `write` of its own, `path`'s ending says the format."""
-  metadata = {'Software': None} if path.suffix == '.png' else None
+def save(figure, path: pathlib.Path, draw: Callable[[str], bytes] | None = None):
+  """Writes a figure, whole or not at all, and closes it.
+
+  Args:
+    figure: of matplotlib.
+    path: its ending says the format; without one it is PNG.
+    draw: makes a file of such a format instead of the figure's own picture.
+
+  Raises:
+    UserError: the format is unknown or the place cannot be written.
+  """
   try:
+    path = files.local(path)
+    kind = path.suffix.lower()[1:] or 'png'
+    content = draw(kind) if draw else _picture(figure, kind)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write() if write else figure.savefig(path, dpi=120, metadata=metadata)
+    files.write_atomically(path, content)
   except (OSError, ValueError) as error:
     raise errors.UserError(f'cannot write the figure {path}: {error}') from error
   finally:
     plt.close(figure)
+
+
+def _picture(figure, kind) -> bytes:
+  content = io.BytesIO()
+  metadata = {'Software': None} if kind == 'png' else None
+  figure.savefig(content, format=kind, dpi=120, metadata=metadata)
+  return content.getvalue()
+
+
+def _film(film, kind) -> bytes:
+  """Its writer takes a name only, and writes frame by frame."""
+  with tempfile.TemporaryDirectory() as folder:
+    path = pathlib.Path(folder) / f'film.{kind}'
+    film.save(path, animations.PillowWriter(fps=8), dpi=80)
+    return path.read_bytes()

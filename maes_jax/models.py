@@ -1,13 +1,15 @@
 """Models by name: a family of cells with the sizes of the paper (sections 4.1 and 5.4)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 from typing import Any
 
+from flax import errors as flax_errors
 import jax
 
 from maes_jax import errors
+from maes_jax import shapes
 from maes_jax import tasks
 from maes_jax.cells import base
 from maes_jax.cells import dnc
@@ -91,28 +93,89 @@ def build(config: Config) -> Model:
 
 
 def check(config: Config):
-  """Walks through a model in shapes alone, so that impossible sizes show before any work.
+  """Walks through a resolved config's model and tasks, in training and in validation; see `walk`.
 
   Raises:
-    UserError: whatever `build` raises, or sizes that do not go together, e.g. a shift kernel
-      wider than the memory.
+    UserError: whatever `build` or `walk` raises.
   """
-  model = build(config)
-  key = jax.random.key(0)
-  episodes = jax.eval_shape(lambda: {
-      name: tasks.sample(tasks.get(name), key, 1, max_length=1) for name in config.task})
+  model, asked = build(config), [tasks.get(name) for name in config.task]
+  for length, addresses in ((config.max_length, config.memory),
+                            (config.validation_length, config.validation_memory)):
+    walk(model, asked, length, addresses, config.model)
+
+
+def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int, name: str = ''):
+  """Walks through a model and its tasks in shapes alone: what is impossible shows before any work.
+
+  Args:
+    model: what answers.
+    asked: the tasks that it is asked.
+    length: what sequences are padded to; the tasks are tried at length 1, too.
+    addresses: N.
+    name: of the model; by default that of its cell.
+
+  Raises:
+    UserError: a task that the model has no solver for or that asks no proper question, sizes that
+      do not go together, e.g. a shift kernel wider than the memory, or answers of other shapes
+      than the task's targets.
+  """
+  drawn = [tasks.dry_run(task, length) for task in asked]
+  for task in asked:
+    tasks.dry_run(task, max_length=1)
+  episodes = {task.name: episode for task, episode in zip(asked, drawn)}
+  model = _with_solvers(model, episodes)
+  name = name or type(model.encoder).__name__.lower()
   try:
-    params = jax.eval_shape(lambda: model.init(key, tasks.INPUTS))
-    for addresses in (config.memory, config.validation_memory):
-      jax.eval_shape(functools.partial(model.answer, addresses=addresses), params, episodes)
-  except ValueError as error:
-    raise errors.UserError(f'model {config.model!r}: {error}') from error
+    params = parameters(model)
+    with shapes.quietly():
+      logits = jax.eval_shape(
+          functools.partial(model.answer, addresses=addresses), params, episodes)
+  except (ValueError, TypeError, AssertionError, flax_errors.FlaxError) as error:
+    raise errors.UserError(f'model {name!r}: {" ".join(str(error).split())}') from error
+  for asking, episode in episodes.items():
+    if logits[asking].shape != episode.targets.shape:
+      raise errors.UserError(
+          f'model {name!r} answers {list(logits[asking].shape)} where task {asking!r} has targets '
+          f'{list(episode.targets.shape)} ([T, Y]); its output layer must be of Y = `outputs`')
+
+
+def _with_solvers(model, names):
+  """The model with the solvers for these tasks alone."""
+  for name in names:
+    if name not in model.solvers:
+      raise errors.UserError(f'this model has no solver for task {name!r}; it has one for '
+                             f'{", ".join(sorted(model.solvers))}')
+  return dataclasses.replace(model, solvers={name: model.solvers[name] for name in names})
+
+
+@shapes.quietly()
+def parameters(model: Model):
+  """The shapes of a model's parameters."""
+  return jax.eval_shape(lambda: model.init(jax.random.key(0), tasks.INPUTS))
+
+
+@shapes.quietly()
+def memory_of(model: Model, addresses: int) -> jax.ShapeDtypeStruct | None:
+  """The shape of a model's memory, [W, N]; None if it has none."""
+  state = jax.eval_shape(lambda: model.encoder.initial_state(addresses))
+  return getattr(state, 'memory', None)
+
+
+def memory_to_see(model: Model, addresses: int) -> jax.ShapeDtypeStruct:
+  """`memory_of` for those who look at it.
+
+  Raises:
+    UserError: it has none.
+  """
+  memory = memory_of(model, addresses)
+  if memory is None:
+    raise errors.UserError('this model has no memory to look at; choose one that has, e.g. maes')
+  return memory
 
 
 def count_parameters(config: Config) -> int:
   """How many parameters a model of this config has, all its solvers included."""
-  shapes = jax.eval_shape(lambda: build(config).init(jax.random.key(0), tasks.INPUTS))
-  return sum(leaf.size for leaf in jax.tree.leaves(shapes))
+  return sum(leaf.size for leaf in jax.tree.leaves(parameters(build(config))))
 
 
 def _given(options):

@@ -15,8 +15,11 @@ import jax.numpy as jnp
 
 
 def as_params(tree: Any, params: Any) -> Any:
-  """The tree as JAX's arrays, its floating-point leaves in the dtype of the parameters."""
-  dtype = jnp.result_type(*jax.tree.leaves(params))
+  """The tree as JAX's arrays, its floating-point leaves in the dtype of the parameters.
+
+  A cell without any computes in float32.
+  """
+  dtype = jnp.result_type(*(jax.tree.leaves(params) or [jnp.float32]))
 
   def cast(leaf):
     array = jnp.asarray(leaf)

@@ -8,6 +8,8 @@ import enum
 import chex
 import jax
 
+from maes_jax import limits
+
 
 class Stream(enum.IntEnum):
   """What the numbers are for; no two streams share any."""
@@ -19,5 +21,10 @@ class Stream(enum.IntEnum):
 
 
 def key(seed: chex.Array, stream: Stream, counter: chex.Array = 0) -> chex.PRNGKey:
-  """The key of a stream at a counter, e.g. the training iteration."""
+  """The key of a stream at a counter, e.g. the training iteration.
+
+  Raises:
+    UserError: a seed beyond the 32 bits of a key, which would be another's again.
+  """
+  limits.check(seed=seed)
   return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stream), counter)

@@ -8,7 +8,10 @@ import jax
 import numpy as np
 
 from maes_jax import errors
+from maes_jax import limits
+from maes_jax import models
 from maes_jax import randomness
+from maes_jax import room
 from maes_jax import tasks
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
@@ -63,20 +66,33 @@ class Recorder:
   length: int
   addresses: int
 
-  @functools.cached_property
-  def sees(self) -> bool:
-    """Whether the model has a memory to look at."""
-    return hasattr(self._first_state, 'memory')
+  @property
+  def shows(self) -> bool:
+    """Whether the model has a memory to look at, and not too much of it."""
+    return models.memory_of(self.model, self.addresses) is not None and self._numbers <= MOST
+
+  def check(self):
+    """Raises the errors of `record` that do not depend on its arguments."""
+    limits.check(length=self.length, addresses=self.addresses)
+    models.walk(self.model, [self.task], self.length, self.addresses)
+    self._check_memory()
+    room.check_test(self.model, self.task, self.length, self.addresses, batch_size=1)
 
   def record(self, params: Params, seed: int = 0) -> Recording:
     """Records one random sequence.
 
     Raises:
-      UserError: the model has no memory, or there is too much of it (see `MOST`).
+      UserError: a number out of its bounds, a memory too small for the sequence or for the model,
+        a task that the model has no solver for, no memory, or too much of it (see `MOST`).
     """
-    self._check()
+    self._checked  # noqa: B018  Once.
+    limits.check(seed=seed)
     key = randomness.key(seed, randomness.Stream.TEST)
     return _recording(*jax.device_get(self._trace(params, key)))
+
+  @functools.cached_property
+  def _checked(self):
+    return self.check()
 
   @functools.cached_property
   def _trace(self):
@@ -87,20 +103,17 @@ class Recorder:
       return episode, *steps
     return jax.jit(trace)
 
-  @functools.cached_property
-  def _first_state(self):
-    return jax.eval_shape(lambda: self.model.encoder.initial_state(self.addresses))
+  @property
+  def _numbers(self):
+    return 2 * (self.length + 1) * models.memory_of(self.model, self.addresses).size
 
-  def _check(self):
-    if not self.sees:
-      raise errors.UserError('this model has no memory to look at; choose one that has, e.g. maes')
-    size, width = self._first_state.memory.size, self._first_state.memory.shape[0]
-    numbers = 2 * (self.length + 1) * size
-    if numbers > MOST:
+  def _check_memory(self):
+    memory = models.memory_to_see(self.model, self.addresses)
+    if self._numbers > MOST:
       raise errors.UserError(
-          f'length {self.length:,} with {self.addresses:,} addresses of width {width} makes '
-          f'{numbers:,} numbers, more than the {MOST:,} that can be shown; use a length of '
-          f'at most {max(MOST // (2 * size) - 1, 0):,} or fewer addresses')
+          f'length {self.length:,} with {self.addresses:,} addresses of width {memory.shape[0]} '
+          f'makes {self._numbers:,} numbers, more than the {MOST:,} that can be shown; use a '
+          f'length of at most {max(MOST // (2 * memory.size) - 1, 0):,} or fewer addresses')
 
 
 def record(

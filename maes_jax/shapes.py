@@ -1,6 +1,8 @@
 """Shapes of arguments in letters, so that a wrong one is named where it comes in."""
 
+import contextlib
 from typing import Any
+import warnings
 
 import chex
 import numpy as np
@@ -24,3 +26,14 @@ def check(**arguments: tuple[Any, str, type]):
     chex.assert_shape(array, expected, custom_message=wanted)
     chex.assert_type(array, kind, custom_message=wanted)
     sizes.update(zip(letters, np.shape(array)))
+
+
+@contextlib.contextmanager
+def quietly():
+  """Here JAX does not warn of axes that 32 bits cannot index, as nothing is made of them.
+
+  For a dry run, before `room` refuses them in a line.
+  """
+  with warnings.catch_warnings():
+    warnings.filterwarnings('ignore', 'Explicitly requested dtype')
+    yield

@@ -4,21 +4,26 @@ from collections.abc import Mapping
 import dataclasses
 import pathlib
 from typing import Any
+import warnings
 
 import jax
 import numpy as np
 
 from maes_jax import checkpoints
 from maes_jax import errors
+from maes_jax import files
 from maes_jax import models
+from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
-from maes_jax.training.trainer import NEVER
-from maes_jax.training.trainer import Trainer
 from maes_jax.training.workdir import Workdir
 
-_SHIPPED = pathlib.Path(__file__).parents[1] / 'checkpoints'  # Beside the package.
+NEVER = -1  # As an iteration: of what has not come to be.
+_HERE = pathlib.Path(__file__).parent
+# A wheel holds the shipped models inside the package, a checkout beside it.
+_SHIPPED = next((folder for folder in (_HERE / 'shipped_models', _HERE.parent / 'checkpoints')
+                 if folder.is_dir()), _HERE / 'shipped_models')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +60,13 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') 
   Raises:
     UserError: no intact run is there, or the population has no such model.
   """
-  workdir = Workdir(_find(pathlib.Path(path)))
+  workdir = Workdir(_find(files.local(path)))
   config = workdir.read_config()
   model = models.build(config)
-  _, saved = checkpoints.restore(
-      workdir.checkpoints, _wanted(Trainer(config, model), only), workdir.fingerprint)
+  whole = _saved(config, model)
+  params = whole['params']
+  wanted = {**whole, 'params': {only: params[only]} if only else params}
+  _, saved = checkpoints.restore(workdir.checkpoints, wanted, workdir.fingerprint, whole)
   index = best(saved) if index is None else index
   if not 0 <= index < config.seeds:
     raise errors.UserError(f'model {index} is not in {path}: its population has the models '
@@ -81,12 +88,23 @@ def shipped() -> list[str]:
   return sorted(path.parent.name for path in _SHIPPED.glob('*/config.json'))
 
 
-def _wanted(trainer, only):
-  """The part of a checkpoint that a test needs: no optimizer state."""
-  saved = trainer.abstract()._asdict()
-  del saved['optimizer']
-  params = saved['params']
-  return {**saved, 'params': {only: params[only]} if only else params}
+def _saved(config, model):
+  """The shapes of what a checkpoint holds of a population, without the optimizer's state."""
+  params = _shapes(config, model)
+  population = jax.tree.map(
+      lambda leaf: jax.ShapeDtypeStruct((config.seeds, *leaf.shape), leaf.dtype), params)
+  number, loss = (jax.ShapeDtypeStruct((config.seeds,), kind) for kind in (np.int32, np.float32))
+  return {'params': population, 'loss': loss, 'validation_loss': loss,
+          **dict.fromkeys(('seed', 'iteration', 'first_batch', 'converged'), number)}
+
+
+def _shapes(config, model):
+  try:
+    with warnings.catch_warnings(action='ignore'):  # Of numbers beyond 32 bits; they are refused.
+      return jax.eval_shape(lambda: model.init(jax.random.key(0), tasks.INPUTS))
+  except (OverflowError, TypeError, ValueError) as error:
+    raise errors.UserError(f'model {config.model!r} of these sizes is impossible: {error}; '
+                           'restore config.json from a copy') from error
 
 
 def best(saved: Mapping[str, Any]) -> int:

@@ -3,18 +3,23 @@
 Where attention moves by short shifts alone and is sharp, all its weight lies on a few addresses.
 The same cell then runs on a window of the memory round the head: the memory size is an argument
 of a cell's call, so a window is just a small memory. Every step proves that no weight was left
-out: as soon as the window's margin carries any, the attention, and with it every later output,
-becomes NaN, and the caller takes the plain way.
+out, and says so in a flag of its own: once the window's margin carried any, no later step is
+exact, and the caller takes the plain way. The flag is no NaN among the numbers, as compilers may
+be told that there are none.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import chex
+import jax
 from jax import lax
 import jax.numpy as jnp
 
+from maes_jax import tasks
 from maes_jax.cells import base
+from maes_jax.encoder_solver import Model
+from maes_jax.encoder_solver import Params
 
 SIZE = 16  # Addresses in the window, S.
 MARGIN = 4  # Addresses at each end that must carry no weight at all.
@@ -27,6 +32,13 @@ class Window(NamedTuple):
   start: chex.Array  # [] the window's first address on the line
   lowest: chex.Array  # [] the smallest start so far
   highest: chex.Array  # [] the largest
+  exact: chex.Array  # [] whether no weight was left out so far
+
+
+class Step(NamedTuple):
+  """What a step through a window shows."""
+  output: chex.Array | None  # [Y] logits; None for an encoder
+  exact: chex.Array  # [] whether it and all before it left no weight out
 
 
 def serves(cell: base.Cell, addresses: int) -> bool:
@@ -34,27 +46,43 @@ def serves(cell: base.Cell, addresses: int) -> bool:
   return cell.reach is not None and cell.reach <= MARGIN and addresses >= 2 * SIZE
 
 
+def answer_batch(
+    model: Model,
+    params: Params,
+    task: str,
+    episodes: tasks.Episode,  # leaves [B, ...]
+    addresses: int,  # N
+) -> tuple[chex.Array, chex.Array]:
+  """Logits [B, T, Y], and [B] whether all those that count are what the whole memory gives."""
+
+  def answer(episode):
+    encoded, writing = model.encode(params, episode.main, episode.valid, addresses, unroll)
+    _, reading = model.solve(params, task, encoded, episode.aux, episode.valid, unroll)
+    return reading.output, writing.exact[-1] & jnp.all(reading.exact | ~episode.mask)
+
+  return jax.vmap(answer)(episodes)
+
+
 def unroll(
     cell: base.Cell,
     params: Mapping,
     state: base.State,
     inputs: chex.Array,  # [T, X]
-    valid: chex.Array | None,  # [T]
-    num_steps: chex.Array | None = None,  # []
-) -> tuple[base.State, base.Step]:
-  """Like `encoder_solver.unroll`, without attention in the steps; NaN where it is not exact.
+    valid: chex.Array,  # [T]
+) -> tuple[base.State, Step]:
+  """Like `encoder_solver.unroll`, but steps show whether they are exact instead of attention.
 
-  It does every step, whatever `num_steps` is: in a test hardly any are left out.
+  Where the last step is not, the last state means nothing.
   """
-  del num_steps
 
   def step(window, scanned):
     x_t, valid_t = scanned
     state_t, shown = cell.apply({'params': params}, window.state, x_t)
-    return _follow(window, base.where(valid_t, state_t, window.state)), shown.output
+    window = _follow(window, base.where(valid_t, state_t, window.state))
+    return window, Step(shown.output, window.exact)
 
-  window, output = lax.scan(step, _open(state), (inputs, valid))
-  return _close(window), base.Step(output, read=None, write=None)
+  window, steps = lax.scan(step, _open(state), (inputs, valid))
+  return _close(window), steps
 
 
 def _open(state) -> Window:
@@ -64,8 +92,9 @@ def _open(state) -> Window:
   line = jnp.tile(state.memory, 3)
   attention = state.attention[_addresses(start, size)]
   lossless = jnp.sum(attention != 0) == jnp.sum(state.attention != 0)
-  state = state._replace(memory=_look(line, start), attention=_or_nan(lossless, attention))
-  return Window(state, line, start, lowest=start, highest=start)
+  state = state._replace(memory=_look(line, start), attention=attention)
+  return Window(state, line, start, lowest=start, highest=start,
+                exact=lossless & _clear_of_margins(attention))
 
 
 def _follow(window, state) -> Window:
@@ -75,21 +104,24 @@ def _follow(window, state) -> Window:
   lowest, highest = jnp.minimum(window.lowest, start), jnp.maximum(window.highest, start)
   line = lax.dynamic_update_slice(window.line, state.memory, (0, window.start))
   attention = jnp.roll(state.attention, -moved)
-  # The next shift cannot wrap around inside the window, and the line is still a cut-open ring.
-  lossless = ~attention[:MARGIN].any() & ~attention[-MARGIN:].any()
+  # The line is still a cut-open ring.
   once_round = highest - lowest + SIZE <= line.shape[1] // 3
-  state = state._replace(
-      memory=_look(line, start), attention=_or_nan(lossless & once_round, attention))
-  return Window(state, line, start, lowest, highest)
+  state = state._replace(memory=_look(line, start), attention=attention)
+  return Window(state, line, start, lowest, highest,
+                window.exact & once_round & _clear_of_margins(attention))
+
+
+def _clear_of_margins(attention):
+  """Whether the next shift cannot wrap around inside the window."""
+  return ~(attention[:MARGIN].any() | attention[-MARGIN:].any())
 
 
 def _close(window) -> base.State:
   """Closes the line to a ring again: every address as the window left it."""
   size = window.line.shape[1] // 3
   visited = lax.dynamic_slice_in_dim(window.line, window.lowest, size, axis=1)
-  attention = window.state.attention
-  memory = _or_nan(~jnp.isnan(attention).any(), jnp.roll(visited, window.lowest, axis=1))
-  whole = jnp.zeros(size).at[_addresses(window.start, size)].set(attention)
+  memory = jnp.roll(visited, window.lowest, axis=1)
+  whole = jnp.zeros(size).at[_addresses(window.start, size)].set(window.state.attention)
   return window.state._replace(memory=memory, attention=whole)
 
 
@@ -100,6 +132,3 @@ def _look(line, start):
 def _addresses(start, size):
   return (start + jnp.arange(SIZE)) % size
 
-
-def _or_nan(condition, values):
-  return jnp.where(condition, values, jnp.nan)

@@ -1,5 +1,8 @@
-"""What XLA is asked for through the environment; read when JAX compiles for the first time."""
+"""What XLA is asked for when it reads its options, which it does once a process."""
 
+from collections.abc import Iterator
+import contextlib
+import functools
 import importlib.metadata
 import importlib.util
 import os
@@ -18,11 +21,34 @@ _MASKED_REST = '--tail-folding-policy=prefer-fold-tail'
 _KNOWN_TO_MASK = ('0.10.2',)
 
 
+@functools.cache
 def ask():
-  """Adds to the variable XLA_FLAGS, unless it decides about extra options already."""
-  flags = os.environ.get('XLA_FLAGS', '')
+  """Has XLA read its options, ours among them, from an environment that then is as it was.
+
+  Child processes, whose XLA may be another one, see nothing of it. Where XLA has read its options
+  before, or is one that cannot be made to, it goes on without ours.
+  """
+  try:
+    from jaxlib import xla_client  # Here, as it takes longer than all else that is imported first.
+    with _added(os.environ.get('XLA_FLAGS')):
+      options = xla_client.CompileOptions()  # Its parts live as long as it does.
+      options.executable_build_options.debug_options  # noqa: B018 - reads XLA_FLAGS
+  except (ImportError, AttributeError):
+    pass
+
+
+@contextlib.contextmanager
+def _added(before: str | None) -> Iterator[None]:
+  """Ours added to the variable XLA_FLAGS, unless it decides about extra options already."""
+  flags = before or ''
   if 'xla_backend_extra_options' not in flags:
     os.environ['XLA_FLAGS'] = f'{flags} --xla_backend_extra_options={",".join(_options())}'.strip()
+  try:
+    yield
+  finally:
+    os.environ.pop('XLA_FLAGS', None)
+    if before is not None:
+      os.environ['XLA_FLAGS'] = before
 
 
 def _options():

@@ -1,7 +1,12 @@
 """Checkpoints come back bit for bit, in part where asked, and never silently wrong."""
 
+import asyncio
+from concurrent import futures
+import contextlib
 import errno
+import json
 import os
+import resource
 import shutil
 import types
 
@@ -138,12 +143,12 @@ def test_no_room_is_an_error(tmp_path):
     ValueError('RESOURCE_EXHAUSTED: Failed writing: No space left on device')], ids=repr)
 def test_a_full_disk_leaves_what_was_saved(folder, monkeypatch, trouble):
   """Orbax gives up in the middle of a step, with whatever it has written."""
-  def fail(unused_self, step, **unused):
-    (folder / f'{step}.orbax-checkpoint-tmp').mkdir()
+  def fail(unused_self, path, **unused):
+    path.with_name(f'{path.name}.orbax-checkpoint-tmp').mkdir()
     raise trouble
 
   before = sorted(folder.rglob('*'))
-  monkeypatch.setattr(checkpoints.ocp.CheckpointManager, 'save', fail)
+  monkeypatch.setattr(checkpoints.ocp.Checkpointer, 'save', fail)
   with pytest.raises(errors.UserError, match=r'cannot save .*No space left.*free some space'):
     checkpoints.save(folder, 300, tree(300))
   assert sorted(folder.rglob('*')) == before
@@ -244,3 +249,229 @@ def test_changed_values_with_a_whole_file_are_found_out(folder, tmp_path):
   step, found = checkpoints.restore(folder, shapes())
   assert step == 100
   assert_same(found, tree(100))
+
+
+class TestTypes:
+  """Precision is as it was saved, whatever JAX counts in."""
+
+  WIDE = types.MappingProxyType({'w': np.arange(3.), 'n': np.arange(3), 'flag': np.array(True)})
+
+  def like(self, floats, whole):
+    return {'w': jax.ShapeDtypeStruct((3,), floats), 'n': jax.ShapeDtypeStruct((3,), whole),
+            'flag': jax.ShapeDtypeStruct((), np.bool_)}
+
+  @pytest.mark.parametrize('floats', [np.float64, np.float32, jnp.bfloat16])
+  @pytest.mark.parametrize('whole', [np.int64, np.int32, np.uint8])
+  @pytest.mark.parametrize('saved', [(np.float64, np.int64), (np.float32, np.int32)])
+  def test_comes_back_as_saved(self, tmp_path, floats, whole, saved):
+    tree = {'w': np.arange(3.).astype(saved[0]), 'n': np.arange(3).astype(saved[1]),
+            'flag': np.array(True)}
+    checkpoints.save(tmp_path, 1, tree)
+    _, found = checkpoints.restore(tmp_path, self.like(floats, whole))
+    assert_same(found, tree)
+
+  def test_half_precision(self, tmp_path):
+    tree = {'w': np.arange(3).astype(jnp.bfloat16)}
+    checkpoints.save(tmp_path, 1, tree)
+    _, found = checkpoints.restore(tmp_path, {'w': jax.ShapeDtypeStruct((3,), np.float32)})
+    assert_same(found, tree)
+
+
+def trouble_in(monkeypatch, error):
+  """Every step is read up to some point, where this happens."""
+  def fail(*unused, **unused_too):
+    raise error
+  monkeypatch.setattr(checkpoints.ocp.Checkpointer, 'restore', fail)
+
+
+def caused_by(error):
+  """As orbax's threads have it: one error from another."""
+  outer = ValueError('could not read')
+  outer.__cause__ = error
+  return outer
+
+
+class TestNoDamage:
+  """A whole step gives way to an older one for damage alone; it would be lost."""
+
+  @pytest.mark.parametrize('error', [
+      KeyboardInterrupt(), MemoryError(), SystemExit(1)], ids=repr)
+  @pytest.mark.parametrize('wrap', [lambda error: error, caused_by,
+                                    lambda error: BaseExceptionGroup('several', [error])])
+  def test_an_interrupt_or_want_of_memory_comes_through(self, folder, monkeypatch, error, wrap):
+    trouble_in(monkeypatch, wrap(error))
+    with pytest.raises((type(error), BaseExceptionGroup)):
+      checkpoints.restore(folder, shapes())
+
+  @pytest.mark.parametrize('error', [asyncio.CancelledError(), futures.CancelledError()], ids=repr)
+  def test_a_cancelled_task_is_an_interrupt(self, folder, monkeypatch, error):
+    trouble_in(monkeypatch, caused_by(error))
+    with pytest.raises(KeyboardInterrupt):
+      checkpoints.restore(folder, shapes())
+
+  @pytest.mark.parametrize('error', [
+      OSError(errno.EMFILE, 'Too many open files'), OSError(errno.ENFILE, 'in the whole system'),
+      OSError(errno.ENOMEM, 'Cannot allocate memory'), RuntimeError("can't start new thread"),
+      ValueError('[OS error 24: EMFILE Too many open files]'),
+      PermissionError(errno.EACCES, 'Permission denied')], ids=repr)
+  @pytest.mark.parametrize('wrap', [lambda error: error, caused_by])
+  def test_what_passes_is_an_error_that_leaves_all_as_it_is(
+      self, folder, monkeypatch, error, wrap):
+    before = sorted(folder.rglob('*'))
+    with monkeypatch.context() as patch:
+      trouble_in(patch, wrap(error))
+      with pytest.raises(errors.UserError, match=r'200 cannot be read: .*left as it is: mend that'):
+        checkpoints.restore(folder, shapes())
+    assert sorted(folder.rglob('*')) == before
+    assert checkpoints.restore(folder, shapes())[0] == 200
+
+  def test_too_few_descriptors_in_earnest(self, folder):
+    """A process that has none left."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 300), hard))
+    try:
+      with contextlib.suppress(OSError):
+        while True:
+          taken.append(os.open(os.devnull, os.O_RDONLY))
+      with pytest.raises(errors.UserError, match='Too many open files'):
+        checkpoints.restore(folder, shapes())
+    finally:
+      for descriptor in taken:
+        os.close(descriptor)
+      resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert checkpoints.restore(folder, shapes())[0] == 200
+
+  def test_a_live_run_may_drop_the_steps_that_were_listed(self, folder, monkeypatch):
+    """Once more, with those that it saved since."""
+    load, calls = checkpoints._load, []
+
+    def late(directory, step, *rest):
+      calls.append(step)
+      if len(calls) == 1:
+        for new in (300, 400):
+          checkpoints.save(folder, new, tree(new))
+      return load(directory, step, *rest)
+
+    monkeypatch.setattr(checkpoints, '_load', late)
+    step, found = checkpoints.restore(folder, shapes())
+    assert step == 400
+    assert_same(found, tree(400))
+
+
+STRAY = ('notes.json', '200 (copy).json', '9999', '0300', '+300', '3_0', 'a.json', '.DS_Store')
+STRAY_FOLDERS = ('²', '٣٠٠', '200 (copy)', '-1', '1e3', '00', 'x.saving')
+
+
+class TestStrayFiles:
+  """Only what we write is read, and nothing else is touched."""
+
+  @pytest.fixture
+  def crowded(self, folder):
+    for name in STRAY:
+      (folder / name).write_text('mine')
+    for name in STRAY_FOLDERS:
+      (folder / name).mkdir()
+      (folder / name / 'file').write_text('mine')
+    (folder / '7777').symlink_to(folder / '200')
+    return folder
+
+  def test_steps_are_what_was_saved(self, crowded):
+    assert checkpoints.steps(crowded) == [200, 100]
+    assert checkpoints.restore(crowded, shapes())[0] == 200
+    assert list(checkpoints.saved_digests(crowded)) == [200, 100]
+
+  def test_saving_goes_on_and_leaves_them_alone(self, crowded):
+    for step in (300, 400, 500):
+      checkpoints.save(crowded, step, tree(step))
+    assert checkpoints.steps(crowded) == [500, 400]
+    assert sorted(path.name for path in crowded.iterdir()) == sorted(
+        [*STRAY, *STRAY_FOLDERS, '7777', '400', '400.json', '500', '500.json'])
+    for name in STRAY:
+      assert (crowded / name).read_text() == 'mine'
+
+  def test_one_that_is_in_the_way_is_named(self, crowded):
+    with pytest.raises(errors.UserError, match='9999 is in the way of step 9999; move it'):
+      checkpoints.save(crowded, 9999, tree(9999))
+    assert checkpoints.steps(crowded) == [200, 100]
+    assert not list(crowded.glob('*.saving*/*/'))
+
+
+class TestHostile:
+  """What a file names or claims is not followed or believed."""
+
+  @pytest.mark.parametrize('name', [
+      '/dev/zero', '/etc/passwd', '../outside', '200/../../outside', '100/_CHECKPOINT_METADATA',
+      '200/pipe', '', '.', '200'])
+  def test_a_seal_that_names_what_is_no_file_of_its_step(self, folder, name):
+    (folder.parent / 'outside').write_text('secret')
+    seal = folder / '200.json'
+    digest = checkpoints.files.digest(folder.parent / 'outside')
+    seal.write_text(json.dumps({**json.loads(seal.read_text()), name: digest}))
+    assert checkpoints.restore(folder, shapes())[0] == 100
+
+  @pytest.mark.parametrize('make', [
+      os.mkfifo, lambda path: path.symlink_to('/dev/zero'), lambda path: path.symlink_to('/'),
+      lambda path: path.symlink_to(path.parent / '_METADATA')])
+  def test_a_step_that_holds_anything_but_files(self, folder, make, caplog):
+    make(folder / '200' / 'state' / 'odd')
+    assert checkpoints.restore(folder, shapes())[0] == 100
+    assert caplog.messages[0].endswith('step 200: 200/state/odd is no regular file')
+
+  @pytest.mark.parametrize('make', [os.mkfifo, lambda path: path.symlink_to('/dev/zero')])
+  @pytest.mark.parametrize('name', ['200.json', '200/_CHECKPOINT_METADATA',
+                                    '200/state/manifest.ocdbt'])
+  def test_a_pipe_or_an_endless_device_in_a_files_place(self, folder, make, name):
+    (folder / name).unlink()
+    make(folder / name)
+    assert checkpoints.restore(folder, shapes())[0] == 100
+
+  @pytest.mark.parametrize('content', [
+      '[' * 200_000, '{"a":' * 200_000, '[]', '3', 'null', '"' + 'x' * 20_000_000 + '"',
+      '{"200/x": 3}'], ids=lambda content: content[:9])
+  @pytest.mark.parametrize('name', ['200.json', '200/_CHECKPOINT_METADATA', '200/state/_METADATA'])
+  def test_odd_json(self, folder, name, content, caplog):
+    (folder / name).write_text(content)
+    if name != '200.json':
+      (folder / '200.json').unlink()
+    assert checkpoints.restore(folder, shapes())[0] == 100
+    assert all(len(line) < 500 for line in caplog.messages)
+
+  @pytest.mark.parametrize('name', ['200.json', '200/state/odd'])
+  def test_a_file_that_is_far_too_large(self, folder, name):
+    """It takes no room on the disk, but would take hours to read."""
+    (folder / name).touch()
+    os.truncate(folder / name, 2**42)
+    assert checkpoints.restore(folder, shapes())[0] == 100
+
+  def test_signs_that_a_terminal_obeys_are_spelled_out(self, folder):
+    for step in (100, 200):
+      (folder / str(step) / 'state' / '_METADATA').unlink()
+      seal = folder / f'{step}.json'
+      seal.write_text(json.dumps({'\x1b[2Jgone': '', **json.loads(seal.read_text())}))
+    with pytest.raises(errors.UserError, match=r'step 200: \\x1b\[2Jgone is missing'):
+      checkpoints.restore(folder, shapes())
+
+  def test_sizes_that_no_machine_has_are_refused(self, folder):
+    like = {'params': {'encoder': {'w': jax.ShapeDtypeStruct((2**30, 2**20), np.float32)}}}
+    with pytest.raises(errors.UserError, match='takes 4,194,304 GiB, this machine has'):
+      checkpoints.restore(folder, like)
+
+
+class TestCheck:
+  """Who no longer owns the folder writes nothing into it."""
+
+  @pytest.mark.parametrize('number', [1, 2, 3])
+  def test_asked_before_every_change(self, folder, number):
+    left = iter(range(number - 1))
+
+    def check():
+      if next(left, None) is None:
+        raise errors.UserError('no longer mine')
+
+    before = sorted(folder.rglob('*'))
+    with pytest.raises(errors.UserError, match='no longer mine'):
+      checkpoints.save(folder, 300, tree(300), check=check)
+    if number < 3:
+      assert sorted(folder.rglob('*')) == before
+    assert not (folder / '300.json').exists()

@@ -5,8 +5,10 @@ import dataclasses
 import functools
 import json
 import pathlib
+import re
 import typing
 
+import numpy as np
 import pytest
 
 import maes_jax
@@ -38,6 +40,34 @@ def test_unknown_key_names_the_closest():
     {'seeds': 'two'}, {'seeds': 2.5}, {'seeds': True}, {'unfreeze': 1}, {'task': 'serial_recall'},
     {'task': (3,)}, {'learning_rate': '1e-3'}, {'line3': 3}, {'memory': None}])
 def test_a_value_of_another_type_is_refused(wrong):
+  (name,) = wrong
+  with pytest.raises(errors.UserError, match=f'^{name} is .*; it must be '):
+    Config(**wrong)
+
+
+@pytest.mark.parametrize('field, wrong, right', [
+    ('task', 'odd_recall', "('odd_recall',)"), ('task_weights', 0.5, '(0.5,)')])
+def test_one_where_several_may_be_is_told_how_to_be_written(field, wrong, right):
+  with pytest.raises(errors.UserError, match=f'^{field} is .* e.g. {re.escape(right)}$'):
+    Config(**{field: wrong})
+
+
+def test_numpys_numbers_and_text_are_pythons():
+  numpys = Config(
+      seeds=np.int64(3), learning_rate=np.float32(.5), unfreeze=np.bool_(True),
+      line3=np.str_('move_first'), task=(np.str_('odd_recall'),), task_weights=(np.float64(2),))
+  plain = Config(seeds=3, learning_rate=.5, unfreeze=True, line3='move_first',
+                 task=('odd_recall',), task_weights=(2.,))
+  assert numpys == plain
+  assert numpys.to_json() == plain.to_json()
+  assert {type(value) for value in dataclasses.asdict(numpys).values()} == {
+      type(value) for value in dataclasses.asdict(plain).values()}
+
+
+@pytest.mark.parametrize('wrong', [
+    {'seeds': np.float64(2.5)}, {'seeds': np.bool_(True)}, {'seeds': np.int64(0)},
+    {'seed': np.uint64(2**63)}, {'task': (np.int64(3),)}, {'seeds': np.array([1, 2])}])
+def test_numpys_are_checked_like_pythons(wrong):
   (name,) = wrong
   with pytest.raises(errors.UserError, match=f'^{name} is .*; it must be '):
     Config(**wrong)

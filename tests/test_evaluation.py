@@ -1,31 +1,63 @@
 """Counting right answers, by hand and for models that are always or never right."""
 
+import dataclasses
+import pickle
+import types
+from typing import NamedTuple
+
+from flax import linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import devices
+from maes_jax import encoder_solver
 from maes_jax import evaluation
 from maes_jax import tasks
 from maes_jax import windowed
 from maes_jax.cells import base
 
 
-class Knowing:
-  """A stand-in for a model that answers `sign` times the truth."""
-  encoder = solver = base.Cell()
+class State(NamedTuple):
+  """The least that a window can follow."""
+  memory: jax.Array  # [1, N]
+  attention: jax.Array  # [N]
 
-  def __init__(self, sign):
-    self.sign, self.asked = sign, []
+
+class Copy(base.Cell):
+  """A cell without parameters whose attention stays and whose answers mean nothing."""
 
   @property
-  def solvers(self):
-    return dict.fromkeys(tasks.TASKS, self.solver)
+  def reach(self):
+    return None
 
-  def answer_batch(self, params, episodes, addresses, *unroll):
-    del params, unroll
+  def initial_state(self, addresses):
+    return State(jnp.zeros((1, addresses)), jax.nn.one_hot(0, addresses))
+
+  @nn.compact
+  def __call__(self, state_tm1, x_t):
+    nothing = self.param('nothing', nn.initializers.zeros_init(), (1,))
+    output_t = jnp.tile(nothing, self.outputs) if self.outputs else None
+    return state_tm1, base.Step(output_t, read=None, write=None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Knowing(encoder_solver.Model):
+  """A stand-in for a model that answers `sign` times the truth."""
+  sign: int = 1
+  asked: list = dataclasses.field(default_factory=list, compare=False)
+
+  def answer_batch(self, params, episodes, addresses, num_steps=None):
+    del params
     (name, batch), = episodes.items()
     self.asked.append((name, addresses, batch.main.shape))
     return {name: self.sign * (2 * batch.targets - 1)}
+
+
+def knowing(sign, cell=Copy, kind=Knowing):
+  solvers = {name: cell(task.outputs) for name, task in tasks.TASKS.items()}
+  return kind(cell(), solvers, sign=sign)
 
 
 def make(model, task='serial_recall', **options):
@@ -39,13 +71,22 @@ def test_counts_by_hand():
   targets = jnp.array([[[1., 0.], [0., 1.], [1., 1.]], [[1., 0.], [1., 1.], [0., 0.]]])
   mask = jnp.array([[True, True, False], [True, False, False]])
   counts = evaluation.count(logits, targets, mask)
-  assert counts == evaluation.Counts(bits=6, bits_right=5, sequences=2, sequences_right=1)
+  assert [part.tolist() for part in counts] == [[4, 2], [4, 1], [1, 1], [1, 0]]
+  assert counts.total() == evaluation.Counts(
+      bits=6, bits_right=5, sequences=2, sequences_right=1)
+
+
+def test_more_bits_than_32_count():
+  """Three sequences of 2^30 bits: 32 bits would have them wrap to a negative number."""
+  many, ones = np.full((2, 3), 2**30, np.int32), np.ones((2, 3), np.int32)
+  counts = evaluation.Counts(many, many, ones, ones).total()
+  assert counts.bits.tolist() == counts.bits_right.tolist() == [3 * 2**30] * 2
 
 
 def test_undecided_counts_as_0():
   logits, mask = jnp.zeros((1, 2, 1)), jnp.ones((1, 2), bool)
   counts = evaluation.count(logits, jnp.array([[[1.], [0.]]]), mask)
-  assert counts.bits_right == 1
+  assert counts.bits_right.tolist() == [1]
 
 
 @pytest.mark.parametrize('task, bits', [
@@ -53,17 +94,17 @@ def test_undecided_counts_as_0():
     ('sequence_comparison', 3), ('sequence_equality', 1), ('hard_equality', 1)])
 def test_always_right(task, bits):
   """5 batches of 4 sequences of length 3."""
-  always = make(Knowing(1), task).test({}, 3, batches=5)
+  always = make(knowing(1), task).test({}, 3, batches=5)
   assert always == (20 * bits, 20 * bits, 20, 20)
 
 
 def test_always_wrong():
-  assert make(Knowing(-1)).test({}, 3, batches=5) == (20 * 24, 0, 20, 0)
+  assert make(knowing(-1)).test({}, 3, batches=5) == (20 * 24, 0, 20, 0)
 
 
 def test_one_program_serves_every_length():
   """Padded to 9 items; a curve counts 4 sequences of 8 bits an item at each length."""
-  model = Knowing(1)
+  model = knowing(1)
   curve = make(model, max_length=9, addresses=16).curve({}, [1, 5, 9])
   assert {length: counts.bits for length, counts in curve.items()} == {1: 32, 5: 160, 9: 288}
   assert all(counts.bits_right == counts.bits for counts in curve.values())
@@ -73,11 +114,11 @@ def test_one_program_serves_every_length():
 class Ones(Knowing):
   """Answers 1 always; how often that is right is a fingerprint of the data."""
 
-  def answer_batch(self, params, episodes, *rest):
+  def answer_batch(self, params, episodes, addresses, num_steps=None):
     return {name: jnp.ones_like(batch.targets) for name, batch in episodes.items()}
 
 
-class Short(base.Cell):
+class Short(Copy):
   """A cell that a window can follow."""
 
   @property
@@ -85,32 +126,55 @@ class Short(base.Cell):
     return 1
 
 
-class Lost(Knowing):
-  """Knows every answer through the window up to a step, and none through the whole memory."""
-  encoder = solver = Short()
-
-  def answer_batch(self, params, episodes, addresses, unroll):
-    (name, batch), = episodes.items()
-    if unroll is not windowed.unroll:
-      return {name: 1 - 2 * batch.targets}
-    lost = jnp.arange(batch.targets.shape[1]) > self.sign
-    return {name: jnp.where(lost[:, None], jnp.nan, 2 * batch.targets - 1)}
-
-
 @pytest.mark.parametrize('step, right', [(9, 80 * 8), (5, 80 * 8), (4, 0)])
-def test_the_window_may_be_lost_after_the_last_answer(step, right):
-  """Of 9 items every other one is recalled, in steps 1 to 5."""
-  counts = make(Lost(step), 'odd_recall', max_length=9, addresses=64).test({}, 9, batches=4)
+def test_the_window_may_be_lost_after_the_last_answer(monkeypatch, step, right):
+  """Of 9 items every other one is recalled, in steps 1 to 5.
+
+  Through a window that is exact up to a step all answers are right, through the whole memory none.
+  """
+  def unroll(cell, params, state, inputs, valid):
+    del params, valid
+    steps = jnp.arange(len(inputs))
+    answers = jnp.ones((len(inputs), cell.outputs))
+    exact = (steps <= step) | (cell.outputs == 0)
+    return state, windowed.Step(answers, exact)
+
+  def ask(key, items, length):
+    question = tasks.get('odd_recall').ask(key, items, length)
+    return question._replace(targets=jnp.ones_like(question.targets))
+
+  monkeypatch.setattr(windowed, 'unroll', unroll)
+  task = tasks.Task('odd_recall', 8, ask)
+  tester = evaluation.Tester(knowing(-1, Short), task, max_length=9, addresses=64, batch_size=4)
+  counts = tester.test({'encoder': {}, 'solvers': {'odd_recall': {}}}, 9, batches=4)
   assert (counts.bits, counts.bits_right) == (80 * 8, right)
 
 
 def test_batches_are_different_and_the_same_next_time():
-  ones = make(Ones(1))
+  ones = make(knowing(1, kind=Ones))
   five, again, other = (ones.test({}, 3, batches=5, seed=seed) for seed in (0, 0, 1))
   assert five == again
   assert five != other
   assert five.bits_right != 5 * ones.test({}, 3, batches=1).bits_right
   assert abs(five.bits_right / five.bits - 1 / 2) < 5 * np.sqrt(1 / 4 / five.bits)
+
+
+def test_a_tester_can_be_sent_to_another_process():
+  tester = make(knowing(1))
+  tester.test({}, 3, batches=1)  # What it compiled stays behind.
+  copy = pickle.loads(pickle.dumps(tester))
+  assert copy == tester
+  assert copy.test({}, 3, batches=1) == tester.test({}, 3, batches=1)
+
+
+def test_devices_of_another_process(monkeypatch):
+  """A tester of devices 0 to 3 comes to where there are 0 and 1, or none of its own."""
+  there = [types.SimpleNamespace(id=i, process_index=0, platform='cpu') for i in range(4)]
+  sent = pickle.dumps(dataclasses.replace(make(knowing(1)), devices=there[:3]))
+  monkeypatch.setattr(devices, 'first', lambda count=None: there[:2][:count])
+  assert pickle.loads(sent).devices == there[:2]
+  monkeypatch.setattr(devices, 'first', lambda count=None: there[3:][:count])
+  assert pickle.loads(sent).devices == there[3:]
 
 
 @pytest.mark.parametrize('right, total, low, high', [

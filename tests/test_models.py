@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -219,6 +220,21 @@ class TestBuild:
   def test_unknown_task_names_the_closest(self):
     with pytest.raises(errors.UserError, match="did you mean 'odd_recall'"):
       models.build(Config(task=('od_recall',)))
+
+  @pytest.mark.parametrize('name', FAMILIES)
+  def test_a_model_can_be_a_key_and_be_sent_to_another_process(self, name):
+    """Equal models are one key, as for `jax.jit` with a model that is static."""
+    one, other = models.build(config(name)), models.build(config(name))
+    assert hash(one) == hash(other) and one == other
+    assert one != models.build(config(name, ('odd_recall',)))
+    assert pickle.loads(pickle.dumps(one)) == one
+    traced = []
+    cells = jax.jit(lambda model: traced.append(model) or 0, static_argnums=0)
+    assert cells(one) == cells(other) and len(traced) == 1
+
+  @pytest.mark.parametrize('name', list(tasks.TASKS))
+  def test_a_task_can_be_sent_to_another_process(self, name):
+    assert pickle.loads(pickle.dumps(tasks.get(name))).name == name
 
   def test_option_that_a_model_lacks_is_an_error(self):
     with pytest.raises(errors.UserError, match="'maes' has no option 'layers'"):

@@ -7,7 +7,7 @@ import jax
 
 from . import ours
 from . import timing
-from maes_jax import figures
+import maes_jax
 from maes_jax.config import WINDOW
 
 
@@ -43,7 +43,8 @@ def draw(record: timing.Record, path: pathlib.Path):
   """A panel for each axis."""
   curves = {axis: [(int(value), *(1e3 * point[name] for name in ('median', 'low', 'high')))
                    for value, point in points.items()] for axis, points in record.items()}
-  figures.growth(curves, 'milliseconds of one training iteration', path, shared_by=DEVICES)
+  maes_jax.figures.growth(
+      curves, 'milliseconds of one training iteration', path, shared_by=DEVICES)
 
 
 def _measure(values, make, repeats):

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 
+from .. import programs
 from . import timing
 from maes_jax import errors
 from maes_jax.training.workdir import Workdir
@@ -48,8 +49,8 @@ def first_metric(cache: str, *flags: str) -> tuple[float, float]:
   with tempfile.TemporaryDirectory() as folder:
     log = Workdir(pathlib.Path(folder)).metrics
     start = time.perf_counter()
-    process = _start([sys.executable, '-m', 'experiments.train', f'--workdir={folder}', *flags],
-                     cache)
+    process = _start([sys.executable, '-m', f'{programs.PACKAGE}.train',
+                      f'--workdir={folder}', *flags], cache)
     while not (log.exists() and log.read_text()):
       _check_running(process)
       time.sleep(_POLL)
@@ -77,7 +78,7 @@ def _start(command, cache):
 def _check_running(process):
   if process.poll() is not None:
     raise errors.UserError(f'training ended with status {process.returncode} before its first '
-                           'metric; run `python -m experiments.train` to see why')
+                           f'metric; run `python -m {programs.PACKAGE}.train` to see why')
 
 
 def _peak(process) -> float:

@@ -5,7 +5,7 @@ import dataclasses
 import functools
 
 from . import ours
-from . import profile
+from . import profiling
 from . import timing
 from . import work
 from maes_jax import errors
@@ -49,7 +49,7 @@ def measure(row: Row, repeats: int) -> timing.Record:
       'what': row.what, 'unit': row.unit, 'equal_within': equal_within, 'sides': sides,
       'ratios': {name: timing.ratio(sides['ours'], sides[name]) for name in row.peers},
       'works': {name: done._asdict() for name, done in row.works.items()},
-      'profile': profile.shares(workloads['ours'].run)}
+      'profile': profiling.shares(workloads['ours'].run)}
 
 
 def learned(record: timing.Record) -> bool:

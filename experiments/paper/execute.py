@@ -11,6 +11,7 @@ from . import runs
 from maes_jax import compilation
 from maes_jax import diagnostics
 from maes_jax import evaluation
+from maes_jax import limits
 from maes_jax import models
 from maes_jax import tasks
 from maes_jax import trained
@@ -35,6 +36,11 @@ class Settings:
   max_iterations: int | None = None
   save_seconds: float = loop.SAVE_SECONDS
 
+  def __post_init__(self):
+    limits.check(seeds=self.seeds, length=self.length, memory=self.memory)
+    if self.batches is not None:
+      limits.check(batches=self.batches)
+
 
 def execute(run: runs.Run, settings: Settings):
   """Trains and tests a run, unless its record is there already; goes on where it was cut off."""
@@ -42,15 +48,21 @@ def execute(run: runs.Run, settings: Settings):
   config = run.config(settings.seeds, settings.max_iterations, encoder)
   if done(run, settings):
     return
+  testers = _testers(run, config, settings)  # Before hours of training.
   start = time.monotonic()
   workdir = Workdir(settings.workdir / run.name)
   state = jax.device_get(
       training.train(config, workdir.path, save_seconds=settings.save_seconds))
   trained_in = time.monotonic() - start
-  seeds = _seeds(run, config, state, metrics.read(workdir.metrics), settings)
+  seeds = _seeds(run, state, metrics.read(workdir.metrics), testers, settings)
   records.write(settings.results, run.name, config, seeds,
                 encoder=run.encoder, train_seconds=round(trained_in, 1),
                 seconds=round(time.monotonic() - start, 1))
+
+
+def check(run: runs.Run, settings: Settings):
+  """Raises, before hours of training, what would make a run's tests impossible."""
+  _testers(run, run.config(settings.seeds), settings)
 
 
 def done(run: runs.Run, settings: Settings) -> bool:
@@ -59,13 +71,16 @@ def done(run: runs.Run, settings: Settings) -> bool:
   return record is not None and len(record['seeds']) >= run.config(settings.seeds).seeds
 
 
-def _seeds(run, config, state, rows, settings):
-  """What came out, by seed."""
+def _testers(run, config, settings):
+  """One for each task."""
   model = models.build(config)
-  encoders = _encoders(model, state.params) if run.is_encoder else []
-  testers = [
-      evaluation.Tester(model, tasks.get(name), settings.length, settings.memory,
-                        run.budget.batch_size) for name in config.task]
+  return [evaluation.Tester(model, tasks.get(name), settings.length, settings.memory,
+                            run.budget.batch_size) for name in config.task]
+
+
+def _seeds(run, state, rows, testers, settings):
+  """What came out, by seed."""
+  encoders = _encoders(testers[0].model, state.params) if run.is_encoder else []
   seeds = [_seed(jax.tree.map(lambda leaf, k=k: leaf[k], state),
                  [row for row in rows if row['model'] == k], testers,
                  dataclasses.replace(settings, batches=batches))

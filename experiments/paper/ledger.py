@@ -9,6 +9,9 @@ from . import runs
 from .claims import Claim
 from maes_jax import models
 
+_PAPER = ('T. S. Jayram, Tomasz Kornuta, Ryan L. McAvoy and Ahmet S. Ozcan, [*Using Multi-task and '
+          'Transfer Learning to Solve Working Memory Tasks*](https://arxiv.org/abs/1809.10847), '
+          '2018, arXiv:1809.10847')
 _ENCODERS = tuple(runs.ENCODERS)
 _JOINT = tuple(f'E_J-{task}' for task in runs.TASKS)
 
@@ -124,7 +127,11 @@ def _head():
   return [
       '# Results',
       '',
+      f'The paper is {_PAPER}.',
+      '',
       'Written by `python -m experiments.ledger` from the records in `results/`; do not edit.',
+      '*E_S*, *E_R* and *E_J* are encoders trained on Serial Recall, on Reverse Recall and on both',
+      'jointly; *E_J-odd_recall* is a fresh solver for Odd Recall on E_J, frozen; others alike.',
       'A run *converges* at the first 100-iteration mean of its training loss at or under 1e-5.',
       'A seed *succeeds* if it converges and then has every bit of 3,200 sequences of length 1000',
       'right, in a memory of 1024 addresses. Figures are median [min–max] over the seeds.',

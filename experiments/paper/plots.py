@@ -10,9 +10,9 @@ from .. import look
 from . import claims
 from . import records
 from . import runs
+import maes_jax
 from maes_jax import config
 from maes_jax import diagnostics
-from maes_jax import figures
 from maes_jax import tasks
 from maes_jax import trained
 
@@ -39,13 +39,14 @@ def draw(name: str, results: pathlib.Path, checkpoints: pathlib.Path) -> pathlib
   return path
 
 
-def _training(run, title) -> Figure:
-  """The training losses that the record of a run holds."""
+def _training(run, title, paper) -> Figure:
+  """The training losses that the record of a run holds, and the paper's number of iterations."""
   def figure(results, checkpoints, path):
     del checkpoints
     record = records.read(results, run)
     curves = [seed['losses'] for seed in record['seeds']]
-    figures.training(curves, config.WINDOW, title, record['config']['stop_loss'], path)
+    maes_jax.figures.training(
+        curves, config.WINDOW, title, record['config']['stop_loss'], path, paper)
   return Figure(figure, records=(run,))
 
 
@@ -55,24 +56,25 @@ def _writing(results, checkpoints, path):
   encoder = trained.load(checkpoints / 'E_S')
   memory, attention = diagnostics.encode_random(
       encoder.model, encoder.params, length=100, addresses=128)
-  figures.writing(attention, memory, 'E_S stores 100 random items in 128 addresses', path)
+  maes_jax.figures.writing(attention, memory, 'E_S stores 100 random items in 128 addresses', path)
 
 
 def _at_work(results, checkpoints, path):
   """The whole way of a sequence: written, stored, read."""
   del results
-  look.draw_attention(trained.load(checkpoints / 'E_S'), tasks.get('serial_recall'), 40, path)
+  look.draw_attention(trained.load(checkpoints / 'E_J'), tasks.get('reverse_recall'), 40, path)
 
 
 def _repeated(results, checkpoints, path):
-  """Figure 7: one item 100 times, by every encoder."""
+  """Figure 7: one item 100 times, by every encoder; what differs, as all of it looks alike."""
   del results
   stored = {}
   for name in runs.ENCODERS:
     encoder = trained.load(checkpoints / name)
     values = diagnostics.repeated_words(encoder.model, encoder.params, length=100, addresses=128)
     stored[f'{name}, spread {float(diagnostics.forward_bias(values)):.2%}'] = np.asarray(values)
-  figures.words(stored, 'One item repeated 100 times, as stored', path)
+  maes_jax.figures.words(
+      stored, 'One item repeated 100 times: how far its first copies are from the others', path)
 
 
 _FAMILIES = {'MAES': 'E_J', 'NTM': 'ntm', 'DNC': 'dnc', 'LSTM': 'lstm'}
@@ -89,18 +91,18 @@ def _generalisation(results, checkpoints, path):
         curve = claims.best(record)['test'][task]['curve']
         curves[task][family] = {int(length): share for length, share in curve.items()}
   titles = {task.replace('_', ' '): lines for task, lines in curves.items()}
-  figures.generalisation(titles, config.Config().max_length, path)
+  maes_jax.figures.generalisation(titles, config.Config().max_length, path)
 
 
 FIGURES: dict[str, Figure] = {
-    'memory_at_work': Figure(_at_work, models=('E_S',)),
-    'figure4': _training('E_S', 'Figure 4: MAES on Serial Recall, end to end (E_S)'),
+    'memory_at_work': Figure(_at_work, models=('E_J',)),
+    'figure4': _training('E_S', 'Figure 4: MAES on Serial Recall, end to end (E_S)', 11_000),
     'figure6': Figure(_writing, models=('E_S',)),
     'figure7': Figure(_repeated, models=tuple(runs.ENCODERS)),
-    'figure10': _training('E_J', 'Figure 10: Serial and Reverse Recall jointly (E_J)'),
+    'figure10': _training('E_J', 'Figure 10: Serial and Reverse Recall jointly (E_J)', 12_000),
     'figure11': _training(
-        'E_J-sequence_comparison', 'Figure 11: Sequence Comparison on the frozen E_J'),
+        'E_J-sequence_comparison', 'Figure 11: Sequence Comparison on the frozen E_J', 11_000),
     'figure12': _training(
-        'E_J-sequence_equality', 'Figure 12: Sequence Equality on the frozen E_J'),
+        'E_J-sequence_equality', 'Figure 12: Sequence Equality on the frozen E_J', 9_200),
     'table2': Figure(_generalisation, records=tuple(f'E_J-{task}' for task in runs.PAPER_TASKS)),
 }

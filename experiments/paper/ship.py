@@ -21,5 +21,6 @@ def ship(name: str, workdir: pathlib.Path, folder: pathlib.Path):
       best.config, seeds=1, seed=best.config.seed + best.index, encoder=encoder)
   target = Workdir(folder / name)
   alone = jax.tree.map(lambda leaf: leaf[None], best.saved)
-  with target.claim(config):
-    checkpoints.save(target.checkpoints, best.iterations, alone, target.fingerprint)
+  with target.claim(config) as target:
+    checkpoints.save(
+        target.checkpoints, best.iterations, alone, target.fingerprint, target.check)

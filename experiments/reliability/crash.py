@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 
+from .. import programs
 from . import remains
 from . import scenarios
 
-ROOT = pathlib.Path(__file__).parents[2]
 POLL = 0.005  # Seconds.
 LATER = 0.3  # A kill comes up to this many seconds after its iteration was saved,
 LAST = 0.8  # which is in this share of the run, so that it is not done before.
@@ -84,19 +84,15 @@ class _Trial:
   def _await_start(self, seconds, process):
     """So many seconds, or until the first save: compiled programs are there the second time."""
     end, before = time.monotonic() + seconds, remains.step(self._killed)
-    self._poll(process, lambda: time.monotonic() > end or remains.step(self._killed) > before)
+    poll(process, lambda: time.monotonic() > end or remains.step(self._killed) > before)
 
   def _await(self, target, process):
-    self._poll(process, lambda: remains.step(self._killed) > target)
+    poll(process, lambda: remains.step(self._killed) > target)
     time.sleep(self._chance.uniform(0, LATER))
 
   def _await_save(self, target, process):
-    self._poll(process, lambda: remains.step(self._killed) > target
+    poll(process, lambda: remains.step(self._killed) > target
                and remains.unfinished(self._killed))
-
-  def _poll(self, process, condition):
-    while not condition() and process.poll() is None:
-      time.sleep(POLL)
 
   def _stop(self):
     """Asks to stop by SIGTERM; the seconds that took, None if the run was done before."""
@@ -112,10 +108,16 @@ class _Trial:
 def started(scenario, here, encoder):
   """Starts the command as a session of its own, so that all its processes can be killed at once."""
   command = [sys.executable, '-m', *scenario.command(here, encoder)]
-  process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL,
-                             stderr=subprocess.PIPE, text=True)
+  process = subprocess.Popen(command, cwd=programs.ROOT, start_new_session=True,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
   with process:
     yield process
+
+
+def poll(process, condition):
+  """Waits for a condition, or the end of the process."""
+  while not condition() and process.poll() is None:
+    time.sleep(POLL)
 
 
 def finish(scenario, here, encoder):

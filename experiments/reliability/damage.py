@@ -60,10 +60,10 @@ def table(
   """
   return [{'file': _kind(path, run), **{name: _try(DAMAGES[name], run, path, other, scratch)
                                         for name in damages}}
-          for path in _files(run)]
+          for path in files_of(run)]
 
 
-def _files(run):
+def files_of(run):
   """The config, the log and all of the newest step."""
   newest = run / 'checkpoints' / str(checkpoints.steps(run / 'checkpoints')[0])
   paths = [newest.with_suffix('.json'), *sorted(p for p in newest.rglob('*') if p.is_file())]
@@ -77,9 +77,9 @@ def _kind(path, run) -> str:
 
 def _try(damage, run, path, other, scratch):
   _copy(run, scratch)
-  counterpart = next(file for file in _files(other) if _kind(file, other) == _kind(path, run))
+  counterpart = next(file for file in files_of(other) if _kind(file, other) == _kind(path, run))
   damage(scratch / path.relative_to(run), counterpart)
-  return _outcome(run, scratch)
+  return outcome(run, scratch)
 
 
 def _copy(run, scratch):
@@ -87,17 +87,22 @@ def _copy(run, scratch):
   shutil.copytree(run, scratch)
 
 
-def _outcome(run, damaged) -> str:
+def outcome(run: pathlib.Path, damaged: pathlib.Path) -> str:
   """What resuming the damaged copy of a run comes to."""
+  try:
+    return resume(run, damaged)
+  except errors.UserError:
+    return REFUSED
+
+
+def resume(run: pathlib.Path, damaged: pathlib.Path) -> str:
+  """The same, but raises the UserError where it is refused."""
   whole, copy = Workdir(run), Workdir(damaged)
   config = whole.read_config()
   trainer = Trainer(config, models.build(config))
-  try:
-    with copy.claim(config):
-      state, digest = loop.restore(trainer, copy, given={})
-      metrics.Log(copy, loop.iteration(state), digest).close()
-  except errors.UserError:
-    return REFUSED
+  with copy.claim(config) as claimed:
+    state, digest = loop.restore(trainer, claimed, given={})
+    metrics.Log(claimed, loop.iteration(state), digest).close()
   return _compare(state, copy, whole)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..paper import records
 from . import damage
 from . import soak
+from . import surroundings
 from maes_jax.training import workdir
 
 FLAT = 0.02  # A process whose memory grew by less than this share over its run is flat.
@@ -24,6 +25,12 @@ Each run was killed by SIGKILL again and again, while it started, in the middle 
 other moment, asked to stop by SIGTERM once, and started again by the same command until it was
 done. Parameters, optimizer state, metrics.jsonl, TensorBoard scalars and records were then
 compared, bit for bit, with those of the same run left alone.
+'''
+_SIGNALS = '''## Asked to stop at random moments
+
+Training runs, new ones and ones taken up again, were sent SIGINT or SIGTERM once, from 0.3 seconds
+after their launch on: while modules were imported, a checkpoint was read, programs were compiled,
+and later. *Lost*: the run went on for 20 seconds. Each should end in a line, with status 1.
 '''
 _DAMAGE = '''## Damaged files
 
@@ -49,13 +56,18 @@ def write(results: pathlib.Path, name: str, found: Any):
 def broken(results: pathlib.Path) -> bool:
   """Whether a record in the folder tells of a broken promise."""
   runs, files = _found(results, 'crash') or [], _found(results, 'damage') or []
-  return any(run['differences'] for run in runs) or any(
-      damage.DIFFERENT in row.values() for row in files)
+  asked = _found(results, 'signals') or {}
+  rows = [row for name in surroundings.KINDS for row in _found(results, name) or []]
+  return (any(run['differences'] for run in runs) or any(row['broken'] for row in rows)
+          or any(damage.DIFFERENT in row.values() for row in files)
+          or any(asked.get(column) for column in ('lost', 'tracebacks', 'wrong_statuses')))
 
 
 def render(results: pathlib.Path, output: pathlib.Path):
   """Writes the document; a part that was never measured is left out."""
-  parts = {'crash': (_CRASH, _crash), 'damage': (_DAMAGE, _damage), 'soak': (_SOAK, _soak),
+  parts = {'crash': (_CRASH, _crash), 'signals': (_SIGNALS, _signals),
+           'damage': (_DAMAGE, _damage), 'soak': (_SOAK, _soak),
+           **{name: (kind.HEAD, _tally) for name, kind in surroundings.KINDS.items()},
            'fuzz': (_FUZZ, _fuzz)}
   text = [_HEAD]
   for name, (head, describe) in parts.items():
@@ -86,6 +98,12 @@ def _crash(runs) -> str:
   return '\n'.join([total, _table(titles, rows)])
 
 
+def _signals(found) -> str:
+  titles = ('signals', 'of these before training', 'lost', 'tracebacks', 'wrong statuses',
+            'longest seconds to stop')
+  return _table(titles, [found.values()])
+
+
 def _damage(files) -> str:
   titles = ('file', *damage.DAMAGES)
   by_file: dict[str, list[dict]] = {}
@@ -105,6 +123,18 @@ def _soak(found) -> str:
           f'{samples[0][1]:.0f} MiB after {samples[0][0]:,} iterations and {last:.0f} MiB at the '
           f'end, {grown:+.1f} MiB from the second quarter to the second half; {finite}, '
           f'{found["skipped"]} updates were skipped.\n')
+
+
+def _tally(kinds) -> str:
+  rows = [[kind['what'], _tried(kind), kind['done'], kind['refused'],
+           '; '.join(kind['broken']) or 'none'] for kind in kinds]
+  total = f'**{sum(map(_tried, kinds)):,} tries, {sum(len(k["broken"]) for k in kinds)} broken.**\n'
+  return '\n'.join([total, _table(
+      ('what happens', 'tried', 'done', 'refused in a line', 'promises broken'), rows)])
+
+
+def _tried(kind) -> int:
+  return kind['done'] + kind['refused'] + len(kind['broken'])
 
 
 def _fuzz(kinds) -> str:

@@ -19,7 +19,10 @@ from hypothesis import strategies as st
 import numpy as np
 
 from .. import cli
+from .. import programs
 from ..paper import records
+from . import fuzz_steps
+from . import sizes
 from maes_jax import errors
 from maes_jax import memory
 from maes_jax import models
@@ -29,7 +32,6 @@ from maes_jax.config import Config
 from maes_jax.training import metrics
 from maes_jax.training.workdir import Workdir
 
-ROOT = pathlib.Path(__file__).parents[2]
 HANG = 300  # Seconds after which a process counts as hanging.
 # What each binary is asked for last: a run or a part of the paper that there is none of.
 BINARIES = {'transfer': '--workdir=run --encoder=none', 'evaluate': '--checkpoint=none',
@@ -131,9 +133,9 @@ def process(command: tuple[str, list[str]], folder: pathlib.Path) -> bool:
   """A binary as a process of its own, on a workdir where nothing is."""
   binary, words = command
   done = subprocess.run(
-      [sys.executable, '-m', f'experiments.{binary}', *words, *BINARIES[binary].split()],
-      cwd=folder, env={**os.environ, 'PYTHONPATH': str(ROOT)}, capture_output=True, text=True,
-      timeout=HANG, stdin=subprocess.DEVNULL, check=False)
+      [sys.executable, '-m', f'{programs.PACKAGE}.{binary}', *words, *BINARIES[binary].split()],
+      cwd=folder, env={**os.environ, 'PYTHONPATH': str(programs.ROOT)}, capture_output=True,
+      text=True, timeout=HANG, stdin=subprocess.DEVNULL, check=False)
   _check(done.returncode in (0, 1), f'status 0 or 1, not {done.returncode}: {done.stderr}')
   _check('Traceback (most' not in done.stderr, f'no traceback: {done.stderr}')
   if done.returncode:
@@ -180,6 +182,8 @@ PROPERTIES: dict[Callable, st.SearchStrategy] = {
     log_file: _damaged(LOG),
     record_file: _damaged(RECORD),
     library_call: st.tuples(_shape(2), _shape(1), _shape(1), _shape(1)),
+    sizes.entrance: sizes.TRIALS,
+    **fuzz_steps.PROPERTIES,
     process: st.tuples(st.sampled_from(sorted(BINARIES)), _flags()),
 }
 

@@ -26,7 +26,7 @@ def step(folder: pathlib.Path) -> int:
 
 def unfinished(folder: pathlib.Path) -> bool:
   """Whether a save was going on when the runs in a folder were killed."""
-  return any('orbax-checkpoint-tmp' in name
+  return any('.saving' in name
              for path in _checkpoints(folder) for name in os.listdir(path))
 
 
@@ -51,7 +51,8 @@ def _everything(folder):
   for path in folder.glob('results/**/*.json'):
     record = json.loads(path.read_text())
     found[f'record {path.stem}'] = {key: record[key] for key in record.keys() - CLOCKS}
-  found['half-written files'] = [str(path) for path in folder.rglob('*tmp*')]
+  found['half-written files'] = [
+      str(path) for path in folder.rglob('*') if path.name.endswith(('.tmp', '.saving', '-tmp'))]
   return found
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 import dataclasses
 import pathlib
 
+from .. import programs
+
 SMALL = ('--hold=0', '--grow=300', '--start_length=3', '--max_length=5', '--memory=8',
          '--validation_length=6', '--validation_memory=8', '--validation_sequences=16',
          '--stop_loss=0', '--save_seconds=0')
@@ -25,18 +27,20 @@ class Scenario:
 
 def train(name: str, *flags: str, iterations: int = 2000) -> Scenario:
   """A small training run with these flags."""
-  words = ('experiments.train', '--workdir={here}/run', *SMALL, *flags)
+  words = (f'{programs.PACKAGE}.train', '--workdir={here}/run', *SMALL, *flags)
   return Scenario(name, iterations, words)
 
 
-def _transfer(name, *flags, iterations=2000):
-  words = ('experiments.transfer', '--encoder={encoder}', '--workdir={here}/run', *SMALL, *flags)
+def transfer(name: str, *flags: str, iterations: int = 2000) -> Scenario:
+  """A small run on the encoder."""
+  words = (f'{programs.PACKAGE}.transfer', '--encoder={encoder}', '--workdir={here}/run', *SMALL,
+           *flags)
   return Scenario(name, iterations, words)
 
 
 def _reproduce(name, *flags, iterations=1000):
-  words = ('experiments.reproduce', '--workdir={here}/runs', '--results={here}/results', *PAPER,
-           *flags)
+  words = (f'{programs.PACKAGE}.reproduce', '--workdir={here}/runs', '--results={here}/results',
+           *PAPER, *flags)
   return Scenario(name, iterations, words)
 
 
@@ -50,6 +54,11 @@ def soak(iterations: int) -> Scenario:
   return train('soak', '--task=serial_recall', '--save_seconds=1', iterations=iterations)
 
 
+def endless() -> Scenario:
+  """Two models that are not done before they are asked to stop."""
+  return train('endless', '--task=serial_recall', '--seeds=2', iterations=100_000_000)
+
+
 SCENARIOS = (
     train('one model', '--task=serial_recall'),
     train('population', '--task=reverse_recall', '--seeds=3'),
@@ -60,8 +69,8 @@ SCENARIOS = (
     train('models that end apart', '--task=serial_recall', '--seeds=4', '--stop_loss=0.01'),
     train('LSTM', '--model=lstm', '--task=serial_recall', '--seeds=2', '--units=8', '--layers=1'),
     train('NTM', '--model=ntm', '--task=serial_recall', '--units=8'),
-    _transfer('frozen encoder', '--task=odd_recall', '--seeds=2'),
-    _transfer('encoder fine-tuned', '--task=sequence_equality', '--batch_size=2', '--unfreeze'),
+    transfer('frozen encoder', '--task=odd_recall', '--seeds=2'),
+    transfer('encoder fine-tuned', '--task=sequence_equality', '--batch_size=2', '--unfreeze'),
     _reproduce('reproduce', '--only=plain/E_S', '--seeds=2'),
     _reproduce('reproduce with two jobs', '--only=E_S,E_R', '--seeds=1', '--jobs=2'),
 )

@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+from maes_jax import extras
+extras.need('pages', 'a page')
 import jinja2
 
 from maes_jax.page import packing

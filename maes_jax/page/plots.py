@@ -20,6 +20,7 @@ from maes_jax.recording import Recording
 COLOURS = {'write': '#009E73', 'read': '#0072B2', 'wrong': '#D55E00'}
 CONTENT = palettes.Cividis256
 _INK, _LINE, _FONT = '#1f2933', '#d5dae0', 'system-ui, sans-serif'
+_TEXT = '#6b7785'  # Of the axes: legible on the page's light and on its dark ground.
 _RESOURCES = resources.Resources(mode='inline', components=['bokeh'])
 _MOST_COLUMNS, _MOST_ROWS = 700, 300  # Of a picture of all steps; about the pixels it has.
 
@@ -60,7 +61,7 @@ def _attention(name, recording, time, now):
   addresses, steps = weights.shape
   wrong = np.flatnonzero(recording.wrong.any(axis=1))
   strip = 0.08 * addresses if wrong.size else 0  # For the marks of wrong steps, below address 0.
-  figure = _figure(x_range=time, y_range=(-0.5 - strip, addresses - 0.5), height=230,
+  figure = _figure(x_range=time, y_range=(-0.5 - strip, addresses - 0.5), height=150,
                    x_axis_label='time step', y_axis_label='address')
   figure.image([pool(weights, _MOST_ROWS, _MOST_COLUMNS)], x=-0.5, y=-0.5, dw=steps, dh=addresses,
                color_mapper=_mapper(_shades(COLOURS[name]), 0, 1))
@@ -77,8 +78,9 @@ def _memory(recording, shown):
   """The memory that one step left: components across, addresses upwards."""
   _, width, addresses = recording.memory.shape
   source = models.ColumnDataSource({'image': [np.zeros((addresses, width), np.float32)]})
-  figure = _figure(x_range=(-0.5, width - 0.5), y_range=shown, height=470,
+  figure = _figure(x_range=(-0.5, width - 0.5), y_range=shown, height=330,
                    x_axis_label='component of the word', y_axis_label='address')
+  figure.xaxis.ticker = models.BasicTicker(min_interval=1)
   figure.image('image', source=source, x=-0.5, y=-0.5, dw=width, dh=addresses,
                color_mapper=_mapper(CONTENT, *content_range(recording)))
   figure.js_on_event('tap', models.CustomJS(code='page.look(Math.round(cb_obj.y))'))
@@ -91,7 +93,7 @@ def _weights(addresses, shown):
   source = models.ColumnDataSource({
       'above': np.arange(addresses) + 0.2, 'below': np.arange(addresses) - 0.2,
       'write': zeros, 'read': zeros})
-  figure = _figure(x_range=(0, 1.05), y_range=shown, height=470, x_axis_label='attention')
+  figure = _figure(x_range=(0, 1.05), y_range=shown, height=330, x_axis_label='attention')
   for name, y in (('write', 'above'), ('read', 'below')):
     figure.hbar(y=y, right=name, height=0.4, source=source, color=COLOURS[name])
   figure.xaxis.ticker = [0, 0.5, 1]
@@ -110,7 +112,7 @@ def _bits(recording, now):
     parts += [part.T[::-1], gap]
     height += part.shape[1] + 1
   steps = models.Range1d(-0.5, len(recording.inputs) - 0.5)
-  figure = _figure(x_range=steps, y_range=(-0.6, height - 1.4), height=300,
+  figure = _figure(x_range=steps, y_range=(-0.6, height - 1.4), height=220,
                    x_axis_label='time step')
   figure.image([np.concatenate(parts[:-1]).astype(np.float32)], x=-0.5, y=-0.5,
                dw=len(recording.inputs), dh=height - 1,
@@ -136,13 +138,14 @@ def pool(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 def _figure(**options):
   figure = plotting.figure(toolbar_location=None, tools='', sizing_mode='stretch_width',
-                           outline_line_color=_LINE, **options)
+                           outline_line_color=_LINE, background_fill_color=None,
+                           border_fill_color=None, **options)
   figure.grid.visible = False
   figure.axis.axis_line_color = figure.axis.major_tick_line_color = _LINE
   figure.axis.minor_tick_line_color = None
   figure.axis.axis_label_text_font = figure.axis.major_label_text_font = _FONT
   figure.axis.axis_label_text_font_style = 'normal'
-  figure.axis.axis_label_text_color = figure.axis.major_label_text_color = _INK
+  figure.axis.axis_label_text_color = figure.axis.major_label_text_color = _TEXT
   figure.min_border_right = 12
   return figure
 

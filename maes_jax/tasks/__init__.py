@@ -5,6 +5,7 @@ from maes_jax.tasks import recall
 from maes_jax.tasks import relation
 from maes_jax.tasks.episode import CONTROL_BITS
 from maes_jax.tasks.episode import DATA_BITS
+from maes_jax.tasks.episode import dry_run
 from maes_jax.tasks.episode import Episode
 from maes_jax.tasks.episode import INPUTS
 from maes_jax.tasks.episode import Question

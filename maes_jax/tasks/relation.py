@@ -1,5 +1,7 @@
 """Sequence Comparison and Equality: relate an auxiliary sequence to the one in memory."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -51,6 +53,6 @@ def _one_bit(key, items, length):
 
 SEQUENCE_COMPARISON = episode.Task('sequence_comparison', outputs=1, ask=_comparison)
 SEQUENCE_EQUALITY = episode.Task(
-    'sequence_equality', outputs=1, ask=lambda *args: _equality(_fresh, *args))
+    'sequence_equality', outputs=1, ask=functools.partial(_equality, _fresh))
 HARD_EQUALITY = episode.Task(
-    'hard_equality', outputs=1, ask=lambda *args: _equality(_one_bit, *args))
+    'hard_equality', outputs=1, ask=functools.partial(_equality, _one_bit))

@@ -41,7 +41,9 @@ def skipping(
     zero = jnp.zeros((), jnp.int32)
     return State(zero, optax.tree.zeros_like(params), optax.tree.zeros_like(params), zero, zero)
 
-  @jax.numpy_dtype_promotion('standard')  # Optax mixes counts and rates.
+  # Optax mixes counts and rates, and would raise powers in double precision where that is on.
+  @jax.numpy_dtype_promotion('standard')
+  @jax.enable_x64(False)
   def update(gradients, state, params=None):
     del params
     finite, rate = all_finite(gradients), jnp.asarray(learning_rate(state.count), jnp.float32)
@@ -64,7 +66,8 @@ def _take_in(gradients, finite, state, b2):
   nu = optax.tree.update_moment_per_elem_norm(gradients, state.nu, b2, 2)
   return State(
       count=keep(state.count + 1, state.count), mu=keep(mu, state.mu), nu=keep(nu, state.nu),
-      skipped_in_a_row=keep(0, state.skipped_in_a_row + 1), skipped=keep(state.skipped, state.skipped + 1))
+      skipped_in_a_row=keep(0, state.skipped_in_a_row + 1),
+      skipped=keep(state.skipped, state.skipped + 1))
 
 
 def all_finite(tree: Any) -> chex.Array:

@@ -3,7 +3,7 @@
 Fresh runs, resumed runs, joint training, transfer and baselines differ in what they pass in.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import contextlib
 import time
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from maes_jax.config import Config
 from maes_jax.training import interrupts
 from maes_jax.training import metrics
 from maes_jax.training import nans
+from maes_jax.training import origin
 from maes_jax.training import overview as overviews
 from maes_jax.training.progress import Progress
 from maes_jax.training.trainer import Trainer
@@ -33,9 +34,11 @@ class Watchers(NamedTuple):
   log: metrics.Log
   overview: overviews.Overview
   progress: Progress
+  check: Callable[[], None]  # raises where the folder is no longer the run's
 
   def take_in(self, state: TrainState, rows: list[metrics.Row]):
     """A window: the population after it and the rows to log."""
+    self.check()
     self.log.write(rows)
     self.overview.write(state, rows)
     self.progress.update(iteration(state), state, rows)
@@ -54,7 +57,7 @@ def train(
 
   Args:
     config: resolved.
-    workdir: claimed for this config.
+    workdir: claimed for this config, as `Workdir.claim` yields it.
     given: parameters to start from by top-level key, e.g. a trained encoder; they are frozen
       unless the config unfreezes them.
     save_seconds: at least this long between two checkpoints; what a kill costs at most.
@@ -65,18 +68,19 @@ def train(
     The population when every model is done, in the memory of this process.
 
   Raises:
-    Interrupted: somebody asked to stop; all is saved.
+    Interrupted: somebody asked to stop; what was trained is saved.
     UserError: what was saved is damaged, the disk is full, or `debug_nans` found one; the last
       checkpoint is as it was.
   """
   given = given or {}
   trainer = Trainer(config, models.build(config), frozen=() if config.unfreeze else tuple(given),
                     devices=on or devices.first())
-  state, digest = restore(trainer, workdir, given)
-  first = iteration(state)
   try:
-    with _watch(workdir, trainer, first, digest) as watchers:
-      return _run(trainer, workdir, state, watchers, save_seconds, debug_nans)
+    with interrupts.graceful() as wish:
+      with _nothing_to_save(wish, 'stopped; run the same command again to go on'):
+        state, digest = restore(trainer, workdir, given)
+      with _watch(workdir, trainer, state, digest) as watchers:
+        return _run(trainer, workdir, state, watchers, wish, save_seconds, debug_nans)
   except OSError as error:
     raise errors.UserError(
         f'cannot write in {workdir.path}: {error.strerror or error}; free some space and run the '
@@ -101,22 +105,37 @@ def restore(
   return TrainState(**saved), digest
 
 
-def _run(trainer, workdir, state, watchers, save_seconds, debug_nans):
+def _run(trainer, workdir, state, watchers, wish, save_seconds, debug_nans):
   saved, clock, placed = None, time.monotonic(), trainer.place(state)
-  with interrupts.graceful() as wish:
-    while trainer.active(state).any():
+  first = iteration(state)
+  while trainer.active(state).any():
+    with (_nothing_to_save(wish, _not_begun(first)) if iteration(state) == first
+          else contextlib.nullcontext()):
       placed, state, rows = _window(trainer, placed, state, debug_nans)
-      if watchers:
-        watchers.take_in(state, rows)
-      stop = devices.any_process(wish.stop)  # Looked at once: a signal may come at any line.
-      if stop or devices.any_process(time.monotonic() - clock >= save_seconds):
-        saved, clock = _save(workdir, state, watchers), time.monotonic()
-      if stop:
-        raise interrupts.Interrupted(
-            f'stopped at iteration {saved}, all saved; run the same command again to go on')
-    if saved != iteration(state):
-      _save(workdir, state, watchers)
+    if watchers:
+      watchers.take_in(state, rows)
+    stop = devices.any_process(wish.stop)  # Looked at once: a signal may come at any line.
+    if stop or devices.any_process(time.monotonic() - clock >= save_seconds):
+      saved, clock = _save(workdir, state, watchers), time.monotonic()
+    if stop:
+      raise interrupts.Interrupted(
+          f'stopped at iteration {saved}, all saved; run the same command again to go on')
+  if saved != iteration(state):
+    _save(workdir, state, watchers)
   return state
+
+
+def _nothing_to_save(wish, message):
+  """Until the first window is done, as to compile one takes seconds; of several processes none
+  stops alone."""
+  return contextlib.nullcontext() if jax.process_count() > 1 else wish.nothing_to_save(message)
+
+
+def _not_begun(first) -> str:
+  if first:
+    return (f'stopped at iteration {first}, where it was taken up; run the same command again '
+            'to go on')
+  return 'stopped before the first window was trained; run the same command again to start'
 
 
 def _window(trainer, placed, before, debug_nans):
@@ -140,23 +159,35 @@ def _window(trainer, placed, before, debug_nans):
 
 
 @contextlib.contextmanager
-def _watch(workdir, trainer, first, digest):
+def _watch(workdir, trainer, state, digest):
   """The watchers of the process that writes; None for the others."""
   if not devices.leads():
     yield None
     return
+  workdir.check()
+  first = iteration(state)
+  if trainer.active(state).any():
+    origin.note(workdir, first, _shared_by(trainer))
   with (contextlib.closing(metrics.Log(workdir, first, digest)) as log,
         contextlib.closing(overviews.Overview(workdir, trainer, first)) as overview,
         contextlib.closing(Progress(first, trainer.config.max_iterations)) as progress):
-    yield Watchers(log, overview, progress)
+    yield Watchers(log, overview, progress, workdir.check)
+
+
+def _shared_by(trainer) -> list[jax.Device]:
+  """Those of the trainer's devices that share the work; some may be left over."""
+  config = trainer.config
+  return list(devices.mesh(config.seeds, config.batch_size, trainer.devices).devices.flat)
 
 
 def _save(workdir, state, watchers):
   """Saves, in the process that writes; returns where the run stands."""
   if watchers:
+    watchers.check()
     watchers.log.flush()  # First: a restored run finds every row up to its iteration.
     watchers.overview.flush()
     tree = {**state._asdict(), 'log': watchers.log.digest()}
-    checkpoints.save(workdir.checkpoints, iteration(state), tree, workdir.fingerprint)
+    checkpoints.save(workdir.checkpoints, iteration(state), tree, workdir.fingerprint,
+                     workdir.check)
   devices.wait_for_all('saved')
   return iteration(state)

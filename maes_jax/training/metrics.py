@@ -22,6 +22,7 @@ from maes_jax.training import workdir as workdir_lib
 Row = Mapping[str, Any]
 
 DIGEST_SIZE = 16  # Bytes.
+_MOST_LINE = 2**20  # Bytes; a longer one is none of ours.
 
 
 class Log:
@@ -42,7 +43,7 @@ class Log:
     self._path = workdir.metrics
     self._drop_after(iteration, digest)
     self._file = workdir.metrics.open('a', buffering=1)  # Whole lines, for whoever watches.
-    self._board = board.Board(workdir.tensorboard, first=iteration + 1)
+    self._board = board.opened(workdir.tensorboard, first=iteration + 1)
 
   def write(self, rows: Iterable[Row]):
     for row in rows:
@@ -58,7 +59,7 @@ class Log:
 
   def digest(self) -> np.ndarray:
     """What tells the rows flushed so far from any others."""
-    return _digest(self._path.read_bytes())
+    return np.frombuffer(bytes.fromhex(files.digest(self._path)), np.uint8)
 
   def close(self):
     with contextlib.closing(self._board):
@@ -85,15 +86,23 @@ def read(path) -> list[Row]:
   """The rows of a log; a last line cut off by a kill is left out.
 
   Raises:
-    UserError: another line is no row.
+    UserError: another line is no row, or the file cannot be read.
   """
-  lines = path.read_bytes().split(b'\n')
-  return [_parse(path, number, line) for number, line in enumerate(lines[:-1], start=1)]
+  try:
+    with files.opened(path) as file:
+      lines = iter(lambda: file.readline(_MOST_LINE), b'')
+      return [_parse(path, number, line) for number, line in enumerate(lines, start=1)
+              if line.endswith(b'\n') or len(line) == _MOST_LINE]
+  except OSError as error:
+    raise errors.UserError(f'{path} cannot be read: {error.strerror}; '
+                           'restore it from a copy') from error
 
 
 def _parse(path, number, line):
   try:
-    row = json.loads(line)
+    if len(line) == _MOST_LINE:
+      raise ValueError('it has no end')
+    row = files.parse_json(line)
     if not isinstance(row['iteration'], int):
       raise ValueError('iteration is no whole number')
     return row
@@ -105,11 +114,12 @@ def _parse(path, number, line):
 def rows(
     before: TrainState,
     after: TrainState,
-    counts: Mapping[str, Counts],  # by task, leaves [K]; empty where none was validated
+    counts: Mapping[str, Counts],  # by task, leaves [K, B]; empty where none was validated
     validated: chex.Array,  # [K] models whose validation counts
 ) -> list[Row]:
   """A row for each model that trained from `before` to `after`."""
   before, after, counts, validated = jax.device_get((before, after, counts, validated))
+  counts = {name: of_task.total() for name, of_task in counts.items()}
   trained = np.flatnonzero(after.iteration > before.iteration)
   skipped = optimizer.skipped(after.optimizer) - optimizer.skipped(before.optimizer)
   return [_row(after, counts if validated[k] else {}, skipped[k], k) for k in trained]

@@ -4,6 +4,7 @@ It is a run of its own there, `population`, beside the scalars of each model.
 """
 
 from collections.abc import Sequence
+import sys
 
 import chex
 import jax
@@ -11,7 +12,8 @@ import numpy as np
 
 from maes_jax import recording as recordings
 from maes_jax import tasks
-from maes_jax.training.board import Board
+from maes_jax.training import board
+from maes_jax.training import progress
 from maes_jax.training.metrics import Row
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.trainer import TrainState
@@ -26,10 +28,14 @@ class Overview:
   def __init__(self, workdir: Workdir, trainer: Trainer, iteration: int):
     """Opens the overview of a run that stands at `iteration`; what comes later is written anew."""
     config = trainer.config
-    self._board = Board(workdir.tensorboard / 'population', iteration + 1)
+    self._board = board.opened(workdir.tensorboard / 'population', iteration + 1)
     recorders = [recordings.Recorder(trainer.model, tasks.get(name), config.max_length,
                                      config.memory) for name in config.task]
-    self._recorders = [recorder for recorder in recorders if recorder.sees]
+    self._recorders = [recorder for recorder in recorders if recorder.shows and board.INSTALLED]
+    if not board.INSTALLED:
+      with progress.whether_or_not_it_is_read():
+        print('no TensorBoard files are written; for these run: pip install tensorboardX',
+              file=sys.stderr)
 
   def write(self, state: TrainState, rows: Sequence[Row]):
     """Takes in one window: the population's state [K] and the rows it logged."""

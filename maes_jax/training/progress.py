@@ -1,11 +1,13 @@
 """How a run is doing, for the person waiting: a bar on a terminal, else a line per validation."""
 
+import contextlib
+import datetime
 import sys
 import time
 
 import numpy as np
-import tqdm
 
+from maes_jax import extras
 from maes_jax.training import optimizer
 from maes_jax.training.trainer import NEVER
 
@@ -15,10 +17,7 @@ class Progress:
 
   def __init__(self, iteration: int, max_iterations: int):
     self._start, self._total = (iteration, time.monotonic()), max_iterations
-    self._interactive = sys.stderr.isatty()
-    self._bar = tqdm.tqdm(
-        total=max_iterations, initial=iteration, unit='it', dynamic_ncols=True,
-        disable=not self._interactive)
+    self._bar = _bar(iteration, max_iterations)
     self._accuracy = ''
 
   def update(self, iteration: int, state, rows):
@@ -27,14 +26,21 @@ class Progress:
     if accuracies:
       self._accuracy = f', validation {np.median(accuracies):.2%}'
     text = self._describe(state)
-    if self._interactive:
+    with whether_or_not_it_is_read():
+      self._show(iteration, text, bool(accuracies))
+
+  def _show(self, iteration, text, validated):
+    if self._bar:
       self._bar.set_postfix_str(text, refresh=False)
       self._bar.update(iteration - self._bar.n)
-    elif accuracies:
+    elif validated:
       print(f'iteration {iteration}: {text}, {self._pace(iteration)}', file=sys.stderr, flush=True)
 
   def close(self):
-    self._bar.close()
+    if not self._bar:
+      return
+    with whether_or_not_it_is_read():
+      self._bar.close()
 
   def _describe(self, state):
     done = int(np.sum(np.asarray(state.converged) != NEVER))
@@ -48,4 +54,21 @@ class Progress:
     first, started = self._start
     rate = (iteration - first) / (time.monotonic() - started)
     left = (self._total - iteration) / rate
-    return f'{rate:.0f} it/s, at most {tqdm.tqdm.format_interval(left)} left'
+    return f'{rate:.0f} it/s, at most {datetime.timedelta(seconds=round(left))} left'
+
+
+def _bar(iteration, max_iterations):
+  """A bar on a terminal, where tqdm is installed; else None."""
+  if not _is_terminal(sys.stderr) or extras.missing('progress'):
+    return None
+  import tqdm
+  return tqdm.tqdm(total=max_iterations, initial=iteration, unit='it', dynamic_ncols=True)
+
+
+def _is_terminal(stream) -> bool:
+  return stream is not None and not stream.closed and stream.isatty()
+
+
+def whether_or_not_it_is_read():
+  """A run goes on without a reader: the terminal may be gone, a pipe or a stream be closed."""
+  return contextlib.suppress(OSError, ValueError)

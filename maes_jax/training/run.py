@@ -2,19 +2,23 @@
 
 import contextlib
 import pathlib
+from typing import Any
 
 from maes_jax import devices
 from maes_jax import models
 from maes_jax import presets
 from maes_jax import trained
 from maes_jax.config import Config
+from maes_jax.training import demand
+from maes_jax.training import interrupts
 from maes_jax.training import loop
+from maes_jax.training.trainer import Trainer
 from maes_jax.training.trainer import TrainState
 from maes_jax.training.workdir import Workdir
 
 
 def train(config: Config, path: str | pathlib.Path, device_count: int | None = None,
-          **options) -> TrainState:
+          **options: Any) -> TrainState:
   """Trains, or goes on training, the run of `config` in the folder `path`.
 
   Args:
@@ -29,15 +33,18 @@ def train(config: Config, path: str | pathlib.Path, device_count: int | None = N
     The population when every model is done, an axis for its models on every leaf.
 
   Raises:
-    UserError: sizes that do not go together, more devices than there are, a folder of another run
-      or one that cannot be written. Nothing has been written then.
-    Interrupted: somebody asked to stop; all is saved.
+    UserError: sizes that do not go together or that there is no room for, more devices than there
+      are, a folder of another run or one that cannot be written. Nothing has been written then.
+    Interrupted: somebody asked to stop; what was trained is saved.
   """
   config = presets.resolve(config)
   models.check(config)
   on = devices.first(device_count)
   given = {'encoder': trained.load_encoder(config)} if config.encoder else {}
+  demand.check(Trainer(config, models.build(config), () if config.unfreeze else tuple(given),
+                       devices=on), given)
   workdir = Workdir(pathlib.Path(path))
-  with workdir.claim(config) if devices.leads() else contextlib.nullcontext():
+  claimed = workdir.claim(config, given) if devices.leads() else contextlib.nullcontext(workdir)
+  with interrupts.graceful(), claimed as workdir:
     devices.wait_for_all('claimed')
     return loop.train(config, workdir, given, on=on, **options)

@@ -24,12 +24,11 @@ from maes_jax.config import Config
 from maes_jax.config import WINDOW
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
+from maes_jax.trained import NEVER
 from maes_jax.training import lengths
 from maes_jax.training import losses
 from maes_jax.training import optimizer
 from maes_jax.training import parts
-
-NEVER = -1
 
 
 class TrainState(NamedTuple):
@@ -45,7 +44,7 @@ class TrainState(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Trainer:
+class Trainer(devices.Picklable):
   """Everything that stays the same while a population trains.
 
   Attributes:
@@ -147,7 +146,7 @@ class Trainer:
         'converged': jnp.where(done, iterations[-1] + 1, state.converged)}
 
   def validate(self, state: TrainState) -> tuple[chex.Array, dict[str, evaluation.Counts]]:
-    """Loss and counts by task of one model on long sequences in a larger memory."""
+    """Loss and, by task, counts [B] of one model on long sequences in a larger memory."""
     config = self.config
     key = randomness.key(state.seed, randomness.Stream.VALIDATE, state.iteration)
     drawn = jnp.full(config.validation_sequences, config.validation_length, jnp.int32)

@@ -1,6 +1,6 @@
 """The folder of one training run: config.json, metrics.jsonl, TensorBoard files, checkpoints."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import contextlib
 import dataclasses
 import json
@@ -12,13 +12,24 @@ from maes_jax import errors
 from maes_jax import files
 from maes_jax import presets
 from maes_jax.config import Config
+from maes_jax.training import encoders
 from maes_jax.training import lock
+
+_MOST_CONFIG = 2**20  # Bytes.
+_ENCODER = 'encoder_digest'  # Key of config.json beside the fields of `Config`.
 
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:
-  """Where a run lives."""
+  """Where a run lives; `~` in its path stands for the home folder.
+
+  Raises:
+    UserError: the path is not of this machine, e.g. that of a bucket.
+  """
   path: pathlib.Path
+
+  def __post_init__(self):
+    object.__setattr__(self, 'path', files.local(self.path))
 
   @property
   def checkpoints(self) -> pathlib.Path:
@@ -33,8 +44,16 @@ class Workdir:
     return self.path / 'tensorboard'
 
   @contextlib.contextmanager
-  def claim(self, config: Config):
+  def claim(self, config: Config, given: Mapping[str, Any] | None = None) -> Iterator['Claimed']:
     """Makes the folder a run of this config, and this process's alone while the context lasts.
+
+    Args:
+      config: what the run is.
+      given: what `config.encoder` names, by top-level key. A run goes on with the encoder that it
+        began with, wherever that lies by now.
+
+    Yields:
+      The same workdir, for those who write in it.
 
     Raises:
       UserError: the folder is another process's, holds a run of another config, has lost its
@@ -43,23 +62,21 @@ class Workdir:
     with contextlib.ExitStack() as held:
       try:
         self.path.mkdir(parents=True, exist_ok=True)
-        held.enter_context(lock.exclusive(self.path / 'lock'))
-        self._take(config)
+        files.sync_folder(self.path.parent)
+        taken = held.enter_context(lock.exclusive(self.path / 'lock'))
+        self._take(config, given or {})
+        files.drop_temporary(self.path)
+        claimed = Claimed(self.path, self.fingerprint, taken)
       except OSError as error:
         raise errors.UserError(f'workdir {self.path} cannot be used: {error.strerror}; '
                                'choose a folder that you may write to') from error
-      yield
+      yield claimed
 
   def read_config(self) -> Config:
     """The config of the run that lives here; options that it does not name yet are resolved."""
-    try:
-      values = json.loads(self._config_file.read_text())
-    except OSError as error:
-      raise errors.UserError(f'no training run in {self.path} ({self._config_file.name}: '
-                             f'{error.strerror}); give the workdir of one') from error
-    except ValueError as error:
-      raise errors.UserError(f'{self._config_file} is damaged ({error}); '
-                             'restore it from a copy or train again') from error
+    values = self._read()
+    if isinstance(values, dict):
+      values.pop(_ENCODER, None)
     return presets.resolve(Config.from_dict(values))
 
   @property
@@ -67,24 +84,65 @@ class Workdir:
     """What tells this run's checkpoints from another's: a digest of its config."""
     return files.digest(self._config_file)
 
+  def check(self):
+    """Raises a UserError where the folder is no longer the one that was claimed."""
+
   @property
   def _config_file(self):
     return self.path / 'config.json'
 
-  def _take(self, config):
+  def _read(self) -> Any:
+    try:
+      return files.read_json(self._config_file, _MOST_CONFIG)
+    except OSError as error:
+      raise errors.UserError(f'no training run in {self.path} ({self._config_file.name}: '
+                             f'{error.strerror}); give the workdir of one') from error
+    except ValueError as error:
+      raise errors.UserError(f'{self._config_file} is damaged ({error}); '
+                             'restore it from a copy or train again') from error
+
+  def _take(self, config, given):
     if self._config_file.exists():
-      self._check_same(config)
+      self._check_same(config, given)
     elif self.checkpoints.exists():
       raise errors.UserError(f'{self.path} holds checkpoints but no {self._config_file.name}: what '
                              'they were trained with is lost; restore it or use another workdir')
     else:
-      files.write_atomically(self._config_file, config.to_json())
+      files.write_atomically(self._config_file, _to_json(config, given))
 
-  def _check_same(self, config):
-    differing = config_lib.differences(self.read_config(), config)
+  def _check_same(self, config, given):
+    here = self.read_config()
+    same = given and encoders.same(
+        given, self._read().get(_ENCODER), self.checkpoints, here, config)
+    differing = config_lib.differences(here, dataclasses.replace(
+        config, encoder=here.encoder, encoder_model=here.encoder_model) if given else config)
+    if given and not same:
+      differing.append(f'encoder: that of {here.encoder!r} as it was, not what '
+                       f'{config.encoder!r} holds')
     if differing:
       raise errors.UserError(f'workdir {self.path} holds a run of another config '
                              f'({"; ".join(differing)}); use the same flags or another workdir')
+
+
+@dataclasses.dataclass(frozen=True)
+class Claimed(Workdir):
+  """A workdir as its process holds it: what it was then is what is compared with ever after."""
+  fingerprint: str = ''
+  held: lock.Lock = None
+
+  def check(self):
+    if not self.held.stands():
+      raise errors.UserError(
+          f'{self.path} is no longer the folder that this run began in: it, or its file "lock", '
+          'was moved, removed or replaced; nothing was written there: run the same command on the '
+          'folder where it is now to go on from the last checkpoint')
+
+
+def _to_json(config, given):
+  if not given:
+    return config.to_json()
+  values = {**dataclasses.asdict(config), _ENCODER: encoders.digest(given)}
+  return json.dumps(values, indent=2) + '\n'
 
 
 def write_result(path: pathlib.Path, result: Mapping[str, Any]):
@@ -94,6 +152,7 @@ def write_result(path: pathlib.Path, result: Mapping[str, Any]):
 
 def write_text(path: pathlib.Path, text: str):
   """Writes a file that a user asked for, and the folders above it."""
+  path = files.local(path)
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_atomically(path, text)

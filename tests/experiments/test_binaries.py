@@ -23,9 +23,9 @@ def launch(tmp_path_factory):
   environment = os.environ | {'XDG_CACHE_HOME': str(tmp_path_factory.mktemp('cache')),
                               'JAX_PLATFORMS': 'cpu'}
 
-  def run(binary, *flags):
+  def run(binary, *flags, **more):
     return subprocess.run([sys.executable, '-m', f'experiments.{binary}', *flags], cwd=ROOT,
-                          env=environment, capture_output=True, text=True, check=False)
+                          env=environment | more, capture_output=True, text=True, check=False)
   return run
 
 
@@ -148,6 +148,76 @@ def test_an_encoder_of_other_sizes_is_refused(launch, joint, tmp_path):
 def test_wrong_flags_get_one_line_and_write_nothing(launch, tmp_path, flag, words):
   assert_one_line(launch('train', f'--workdir={tmp_path}/run', flag), *words)
   assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(('text', 'words'), [
+    ('def f():\n  1 / 0\nf()', ('my_plugin.py:2: ZeroDivisionError: division by zero',)),
+    ('import no_such', ("No module named 'no_such'",)),
+    ('import sys; sys.exit(3)', ('my_plugin.py:1: SystemExit: 3',)),
+    ('def', ('SyntaxError: invalid syntax (my_plugin.py, line 1)',)),
+    ('assert False', ('AssertionError',))])
+def test_a_plugin_that_raises_gets_one_line(launch, tmp_path, text, words):
+  (tmp_path / 'my_plugin.py').write_text(text)
+  path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get('PYTHONPATH')])])
+  result = launch('train', f'--workdir={tmp_path}/run', '--plugins=my_plugin', PYTHONPATH=path)
+  assert_one_line(result, "plugin 'my_plugin' cannot be imported", *words)
+  assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize('flags', [
+    ('train', '--workdir={here}/run'), ('evaluate', '--checkpoint=E_J', '--task=serial_recall'),
+    ('inspect', '--checkpoint=E_J', '--task=serial_recall', '--png={here}/a.png')])
+@pytest.mark.parametrize('platform', ['nonsense', 'cpu,nonsense'])
+def test_a_platform_that_is_not_there(launch, tmp_path, flags, platform):
+  binary, *flags = [flag.format(here=tmp_path) for flag in flags]
+  assert_one_line(launch(binary, *flags, JAX_PLATFORMS=platform),
+                  f'no device of the platform {platform!r} that JAX_PLATFORMS names', 'unset it')
+  assert not any(tmp_path.iterdir())
+
+
+def test_a_run_whose_reader_has_gone_goes_on(launch, joint, tmp_path):
+  """The reader of its progress, e.g. `head` or a terminal that was closed."""
+  _, flags, printed = joint
+  reader, writer = os.pipe()
+  os.close(reader)
+  words = [sys.executable, '-m', 'experiments.train', *flags, f'--workdir={tmp_path}/run']
+  done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=writer, text=True,
+                        env=os.environ | {'JAX_PLATFORMS': 'cpu'}, check=False)
+  os.close(writer)
+  assert (done.returncode, done.stdout) == (0, printed)
+  assert_one_line(launch('train', *flags, f'--workdir={tmp_path}/run', '--seeds=3'), 'seeds')
+
+
+@pytest.mark.parametrize('to', ['/dev/full', None])
+def test_a_result_is_written_though_it_cannot_be_printed(joint, tmp_path, to):
+  path, _, _ = joint
+  reader, writer = os.pipe()
+  os.close(reader)
+  words = [sys.executable, '-m', 'experiments.evaluate', f'--checkpoint={path}', '--length=5',
+           '--task=serial_recall', '--memory=8', '--batches=1', f'--json={tmp_path}/r.json']
+  with open(to, 'wb') if to else open(writer, 'wb') as stdout:
+    done = subprocess.run(words, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True,
+                          env=os.environ | {'JAX_PLATFORMS': 'cpu'}, check=False)
+  assert json.loads((tmp_path / 'r.json').read_text())['length'] == 5
+  if to:
+    assert_one_line(done, 'cannot write to stdout: No space left on device')
+  else:
+    assert (done.returncode, done.stderr) == (0, '')
+
+
+@pytest.mark.parametrize('environment', [
+    {'PYTHONIOENCODING': 'ascii'},
+    {'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}])
+def test_a_locale_that_knows_ascii_alone(launch, joint, tmp_path, environment):
+  path, _, _ = joint
+  here = tmp_path / 'Gedächtnis'
+  result = launch('inspect', f'--checkpoint={path}', '--task=reverse_recall', '--length=3',
+                  f'--html={here}/memory.html', f'--png={here}/memory.png', **environment)
+  assert result.returncode == 0, result.stderr
+  assert {file.name for file in here.iterdir()} == {'memory.html', 'memory.png'}
+  (here / 'memory.html').read_text(encoding='utf-8')
+  assert_one_line(launch('evaluate', f'--checkpoint={here}/none', **environment),
+                  'no training run in', 'Ged')
 
 
 def test_a_workdir_that_cannot_be_written(launch, tmp_path):

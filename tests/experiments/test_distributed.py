@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -131,3 +132,15 @@ def test_more_devices_than_there_are(start, tmp_path):
   assert error_of(process) == (
       'error: devices is 2; this run has 1 of kind cpu, use 1 to 1')
   assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_stops(start, tmp_path, number):
+  """JAX takes SIGTERM for itself when it joins the others."""
+  process = start(tmp_path / 'run', '--distributed', f'--coordinator=localhost:{free_port()}',
+                  '--processes=1', '--process_id=0', '--stop_loss=0', iterations=100_000_000)
+  while not (tmp_path / 'run' / 'checkpoints').exists():
+    assert process.poll() is None
+    time.sleep(.1)
+  process.send_signal(number)
+  assert 'all saved' in error_of(process)

@@ -4,17 +4,26 @@ import json
 import os
 import subprocess
 import sys
+import time
 import types
 
 import pytest
 
+from experiments import programs
+from experiments.reliability import attempts
 from experiments.reliability import crash
 from experiments.reliability import damage
 from experiments.reliability import document
 from experiments.reliability import fuzz
+from experiments.reliability import fuzz_steps
+from experiments.reliability import hostile
+from experiments.reliability import outputs
 from experiments.reliability import remains
 from experiments.reliability import scenarios
+from experiments.reliability import signals
+from experiments.reliability import stray
 from maes_jax import checkpoints
+from maes_jax import errors
 from maes_jax import trained
 from maes_jax.training.workdir import Workdir
 
@@ -45,6 +54,37 @@ def test_killed_and_taken_up_again_it_ends_the_same(tmp_path):
   assert found['differences'] == []
 
 
+def test_asked_to_stop_at_random_moments(tmp_path):
+  """New runs, and one that is taken up."""
+  found = signals.run(tmp_path, 4)
+  assert found['signals'] == 4
+  assert not any(found[kind] for kind in ('lost', 'tracebacks', 'wrong_statuses')), found
+
+
+def test_what_signals_came_to_is_counted():
+  def end(status, printed, seconds=1.):
+    return {'status': status, 'printed': printed, 'seconds': seconds}
+
+  good = [end(1, 'error: stopped at iteration 200, all saved; run'), end(1, 'error: stopped', .1)]
+  found = {'signals': 2, 'while_starting': 1, 'lost': 0, 'tracebacks': 0, 'wrong_statuses': 0,
+           'slowest_seconds': 1.}
+  assert signals.summary(good) == found
+  for bad, kind in ((end(None, 'all saved'), 'lost'), (end(0, 'all saved'), 'wrong_statuses'),
+                    (end(1, 'Traceback, all saved'), 'tracebacks')):
+    assert signals.summary([*good, bad]) == {**found, 'signals': 3, kind: 1}
+
+
+@pytest.mark.parametrize('number', signals.SIGNALS)
+def test_an_evaluation_that_is_asked_to_stop_saves_nothing_and_does_not_say_so(number):
+  words = [sys.executable, '-m', 'experiments.evaluate', '--checkpoint=E_J', '--batches=100000',
+           '--task=serial_recall']
+  with subprocess.Popen(words, cwd=programs.ROOT, stderr=subprocess.PIPE, text=True) as process:
+    time.sleep(2)
+    process.send_signal(number)
+    _, printed = process.communicate(timeout=20)
+  assert (process.returncode, printed) == (1, 'error: stopped\n')
+
+
 def test_differences_are_seen(runs):
   assert remains.differences(runs / 'run', runs / 'run') == []
   assert remains.differences(runs / 'run', runs / 'other') == [
@@ -60,12 +100,60 @@ def test_damage_never_goes_unseen(runs, tmp_path, kind):
   assert outcomes['checkpoints/300/state/d/*'] == damage.OLDER
 
 
+def assert_kept(rows):
+  """Something was tried of every kind, and no promise was broken."""
+  assert [row['broken'] for row in rows] == [[]] * len(rows)
+  assert all(row['done'] + row['refused'] for row in rows)
+
+
+def test_hostile_folders_are_refused_or_give_way(runs, tmp_path):
+  rows = hostile.table(runs / 'run' / 'run', tmp_path / 'scratch', forms=4)
+  assert_kept(rows)
+  assert rows[0]['refused'] == 8  # All of the config's, loaded and resumed.
+
+
+def test_stray_files_change_nothing(runs, tmp_path):
+  assert_kept(stray.table(runs / 'run' / 'run', tmp_path / 'scratch', ['{step} (copy).json', '²']))
+
+
+def test_outputs_to_what_is_no_file(tmp_path):
+  assert_kept(outputs.run(tmp_path / 'outputs', ['result.json', 'picture.png']))
+
+
+class TestAttempts:
+
+  def test_broken_promises_are_told(self):
+    row = attempts.row('x')
+    attempts.count(row, 'one', lambda: attempts.DONE)
+    attempts.count(row, 'two', lambda: attempts.promise(False, 'it holds'))
+    attempts.count(row, 'three', lambda: 1 / 0)
+    assert row['done'] == 1
+    assert [line.split(':')[0] for line in row['broken']] == ['two', 'three']
+
+  def test_a_hang_is_a_broken_promise(self, monkeypatch):
+    monkeypatch.setattr(attempts, 'HANG', 1)
+    row = attempts.row('x')
+    attempts.count(row, 'one', lambda: time.sleep(30))
+    assert 'longer than 1 seconds' in row['broken'][0]
+
+  def test_a_line_must_be_one(self):
+    class Verbose(errors.UserError):
+      def __str__(self):
+        return 'x' * 10_000
+
+    def fail():
+      raise Verbose
+
+    with pytest.raises(AssertionError, match='one short plain line'):
+      attempts.in_a_line(fail)
+
+
 @pytest.mark.parametrize('prove', fuzz.PROPERTIES, ids=lambda prove: prove.__name__)
 def test_odd_input_ends_in_a_line(prove):
   inputs = 3 if prove is fuzz.process else 30
   counts = fuzz.run(prove, inputs)
   assert counts['accepted'] + counts['refused'] >= inputs
-  assert counts['refused']
+  assert counts['refused'] or prove is fuzz_steps.stray
 
 
 ROOMS = ('unshare', '--map-root-user', '--mount')  # Where one may mount a small disk.
@@ -82,7 +170,7 @@ def test_a_run_on_a_full_disk(tmp_path):
       tmp_path, tmp_path)]
   script = (f'mount -t tmpfs -o size=250k none {tmp_path} && {{ {" ".join(command)}; '
             f'echo $?; cp -r {tmp_path}/run {tmp_path.parent}/kept; }}')
-  done = subprocess.run([*ROOMS, 'sh', '-c', script], cwd=crash.ROOT, env=os.environ,
+  done = subprocess.run([*ROOMS, 'sh', '-c', script], cwd=programs.ROOT, env=os.environ,
                         capture_output=True, text=True, check=False)
   assert done.stdout.strip() == '1', done.stderr
   *_, line = done.stderr.strip().splitlines()
@@ -121,6 +209,23 @@ class TestDocument:
     self.render(tmp_path, damage=[row])
     assert not document.broken(tmp_path)
     self.render(tmp_path, damage=[row, {**row, 'emptied': damage.DIFFERENT}])
+    assert document.broken(tmp_path)
+
+  def test_a_signal_that_is_lost_counts_as_broken(self, tmp_path):
+    found = signals.summary([{'status': 1, 'printed': 'error: stopped', 'seconds': .5}] * 3)
+    assert '| 3 | 3 | 0 | 0 | 0 | 0.5 |' in self.render(tmp_path, signals=found)
+    assert not document.broken(tmp_path)
+    self.render(tmp_path, signals={**found, 'lost': 1})
+    assert document.broken(tmp_path)
+
+  def test_tries_in_bad_surroundings_are_counted(self, tmp_path):
+    row = {'what': 'A pipe.', 'done': 3, 'refused': 2, 'broken': []}
+    text = self.render(tmp_path, outputs=[row])
+    assert '**5 tries, 0 broken.**' in text
+    assert '| A pipe. | 5 | 3 | 2 | none |' in text
+    assert not document.broken(tmp_path)
+    text = self.render(tmp_path, outputs=[{**row, 'broken': ['result.json: gone']}])
+    assert '| A pipe. | 6 | 3 | 2 | result.json: gone |' in text
     assert document.broken(tmp_path)
 
   @pytest.mark.parametrize('last, verdict', [(100., 'is flat'), (150., 'is not flat')])

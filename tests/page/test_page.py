@@ -184,3 +184,25 @@ def test_fits_a_phone(opened):
 
 def test_nothing_went_wrong_in_between(opened):
   assert opened[2] == []
+
+
+def test_nothing_lies_behind_the_bar_at_900_pixels(opened):
+  _, tab, _ = opened
+  tab.set_viewport_size({'width': 1280, 'height': 900})
+  bar = tab.locator('footer').bounding_box()['y']
+  ends = [box['y'] + box['height'] for box in map(
+      sync_api.Locator.bounding_box, tab.locator('section').all())]
+  assert max(ends) <= bar
+
+
+def test_dark_where_the_reader_has_it_so(browser, made):
+  context = browser.new_context(offline=True, color_scheme='dark')
+  tab = context.new_page()
+  tab.goto(made[1].as_uri())
+  wait_for(tab, 0)
+  style = tab.evaluate('(({color, backgroundColor}) => [color, backgroundColor])'
+                       '(getComputedStyle(document.body))')
+  assert style == ['rgb(228, 231, 235)', 'rgb(20, 25, 31)']
+  pictures = tab.evaluate('Bokeh.documents[0].roots().map(root => root.border_fill_color)')
+  assert set(pictures) == {None}
+  context.close()

@@ -1,5 +1,9 @@
 """A lock is one process's, and ends with it."""
 
+import errno
+import fcntl
+import os
+import stat
 import subprocess
 import sys
 
@@ -45,3 +49,64 @@ def test_it_is_free_again_after_an_error(tmp_path):
     raise RuntimeError
   with lock.exclusive(tmp_path / 'lock'):
     pass
+
+
+def test_removing_the_file_lets_nobody_in(tmp_path, holder):
+  (tmp_path / 'lock').unlink()
+  with (pytest.raises(errors.UserError, match=r'in use by a process that .* lost the file'),
+        lock.exclusive(tmp_path / 'lock')):
+    pass
+
+
+def test_where_folders_cannot_be_locked_the_file_is(tmp_path, monkeypatch, holder):
+  """As some network file systems have it."""
+  flock = fcntl.flock
+
+  def files_only(descriptor, operation):
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+      raise OSError(errno.EBADF, 'Bad file descriptor')
+    flock(descriptor, operation)
+
+  monkeypatch.setattr(fcntl, 'flock', files_only)
+  with pytest.raises(errors.UserError, match='in use by'), lock.exclusive(tmp_path / 'lock'):
+    pass
+  holder.kill()
+  holder.wait()
+  with lock.exclusive(tmp_path / 'lock') as held:
+    assert held.stands()
+
+
+@pytest.mark.parametrize('change', ['moved', 'removed', 'replaced'])
+def test_it_stands_as_long_as_its_file_is_there(tmp_path, change):
+  folder = tmp_path / 'folder'
+  folder.mkdir()
+  with lock.exclusive(folder / 'lock') as held:
+    assert held.stands()
+    if change == 'removed':
+      (folder / 'lock').unlink()
+    else:
+      folder.rename(tmp_path / 'other')
+    if change == 'replaced':
+      folder.mkdir()
+      (folder / 'lock').touch()
+    assert not held.stands()
+
+
+WITHOUT = """
+import sys
+sys.modules['fcntl'] = None  # As on Windows.
+import maes_jax
+from maes_jax import errors
+assert maes_jax.load('E_J').iterations
+try:
+  maes_jax.train(maes_jax.Config(), sys.argv[1])
+except errors.UserError as error:
+  print(error)
+"""
+
+
+def test_only_who_trains_needs_locks(tmp_path):
+  done = subprocess.run([sys.executable, '-c', WITHOUT, str(tmp_path / 'run')], text=True,
+                        capture_output=True, check=False)
+  assert not done.returncode, done.stderr
+  assert done.stdout.startswith('training locks its workdir, which this system cannot do')

@@ -1,5 +1,6 @@
 """Whole runs of a tiny model: stopped, out of room, gone wrong, and always taken up again."""
 
+import concurrent.futures
 import errno
 import os
 import signal
@@ -16,6 +17,7 @@ from maes_jax.config import Config
 from maes_jax.training import interrupts
 from maes_jax.training import loop
 from maes_jax.training import optimizer
+from maes_jax.training import origin
 from maes_jax.training.progress import Progress
 from maes_jax.training.workdir import Workdir
 from tests.training.tiny import Tiny
@@ -89,6 +91,35 @@ def test_a_signal_saves_and_stops(tmp_path, alone, monkeypatch, number):
   assert remains.differences(alone, tmp_path) == []
 
 
+def test_a_thread_of_its_own_trains_as_well(tmp_path, alone):
+  """A sweep's agent or a web server trains where Python allows no handlers."""
+  with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    pool.submit(train, tmp_path).result()
+  assert remains.differences(alone, tmp_path) == []
+
+
+def test_a_wish_before_the_first_window(tmp_path, alone, monkeypatch):
+  """A signal while it is read where the run stands: nothing is trained, and nothing is lost."""
+  restore = loop.restore
+
+  def interrupted(*args):
+    os.kill(os.getpid(), signal.SIGINT)
+    return restore(*args)
+
+  def stops(match, act):
+    with monkeypatch.context() as patch, pytest.raises(interrupts.Interrupted, match=match):
+      act(patch)
+      train(tmp_path)
+
+  before = lambda patch: patch.setattr(loop, 'restore', interrupted)
+  stops('stopped before the first window', before)
+  stops('at iteration 200, all saved',
+        lambda patch: on_update(patch, 2, lambda: os.kill(os.getpid(), signal.SIGINT)))
+  stops('stopped at iteration 200, where it was taken up', before)
+  train(tmp_path)
+  assert remains.differences(alone, tmp_path) == []
+
+
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, alone, monkeypatch):
   with monkeypatch.context() as patch:
     on_update(patch, 3, lambda: patch.setattr(os, 'fsync', lambda _: full()))
@@ -118,3 +149,17 @@ def test_a_model_that_fails_ends_alone(tmp_path, capsys):
 def test_debug_nans_names_the_line(tmp_path):
   with pytest.raises(errors.UserError, match=r'model \d, iteration \d+: .*nan.* in .*\.py:\d+'):
     train(tmp_path, {'learning_rate': 1e38, 'warmup': 0}, debug_nans=True)
+
+
+def test_a_run_that_goes_on_elsewhere_says_so(tmp_path, monkeypatch, caplog):
+  """Taken up on another number of cores; once it is done there is nothing to say."""
+  with monkeypatch.context() as patch, pytest.raises(interrupts.Interrupted):
+    on_update(patch, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    train(tmp_path)
+  monkeypatch.setattr(origin, '_cores', lambda: 77)
+  train(tmp_path)
+  assert 'up to iteration 100 and goes on with 1 x cpu on 77 cores' in caplog.text
+  caplog.clear()
+  monkeypatch.setattr(origin, '_cores', lambda: 78)
+  train(tmp_path)
+  assert caplog.text == ''

@@ -1,6 +1,7 @@
 """The log of a run: one row a step and model, whole, in order, each once."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -115,6 +116,26 @@ class TestDigest:
     assert workdir.metrics.read_text() == text
 
 
+@pytest.mark.parametrize('line', ['[' * 200_000, '{"iteration": [' * 50_000], ids=['[', '{'])
+def test_a_line_that_is_nested_without_end_is_damage(workdir, line):
+  workdir.metrics.write_text(line + '\n')
+  with pytest.raises(errors.UserError, match=r'line 1 is damaged .*nested too deeply'):
+    metrics.read(workdir.metrics)
+
+
+def test_a_line_without_end_is_damage(workdir):
+  write(workdir, 0, [row(100)])
+  os.truncate(workdir.metrics, 2**42)  # Takes no room on the disk, but would in memory.
+  with pytest.raises(errors.UserError, match=r'line 2 is damaged \(it has no end'):
+    metrics.read(workdir.metrics)
+
+
+def test_a_log_that_is_no_file_is_an_error(workdir):
+  workdir.metrics.symlink_to('/dev/zero')
+  with pytest.raises(errors.UserError, match='cannot be read: no regular file'):
+    metrics.read(workdir.metrics)
+
+
 def test_an_empty_log_has_no_rows(workdir):
   write(workdir, 0, [])
   assert metrics.read(workdir.metrics) == []
@@ -136,7 +157,7 @@ class TestRows:
   def test_validation_of_the_models_that_were_due(self):
     before, after = state([0, 0], [1., 1.]), state([100, 100], [.5, .5])
     counts = {'odd_recall': evaluation.Counts(
-        *map(np.array, ([8, 8], [6, 8], [2, 2], [1, 2])))}
+        *map(np.array, ([[4, 4], [4, 4]], [[4, 2], [4, 4]], [[1, 1], [1, 1]], [[1, 0], [1, 1]])))}
     first, second = metrics.rows(before, after, counts, np.array([True, False]))
     assert second == row(100, 1)
     assert first == {**row(100, 0), 'validation_loss': .25, 'bit_accuracy/odd_recall': .75,

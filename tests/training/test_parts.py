@@ -87,8 +87,8 @@ def test_parts_of_a_batch_add_up(count, monkeypatch):
   lengths, keys = jnp.array([1, 1, 2, 3, 3, 5, 6, 6]), jax.random.split(jax.random.key(1), 8)
   batch = {name: tasks.sample_batch(tasks.get(name), keys, lengths, 7) for name in PAIR}
 
-  def loss(params, episodes, answers=None, steps=None, padded=True):
-    logits = model.answer_batch(params, episodes, 9, num_steps=steps, padded=padded)
+  def loss(params, episodes, answers=None, num_steps=None, padded=True):
+    logits = model.answer_batch(params, episodes, 9, num_steps=num_steps, padded=padded)
     return losses.loss(logits, episodes, dict(zip(PAIR, (.25, .75))), answers)
 
   mesh = one_device(batch=8)

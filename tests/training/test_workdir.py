@@ -3,12 +3,18 @@
 import dataclasses
 import json
 import os
+import pathlib
 
+from matplotlib import pyplot
 import pytest
 
 from maes_jax import errors
+from maes_jax import figures
 from maes_jax import presets
+from maes_jax import trained
 from maes_jax.config import Config
+from maes_jax.training import run
+from maes_jax.training import workdir as workdir_lib
 from maes_jax.training.workdir import Workdir
 
 CONFIG = presets.resolve(Config(seeds=2, task_weights=(1.,)))
@@ -115,3 +121,62 @@ def test_a_file_in_its_place_is_an_error(tmp_path):
     with pytest.raises(errors.UserError, match='choose a folder'):
       claim(Workdir(path), CONFIG)
   assert (tmp_path / 'file').read_text() == 'mine'
+
+
+@pytest.mark.parametrize('text', [
+    '[' * 200_000, '{"task":' * 200_000, '{"model": "' + 'x' * 20_000_000 + '"}',
+    '{"' + 'x' * 500_000 + '": 1}', '{"model": "\\u001b[2J"}', '{"\\u001b[2J": 1}'],
+    ids=lambda text: text[:12])
+def test_a_hostile_config_is_one_short_line_of_plain_signs(claimed, text):
+  (claimed.path / 'config.json').write_text(text)
+  for call in (lambda: claim(claimed, CONFIG), lambda: trained.load(claimed.path)):
+    with pytest.raises(errors.UserError) as error:
+      call()
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 3000
+
+
+@pytest.mark.parametrize('make', [os.mkfifo, lambda path: path.symlink_to('/dev/zero')])
+def test_a_config_that_is_no_file_is_an_error(claimed, make):
+  (claimed.path / 'config.json').unlink()
+  make(claimed.path / 'config.json')
+  with pytest.raises(errors.UserError, match='no regular file'):
+    claimed.read_config()
+
+
+def test_a_link_to_a_config_is_read(claimed):
+  (claimed.path / 'config.json').rename(claimed.path / 'elsewhere')
+  (claimed.path / 'config.json').symlink_to(claimed.path / 'elsewhere')
+  assert claimed.read_config() == CONFIG
+
+
+class TestPaths:
+
+  def test_home(self, monkeypatch, tmp_path):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    claim(Workdir('~/run'), CONFIG)
+    assert (tmp_path / 'run' / 'config.json').exists()
+    workdir_lib.write_text(pathlib.Path('~/file'), 'text')
+    assert (tmp_path / 'file').read_text() == 'text'
+    with pytest.raises(errors.UserError, match='no checkpoint in'):
+      trained.load('~/run')
+
+  def test_a_bucket_is_told_in_a_line_before_anything_is_made(self, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call in (lambda: run.train(Config(), 'gs://bucket/run'),
+                 lambda: run.train(Config(encoder='s3://bucket/run', task=('odd_recall',)), 'run'),
+                 lambda: trained.load('gs://bucket/run'),
+                 lambda: workdir_lib.write_text(pathlib.Path('s3://bucket/x.json'), '{}'),
+                 lambda: figures.save(pyplot.figure(), pathlib.Path('gs://bucket/x.png'))):
+      with pytest.raises(errors.UserError, match='no path of this machine: mount the bucket'):
+        call()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_kill_left_of_files_is_gone_after_the_next_claim(claimed):
+  left = claimed.path / f'.config.json.{"0" * 16}.tmp'
+  left.write_text('{')
+  (claimed.path / '.mine.tmp').write_text('mine')
+  claim(claimed, CONFIG)
+  assert not left.exists()
+  assert (claimed.path / '.mine.tmp').exists()

@@ -1,0 +1,38 @@
+"""Packages that only a part of the library needs: `pip install 'maes_jax[all]'` brings them all."""
+
+import importlib.util
+
+from maes_jax import errors
+
+# Extra -> the packages it brings, as they are imported and installed.
+EXTRAS = {
+    'figures': ('matplotlib',),
+    'pages': ('bokeh', 'jinja2'),
+    'progress': ('tqdm',),
+    'tensorboard': ('tensorboardX',),
+    'test': ('hypothesis',),
+}
+
+
+class MissingPackage(errors.UserError, ImportError):
+  """A package of an extra is not installed; says what to install."""
+
+
+def missing(extra: str) -> list[str]:
+  """The packages of an extra that are not installed."""
+  return [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]
+
+
+def need(extra: str, what: str):
+  """Does nothing where the packages of an extra are there.
+
+  Args:
+    extra: a key of `EXTRAS`.
+    what: what needs them, as the first word of the error.
+
+  Raises:
+    MissingPackage: some are not.
+  """
+  if lacking := missing(extra):
+    raise MissingPackage(f'{what} needs {" and ".join(lacking)}, which this Python does not have; '
+                         f'run: pip install {" ".join(lacking)}')

@@ -1,0 +1,91 @@
+"""Processes that one process starts: how they end, and that none outlives it."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from experiments import family
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+PARENT = '''
+import sys
+from experiments import family
+from maes_jax.training import interrupts
+try:
+  print(family.run(dict.fromkeys('ab', [sys.executable, '-c', {child!r}]), [set(), set()]))
+except interrupts.Interrupted as stopped:
+  print(stopped)
+'''
+LASTING = '''
+import sys, time
+sys.platform = {platform!r}
+from experiments import family
+family.join()
+print('up', flush=True)
+time.sleep(60)
+'''
+COUNTING = '''
+import signal, time
+from experiments import family
+family.join()
+heard = []
+signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+print('up', flush=True)
+while not heard:
+  time.sleep(.01)
+time.sleep(.5)
+print([int(number) for number in heard], flush=True)
+'''
+
+
+def started(child):
+  """A parent of two children that have joined it, in a group of its own."""
+  process = subprocess.Popen([sys.executable, '-c', PARENT.format(child=child)], cwd=ROOT,
+                             stdout=subprocess.PIPE, text=True, start_new_session=True)
+  assert [process.stdout.readline() for _ in range(2)] == ['up\n'] * 2
+  return process
+
+
+def python(program):
+  return [sys.executable, '-c', program]
+
+
+def test_how_each_ended():
+  commands = {'well': python('pass'), 'badly': python('import sys; sys.exit(3)'),
+              'killed': python('import os; os.kill(os.getpid(), 9)')}
+  assert family.run(commands, [set()]) == {
+      'well': '', 'badly': 'the reason stands above', 'killed': 'ended by SIGKILL'}
+
+
+@pytest.mark.skipif(not hasattr(os, 'sched_setaffinity'), reason='cores cannot be chosen here')
+def test_each_keeps_to_its_share(tmp_path):
+  core = min(os.sched_getaffinity(0))
+  program = f'import os, sys; sys.exit(os.sched_getaffinity(0) != {{{core}}})'
+  assert family.run(dict.fromkeys('ab', python(program)), [{core}]) == {'a': '', 'b': ''}
+
+
+@pytest.mark.parametrize('platform', [sys.platform, 'another'])
+def test_none_outlives_a_parent_that_is_killed(platform):
+  """By the kernel's word on Linux, by the end of a pipe elsewhere."""
+  with started(LASTING.format(platform=platform)) as process:
+    process.kill()
+    rest, _ = process.communicate(timeout=10)  # Ends when nobody holds its output any more.
+  assert rest == ''
+
+
+@pytest.mark.parametrize('send', [os.kill, os.killpg])
+def test_each_is_asked_to_stop_once(send):
+  """Ctrl-C on a terminal reaches a whole group of processes; a second signal would be too many."""
+  with started(COUNTING) as process:
+    send(process.pid, signal.SIGINT)
+    printed, _ = process.communicate(timeout=10)
+  *heard, last = printed.splitlines()
+  assert heard == [f'[{int(signal.SIGTERM)}]'] * 2
+  assert last.startswith('stopped, and so has every run')
+  assert process.returncode == 0

@@ -1,0 +1,52 @@
+"""What pictures show, looked up in matplotlib's own objects."""
+
+import types
+
+from matplotlib import pyplot as plt
+import numpy as np
+import pytest
+
+from experiments import look
+from maes_jax import figures
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+  """The figures that were saved, still open."""
+  found = []
+  monkeypatch.setattr(figures, 'save', lambda figure, path, write=None: found.append(figure))
+  yield found
+  plt.close('all')
+
+
+def test_components_have_whole_numbers(drawn, tmp_path):
+  figures.writing(np.eye(4), np.zeros((10, 4)), '', tmp_path)
+  for axis in drawn[0].axes[:2]:
+    assert all(tick == round(tick) for tick in axis.get_xticks())
+
+
+def test_the_papers_number_of_iterations_is_a_line(drawn, tmp_path):
+  figures.training([[1., .1]], 100, '', 1e-5, tmp_path, paper=9_200)
+  figures.training([[1., .1]], 100, '', 1e-5, tmp_path)
+  lines = [[list(line.get_xdata()) for line in figure.axes[0].lines] for figure in drawn]
+  assert [9_200, 9_200] in lines[0] and len(lines[0]) == len(lines[1]) + 1
+
+
+def test_repeated_items_are_shown_less_their_median(drawn, tmp_path):
+  values = np.full((100, 3), .7)
+  values[0, 1] += .01
+  figures.words({'one': values, 'other': values}, '', tmp_path)
+  shown = drawn[0].axes[0].images[0].get_array()
+  assert shown[0, 1] == pytest.approx(.01)
+  assert np.delete(shown.ravel(), 1).max() == pytest.approx(1e-6)
+
+
+def test_every_head_is_in_a_picture(drawn, tmp_path):
+  write = np.zeros((4, 2, 5))
+  write[0, 0, 1] = write[0, 1, 3] = 1
+  recording = types.SimpleNamespace(solving=2, write=write, read=write[::-1],
+                                    memory=np.zeros((4, 3, 5)))
+  look.draw(recording, '', tmp_path)
+  writes, _, reads = (axis.images[0].get_array() for axis in drawn[0].axes[:3])
+  np.testing.assert_array_equal(writes[:, 0], [0, 1, 0, 1, 0])
+  np.testing.assert_array_equal(reads[:, 1], [0, 1, 0, 1, 0])
