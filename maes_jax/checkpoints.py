@@ -30,6 +30,8 @@ import orbax.checkpoint as ocp
 
 from maes_jax import errors
 from maes_jax import files
+from maes_jax import machine
+from maes_jax import shapes
 
 KEEP = 2  # The newest and, should that be damaged, one to fall back to.
 _LISTS = 64 * 1024  # Bytes that a step takes beside arrays and names, blocks being of 4 KiB.
@@ -244,8 +246,8 @@ def restore(
       read at present.
     KeyboardInterrupt, MemoryError: as they come; no step counts as damaged for them.
   """
-  most = _TIMES * size(like if whole is None else whole) + _BESIDE
-  _check_memory(directory, size(like))
+  most = _TIMES * shapes.size(like if whole is None else whole) + _BESIDE
+  _check_memory(directory, shapes.size(like))
   before = steps(directory)
   try:
     return _newest(directory, before, like, run, most)
@@ -256,21 +258,12 @@ def restore(
     return _newest(directory, now, like, run, most)  # A live run has dropped some and saved others.
 
 
-def size(tree: Any) -> int:
-  """Bytes of a tree of arrays or shapes."""
-  return sum(math.prod(leaf.shape) * np.dtype(leaf.dtype).itemsize
-             for leaf in jax.tree.leaves(tree))
-
-
 def _check_memory(directory, needed):
-  names = getattr(os, 'sysconf_names', ())
-  if 'SC_PHYS_PAGES' not in names or 'SC_PAGE_SIZE' not in names:
-    return
-  there = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-  if needed > there:
+  there_is = machine.memory()
+  if there_is is not None and needed > there_is:
     raise errors.UserError(
         f'a checkpoint of the sizes that the config of {directory.parent} names takes '
-        f'{needed / 2**30:,.0f} GiB, this machine has {there / 2**30:,.0f}; use a larger machine '
+        f'{machine.in_words(needed)}, there are {machine.in_words(there_is)}; use a larger machine '
         'or restore the config from a copy')
 
 

@@ -5,32 +5,23 @@ counted, so that nothing that works is refused.
 """
 
 from collections.abc import Mapping, Sequence
-import math
-import os
-import pathlib
 from typing import Any, NamedTuple
 
 import jax
 
 from maes_jax import devices
 from maes_jax import errors
+from maes_jax import machine
 from maes_jax import models
 from maes_jax import shapes
 from maes_jax import tasks
 from maes_jax.encoder_solver import Model
-
-_GIB = 2**30
 
 
 class Part(NamedTuple):
   """Something that takes memory."""
   size: int  # Bytes.
   remedy: str  # What to make smaller.
-
-
-def size(tree: Any) -> int:
-  """Bytes of arrays, or of what `jax.eval_shape` says of them; a whole number of any size."""
-  return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def check(what: str, parts: Mapping[str, Part], on: Sequence[jax.Device]):
@@ -49,16 +40,16 @@ def check(what: str, parts: Mapping[str, Part], on: Sequence[jax.Device]):
     return
   largest = max(parts, key=lambda name: parts[name].size)
   raise errors.UserError(
-      f'{what} takes at least {_in_words(needed)}, most of it for {largest}, and there are '
-      f'{_in_words(there_is)}; use {parts[largest].remedy}')
+      f'{what} takes at least {machine.in_words(needed)}, most of it for {largest}, and there are '
+      f'{machine.in_words(there_is)}; use {parts[largest].remedy}')
 
 
 def check_test(
     model: Model, task: tasks.Task, length: int, addresses: int, batch_size: int,
     on: Sequence[jax.Device] | None = None):
   """Whether batches of sequences can be answered; see `check`."""
-  model_size = size(models.parameters(model))
-  one = size(state(model, addresses)) + size(tasks.dry_run(task, length))
+  model_size = shapes.size(models.parameters(model))
+  one = shapes.size(state(model, addresses)) + shapes.size(tasks.dry_run(task, length))
   check(f'a test of length {length:,} in {addresses:,} addresses by {batch_size:,} sequences', {
       'parameters': Part(model_size, 'a smaller model'),
       'sequences and their memory': Part(
@@ -81,54 +72,5 @@ def available(on: Sequence[jax.Device]) -> int | None:
   if here[0].platform != 'cpu':
     limit = (here[0].memory_stats() or {}).get('bytes_limit')
     return limit and limit * len(on)
-  host = _host()  # Which its devices share.
+  host = machine.memory()  # Which its devices share.
   return host and host * len(on) // len(here)
-
-
-def _host() -> int | None:
-  """Bytes that this process can have: what is free, what it holds, no more than its group may."""
-  free = _fields(pathlib.Path('/proc/meminfo'))
-  if 'MemAvailable' not in free:
-    return None
-  swap = free.get('SwapFree', 0)
-  return min([free['MemAvailable'] + swap + _held(), *_group_limits()])
-
-
-def _fields(path) -> dict[str, int]:
-  """Lines like `MemAvailable:  23974684 kB`, in bytes; none where there is no such file."""
-  words = (line.split() for line in _text(path).splitlines())
-  return {name.rstrip(':'): 1024 * int(number) for name, number, *_ in words}
-
-
-def _held() -> int:
-  _, resident, *_ = _text(pathlib.Path('/proc/self/statm')).split() or (0, 0)
-  return int(resident) * os.sysconf('SC_PAGE_SIZE')
-
-
-def _group_limits() -> list[int]:
-  """Limits of the control groups that this process is in, from its own up to the root."""
-  limits = []
-  for line in _text(pathlib.Path('/proc/self/cgroup')).splitlines():
-    _, controllers, path = line.split(':', 2)
-    if 'memory' in controllers.split(','):
-      limits += _upwards('/sys/fs/cgroup/memory', path, 'memory.limit_in_bytes')
-    elif not controllers:
-      limits += _upwards('/sys/fs/cgroup', path, 'memory.max')
-  return limits
-
-
-def _upwards(root, path, file) -> list[int]:
-  group = pathlib.PurePosixPath(path)
-  found = (_text(pathlib.Path(f'{root}{above}', file)).strip() for above in (group, *group.parents))
-  return [int(text) for text in found if text.isdigit()]
-
-
-def _text(path) -> str:
-  try:
-    return path.read_text()
-  except OSError:
-    return ''
-
-
-def _in_words(size) -> str:
-  return f'{max(size / _GIB, .01):,.2f} GiB'

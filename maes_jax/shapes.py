@@ -1,10 +1,12 @@
 """Shapes of arguments in letters, so that a wrong one is named where it comes in."""
 
 import contextlib
+import math
 from typing import Any
 import warnings
 
 import chex
+import jax
 import numpy as np
 
 
@@ -37,3 +39,9 @@ def quietly():
   with warnings.catch_warnings():
     warnings.filterwarnings('ignore', 'Explicitly requested dtype')
     yield
+
+
+def size(tree: Any) -> int:
+  """Bytes of arrays, or of what `jax.eval_shape` says of them; a whole number of any size."""
+  return sum(math.prod(leaf.shape) * np.dtype(leaf.dtype).itemsize
+             for leaf in jax.tree.leaves(tree))

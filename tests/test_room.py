@@ -10,10 +10,12 @@ import pytest
 from maes_jax import devices
 from maes_jax import errors
 from maes_jax import evaluation
+from maes_jax import machine
 from maes_jax import models
 from maes_jax import presets
 from maes_jax import recording as recordings
 from maes_jax import room
+from maes_jax import shapes
 from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.training import demand
@@ -74,7 +76,7 @@ PAPER = [{'task': tuple(tasks.TASKS)}, {'seeds': 100}, {'model': 'dnc', 'seeds':
 
 @pytest.mark.parametrize('options', PAPER, ids=str)
 def test_nothing_of_the_paper_is_refused_with_8_gib(monkeypatch, options):
-  monkeypatch.setattr(room, '_host', lambda: 8 * GIB)
+  monkeypatch.setattr(machine, 'memory', lambda: 8 * GIB)
   one = trainer(**options)
   demand.check(one, {})
   for name in one.config.task:
@@ -96,7 +98,7 @@ IMPOSSIBLE = [
 
 @pytest.mark.parametrize('options, remedy', IMPOSSIBLE, ids=str)
 def test_impossible_training_writes_nothing(tmp_path, monkeypatch, options, remedy):
-  monkeypatch.setattr(room, '_host', lambda: 16 * GIB)
+  monkeypatch.setattr(machine, 'memory', lambda: 16 * GIB)
   with pytest.raises(
       errors.UserError, match=f'at least .* GiB, .* are 16.00 GiB; use .*{remedy}') as error:
     run.train(Config(**options), tmp_path / 'run')
@@ -107,14 +109,14 @@ def test_impossible_training_writes_nothing(tmp_path, monkeypatch, options, reme
 @pytest.mark.parametrize('length, addresses, batch_size', [
     (1000, 10**8, 32), (2**29, 2**30, 1), (1000, 1024, 2**30)])
 def test_impossible_tests(monkeypatch, length, addresses, batch_size):
-  monkeypatch.setattr(room, '_host', lambda: 16 * GIB)
+  monkeypatch.setattr(machine, 'memory', lambda: 16 * GIB)
   model = models.build(Config())
   with pytest.raises(errors.UserError, match=r'at least .* GiB, .* are 16.00 GiB; use a shorter'):
     evaluation.Tester(model, tasks.get('serial_recall'), length, addresses, batch_size)
 
 
 def test_a_recording_whose_memory_can_be_shown_and_whose_links_have_no_room(monkeypatch):
-  monkeypatch.setattr(room, '_host', lambda: 16 * GIB)
+  monkeypatch.setattr(machine, 'memory', lambda: 16 * GIB)
   model = models.build(Config(model='dnc'))
   with pytest.raises(errors.UserError, match=r'at least .* GiB'):
     recordings.record(model, models.parameters(model), tasks.get('serial_recall'), 3, 200_000)
@@ -130,11 +132,11 @@ def device(number=0, process=None, platform='cpu', limit=None):
 class TestAvailable:
 
   def test_cores_share_the_memory_of_their_machine(self, monkeypatch):
-    monkeypatch.setattr(room, '_host', lambda: 7)
+    monkeypatch.setattr(machine, 'memory', lambda: 7)
     assert room.available([device(0), device(1)]) == 7
 
   def test_every_process_is_a_machine(self, monkeypatch):
-    monkeypatch.setattr(room, '_host', lambda: 7)
+    monkeypatch.setattr(machine, 'memory', lambda: 7)
     assert room.available([device(0), device(1), device(2, 5), device(3, 5)]) == 14
 
   def test_every_accelerator_has_its_own(self):
@@ -161,20 +163,20 @@ class TestAvailable:
         '/sys/fs/cgroup/a/memory.max': 'max\n'}, 50 * 1024),
   ], ids=['no proc', 'free and swap', 'version 1', 'version 2', 'no limit'])
   def test_of_a_host(self, monkeypatch, files, limit):
-    monkeypatch.setattr(room, '_text', lambda path: files.get(str(path), ''))
-    assert room._host() == limit
+    monkeypatch.setattr(machine, '_text', lambda path: files.get(str(path), ''))
+    assert machine.memory() == limit
 
   def test_of_this_host(self):
     """More than this process holds, no more than there is."""
     if not pathlib.Path('/proc/meminfo').exists():
       pytest.skip('no /proc/meminfo here')
-    total = room._fields(pathlib.Path('/proc/meminfo'))['MemTotal']
-    assert 0 < room._held() < room._host() <= 2 * total
+    total = machine._fields(pathlib.Path('/proc/meminfo'))['MemTotal']
+    assert 0 < machine._held() < machine.memory() <= 2 * total
 
 
 def test_a_frozen_encoder_has_no_optimizer_state(seen):
   one = trainer(units=30)
-  whole = room.size(one.abstract())
+  whole = shapes.size(one.abstract())
   frozen = dataclasses.replace(one, frozen=('encoder',))
-  encoder = room.size(one.abstract().params['encoder'])
-  assert room.size(frozen.abstract()) == whole - 2 * encoder
+  encoder = shapes.size(one.abstract().params['encoder'])
+  assert shapes.size(frozen.abstract()) == whole - 2 * encoder

@@ -24,12 +24,12 @@ def check(trainer: Trainer, given: Mapping[str, Any]):
   """
   with shapes.quietly():
     population = trainer.abstract(given)
-  one = room.size(population.params) // trainer.config.seeds
+  one = shapes.size(population.params) // trainer.config.seeds
   work = {'a training batch': _batch(trainer, one), 'a validation': _validation(trainer)}
   larger = max(work, key=lambda name: work[name].size)
   remedy = 'fewer seeds or a smaller model (units, width, layers)'
   room.check('this training', {
-      'parameters and optimizer': Part(room.size(population), remedy),
+      'parameters and optimizer': Part(shapes.size(population), remedy),
       larger: work[larger]}, trainer.devices)
 
 
@@ -41,7 +41,7 @@ def _batch(trainer, params):
   config, on_cpu = trainer.config, trainer.devices[0].platform == 'cpu'
   sequences = 1 if on_cpu and params <= parts.LARGE else config.batch_size
   steps = (config.max_length + 1) * (1 + len(config.task))
-  kept = sequences * steps * room.size(room.state(trainer.model, config.memory))
+  kept = sequences * steps * shapes.size(room.state(trainer.model, config.memory))
   one = params + kept + config.batch_size * _episodes(config, config.max_length)
   return Part(one if on_cpu else config.seeds * one,
               'a smaller batch_size, max_length or memory')
@@ -50,7 +50,7 @@ def _batch(trainer, params):
 def _validation(trainer):
   """All models at once, all sequences at once."""
   config = trainer.config
-  one = (room.size(room.state(trainer.model, config.validation_memory)) +
+  one = (shapes.size(room.state(trainer.model, config.validation_memory)) +
          _episodes(config, config.validation_length))
   return Part(config.seeds * config.validation_sequences * one,
               'fewer seeds, or a smaller validation_sequences, validation_length or '
@@ -59,4 +59,4 @@ def _validation(trainer):
 
 def _episodes(config: Config, length: int) -> int:
   """Bytes of one sequence; the tasks share its main part."""
-  return max(room.size(tasks.dry_run(tasks.get(name), length)) for name in config.task)
+  return max(shapes.size(tasks.dry_run(tasks.get(name), length)) for name in config.task)

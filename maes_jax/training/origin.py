@@ -11,8 +11,6 @@ import jax
 from maes_jax import files
 from maes_jax.training.workdir import Workdir
 
-_MOST = 1_000_000  # Bytes of a file that may be ours.
-
 
 def note(workdir: Workdir, iteration: int, used: Sequence[jax.Device]):
   """Notes what a run goes on with, and warns where that is not what it was trained with so far.
@@ -60,12 +58,8 @@ def _without_iteration(part):
 def _read(path) -> list[dict[str, Any]]:
   """The parts; none where the file is not there or is not as we write it: it is only a note."""
   try:
-    parts = json.loads(path.read_text()) if path.is_file() and _is_small(path) else []
+    parts = files.read_json(path) if path.exists() else []
     return [part for part in parts if isinstance(part['iteration'] + part['devices'], int)
             and isinstance(part['kind'], str)]
-  except (KeyError, OSError, RecursionError, TypeError, ValueError):
+  except (KeyError, OSError, TypeError, ValueError):
     return []
-
-
-def _is_small(path) -> bool:
-  return path.stat().st_size < _MOST
