@@ -28,6 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from maes_jax import devices
 from maes_jax import errors
 from maes_jax import files
 from maes_jax import machine
@@ -242,10 +243,11 @@ def restore(
     The step and the restored tree in the memory of this process, in the structure of `like`.
 
   Raises:
-    UserError: no checkpoint is there, none is intact or has these shapes, or whole ones cannot be
-      read at present.
+    UserError: no checkpoint is there, none is intact or has these shapes, whole ones cannot be
+      read at present, or there is no device.
     KeyboardInterrupt, MemoryError: as they come; no step counts as damaged for them.
   """
+  devices.first()  # Orbax needs a device, and one that is missing is no damage.
   most = _TIMES * shapes.size(like if whole is None else whole) + _BESIDE
   _check_memory(directory, shapes.size(like))
   before = steps(directory)

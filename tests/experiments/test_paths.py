@@ -30,9 +30,11 @@ def test_home_is_filled_in(values, monkeypatch, name):
 
 
 @pytest.mark.parametrize('name', paths.NAMES)
-def test_a_bucket_is_refused_before_any_work(values, name):
-  with pytest.raises(SystemExit, match=r'error: .*gs://.* is no path of this machine: mount'):
+def test_a_bucket_is_refused_before_any_work(values, capfd, name):
+  with pytest.raises(SystemExit):
     cli.parse(['program', f'--{name}=gs://bucket/x'])
+  (line,) = capfd.readouterr().err.splitlines()
+  assert line.startswith("error: 'gs://bucket/x' is no path of this machine: mount")
 
 
 def defined(source):
