@@ -2,7 +2,7 @@
 #   make look   writes memory.html, a shipped model's memory at work, step by step
 #   make demo   trains, restores and tests a model, draws a figure, writes such a page
 #   make test   runs all the tests
-#   make test-oldest  runs the fast ones with the oldest versions that setup.cfg allows
+#   make test-oldest  runs the library's with the oldest versions that setup.cfg allows
 #   make docs   builds tutorial, questions and API reference into build/docs
 #   make bench  installs the peers and measures against them, some 8 minutes on a quiet machine
 #   make crash  kills, damages, moves and attacks runs, writes RELIABILITY.md; some 15 minutes
@@ -29,10 +29,11 @@ demo: $(INSTALLED)
 	$(BIN)/python -m experiments.inspect --checkpoint=$(DEMO) --html=$(DEMO)/memory.html
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-oldest: $(OLDEST)
-	.venv-oldest/bin/python -m pytest -n 2 -m 'not slow'
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m 'not slow' \
+	    --ignore=tests/experiments --ignore=tests/page
 
 docs: $(SITE)
 	$(BIN)/mkdocs build

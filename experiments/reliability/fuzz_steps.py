@@ -1,6 +1,7 @@
 """Odd names and contents among the steps of a run; see `fuzz`."""
 
 from collections.abc import Callable
+import contextlib
 import functools
 import json
 import logging
@@ -36,13 +37,24 @@ def _whole() -> pathlib.Path:
 
 def _restores(folder) -> bool:
   """Whether the step comes back, as it was saved, or a line says why not."""
-  logging.getLogger(checkpoints.__name__).setLevel(logging.CRITICAL)
-
   def restore():
     _, found = checkpoints.restore(folder, TREE)
     attempts.promise(checkpoints.digests(found) == checkpoints.digests(TREE), 'what was saved')
 
-  return attempts.in_a_line(restore) == attempts.DONE
+  with _quiet():
+    return attempts.in_a_line(restore) == attempts.DONE
+
+
+@contextlib.contextmanager
+def _quiet():
+  """Warnings of hundreds of damaged steps, one for each input, are not shown."""
+  logger = logging.getLogger(checkpoints.__name__)
+  level = logger.level
+  logger.setLevel(logging.CRITICAL)
+  try:
+    yield
+  finally:
+    logger.setLevel(level)
 
 
 def seal(content: dict, folder: pathlib.Path) -> bool:

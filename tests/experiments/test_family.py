@@ -22,21 +22,21 @@ except interrupts.Interrupted as stopped:
   print(stopped)
 '''
 LASTING = '''
-import sys, time
+import os, sys, time
 sys.platform = {platform!r}
 from experiments import family
 family.join()
-print('up', flush=True)
+os.write(1, b'up\n')  # In one piece: another child writes, too.
 time.sleep(60)
 '''
 COUNTING = '''
-import signal, time
+import os, signal, time
 from experiments import family
 family.join()
 heard = []
 signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
 signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
-print('up', flush=True)
+os.write(1, b'up\n')  # In one piece: another child writes, too.
 while not heard:
   time.sleep(.01)
 time.sleep(.5)
