@@ -26,7 +26,7 @@ import os, sys, time
 sys.platform = {platform!r}
 from experiments import family
 family.join()
-os.write(1, b'up\n')  # In one piece: another child writes, too.
+os.write(1, b'up\\n')  # In one piece: another child writes, too.
 time.sleep(60)
 '''
 COUNTING = '''
@@ -36,7 +36,7 @@ family.join()
 heard = []
 signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
 signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
-os.write(1, b'up\n')  # In one piece: another child writes, too.
+os.write(1, b'up\\n')  # In one piece: another child writes, too.
 while not heard:
   time.sleep(.01)
 time.sleep(.5)
