@@ -211,7 +211,9 @@ def _heat(axis, values, xlabel, title, colours, low=None, high=None):
                      interpolation='nearest')
 
 
-def save(figure, path: pathlib.Path, draw: Callable[[str], bytes] | None = None):
+def save(
+    figure: plt.Figure, path: pathlib.Path, draw: Callable[[str], bytes] | None = None,
+):
   """Writes a figure, whole or not at all, and closes it.
 
   Args:

@@ -84,6 +84,8 @@ class TestReverseMode:
 
   def test_gradients_of_examples_and_models_are_those_one_by_one(self, name, num_steps):
     """`vmap(grad)` over examples, and over models; `grad(vmap)`; through `jax.checkpoint`."""
+    if name == 'lstm' and num_steps and jax.__version_info__ < (0, 10):
+      pytest.skip('XLA of this version ends the process: a check of its layouts fails')
     with jax.enable_x64(True):
       params, inputs = drawn(name, np.float64)
       value = functools.partial(loss, name, num_steps)
