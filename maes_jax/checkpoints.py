@@ -122,14 +122,16 @@ def _orbax():
   handler = ocp.CompositeCheckpointHandler(
       composite_options=ocp.CompositeOptions(multiprocessing_options=alone),
       state=ocp.PyTreeCheckpointHandler(multiprocessing_options=alone))
-  with _quiet(), ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
+  # It logs tracebacks from its threads before it raises; what it raises says enough.
+  with quiet('absl'), ocp.Checkpointer(
+      handler, multiprocessing_options=alone) as checkpointer:
     yield checkpointer
 
 
 @contextlib.contextmanager
-def _quiet():
-  """Orbax logs tracebacks from its threads before it raises; what it raises says enough."""
-  logger = logging.getLogger('absl')
+def quiet(name: str):
+  """Shows nothing that is logged under a name, unless it is critical."""
+  logger = logging.getLogger(name)
   level = logger.level
   logger.setLevel(logging.CRITICAL)
   try:

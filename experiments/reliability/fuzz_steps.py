@@ -1,10 +1,8 @@
 """Odd names and contents among the steps of a run; see `fuzz`."""
 
 from collections.abc import Callable
-import contextlib
 import functools
 import json
-import logging
 import pathlib
 import shutil
 import tempfile
@@ -41,20 +39,8 @@ def _restores(folder) -> bool:
     _, found = checkpoints.restore(folder, TREE)
     attempts.promise(checkpoints.digests(found) == checkpoints.digests(TREE), 'what was saved')
 
-  with _quiet():
+  with checkpoints.quiet(checkpoints.__name__):  # Each input is a damaged step.
     return attempts.in_a_line(restore) == attempts.DONE
-
-
-@contextlib.contextmanager
-def _quiet():
-  """Warnings of hundreds of damaged steps, one for each input, are not shown."""
-  logger = logging.getLogger(checkpoints.__name__)
-  level = logger.level
-  logger.setLevel(logging.CRITICAL)
-  try:
-    yield
-  finally:
-    logger.setLevel(level)
 
 
 def seal(content: dict, folder: pathlib.Path) -> bool:
