@@ -26,16 +26,17 @@ The names below are the public API. Everything else is reached through its modul
 | `__version__` | the version, as text |
 
 Build a model by name and apply it. Arrays have the shapes that the docstrings give in brackets:
-B sequences, T time steps, X input bits, Y answer bits, N memory addresses of width W.
+B sequences, T time steps, A of which are answered, X numbers of an input, Y of an answer, N memory
+addresses of width W.
 
 >>> import jax, maes_jax
 >>> model = maes_jax.build(maes_jax.Config(model='ntm', task=('odd_recall',), units=8))
->>> params = model.init(jax.random.key(0), inputs=10)
+>>> params = model.init(jax.random.key(0))
 >>> keys, lengths = jax.random.split(jax.random.key(1), 3), jax.numpy.array([2, 5, 4])
 >>> episodes = maes_jax.tasks.sample_batch(
 ...     maes_jax.tasks.get('odd_recall'), keys, lengths, max_length=5)
 >>> logits = model.answer_batch(params, {'odd_recall': episodes}, addresses=12)
->>> logits['odd_recall'].shape  # [B, T, Y]
+>>> logits['odd_recall'].shape  # [B, A, Y]
 (3, 6, 8)
 
 Load a shipped model in one line, and test it in a memory of another size than it was trained in.

@@ -1,5 +1,6 @@
 """Two of the paper's pictures as numbers: how an encoder writes, and whether it is biased."""
 
+import dataclasses
 from typing import NamedTuple
 
 import chex
@@ -49,7 +50,9 @@ def encode_random(model: Model, params: Params, length: int, addresses: int):
 def repeated_words(model: Model, params: Params, length: int, addresses: int) -> chex.Array:
   """What the encoder stores of one item repeated `length` times, [length, W] (Figure 7)."""
   episode = _sample(model, length, addresses)
-  episode = episode._replace(main=episode.main.at[1:].set(episode.main[1]))
+  stored, *rest = episode.program
+  repeated = dataclasses.replace(stored, inputs=stored.inputs.at[1:].set(stored.inputs[1]))
+  episode = episode._replace(program=(repeated, *rest))
   memory, attention = _encode(model, params, episode, addresses)
   return memory.T[attention[1:].argmax(-1)]
 
@@ -72,9 +75,9 @@ def _sample(model, length, addresses):
 
 
 def _encode(model, params, episode, addresses):
-  """The memory [W, N] and the write attention [T, N] of the first head."""
-  encoded, steps = model.encode(params, episode.main, episode.valid, addresses)
-  return encoded.memory, steps.write[:, 0]
+  """The memory [W, N] and the write attention [T, N] of the first head, of the first phase."""
+  (steps,), *_ = model.trace(params, _task(model).name, episode.program[:1], addresses)
+  return steps.memory[-1], steps.write[:, 0]
 
 
 def _task(model):

@@ -1,26 +1,30 @@
-"""The model: encode -> hand over -> solve. Each phase is one cell unrolled over one sequence.
+"""The model: cells that take turns on one memory, as a program of phases says.
 
-MAES has an encoder and solvers with parameters of their own. LSTM, NTM and DNC are the tied case:
-one cell, so a solver adds only its output layer to the encoder's parameters, and the handover is
-the identity. Everything here is for one sequence; `vmap` adds batch and population outside.
+MAES has an encoder and solvers with parameters of their own; a cell that goes on duty takes over
+the memory (`Cell.take_over`). LSTM, NTM and DNC are the tied case: one cell is on duty throughout,
+a solver adds only its output layer, and a program is one sequence to it. Everything here is for one
+sequence; `vmap` adds batch and population outside.
 """
 
 from collections.abc import Callable, Mapping
 import dataclasses
 import functools
+from typing import Any, NamedTuple
 
 import chex
+from flax import linen as nn
 import jax
 from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import precision
-from maes_jax import shapes
-from maes_jax import tasks
 from maes_jax.cells import base
+from maes_jax import phases
+from maes_jax.phases import Program
+from maes_jax.phases import Repeat
 
-Params = dict  # {'encoder': ..., 'solvers': {task: ...}}
-# How a cell runs over a sequence: `unroll` below, or `windowed.unroll` for long tests.
+Params = dict  # {'encoder': ..., 'solvers': {task: ...}}, and 'embed' where items need one
+# How a cell runs over a phase: `unroll` below, or `windowed.unroll` for long tests.
 Unroll = Callable[..., tuple[base.State, base.Step]]
 
 
@@ -29,12 +33,33 @@ def unroll(
     params: Mapping,
     state: base.State,
     inputs: chex.Array,  # [T, X]
-    valid: chex.Array | None,  # [T]
-    show: base.Show = base.as_it_is,
-    num_steps: chex.Array | None = None,  # []
+    steps: chex.Array,  # []
+    **options,
 ) -> tuple[base.State, base.Step]:
-  """Runs a cell over a sequence in its own way; see `Cell.unroll`."""
-  return cell.unroll(params, state, inputs, valid, show, num_steps)
+  """Runs a cell over a phase in its own way; see `Cell.unroll`."""
+  return cell.unroll(params, state, inputs, steps, **options)
+
+
+# For training and tests: steps beyond the longest sequence of a batch take no time. What it
+# computes can be differentiated in reverse mode alone, and once.
+skipping = functools.partial(unroll, skip_padding=True)
+
+
+class Embed(nn.Module):
+  """An item as cells read it: its control bits, then what an embedding makes of the rest."""
+  embedding: nn.Module
+  control_bits: int
+
+  def __call__(self, item: chex.Array) -> chex.Array:
+    """[..., X] -> [..., control bits + features]."""
+    control, data = jnp.split(item, [self.control_bits], axis=-1)
+    return jnp.concatenate([control, self.embedding(data)], axis=-1)
+
+
+class Duty(NamedTuple):
+  """How things stand between two phases."""
+  handed: Any  # What the cell that was on duty left to the next, the memory above all.
+  own: Mapping[str, Any]  # By cell, what it keeps while others are on duty.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,150 +67,173 @@ class Model:
   """One encoder and a solver per task.
 
   Attributes:
-    encoder: the cell that reads the main sequence.
-    solvers: by task, the cell that reads the auxiliary sequence and answers.
+    encoder: the cell that stores.
+    solvers: by task, the cell that answers.
     tied: the solvers share the encoder's parameters.
+    inputs: X, numbers of an item with its control bits.
+    embed: what makes of them what the cells read; None: nothing.
   """
   encoder: base.Cell
   solvers: Mapping[str, base.Cell]
   tied: bool = False
+  inputs: int = 10
+  embed: 'Embed | None' = None
 
   def __hash__(self) -> int:
-    return hash((self.encoder, frozenset(self.solvers.items()), self.tied))
+    return hash((self.encoder, frozenset(self.solvers.items()), self.tied, self.inputs, self.embed))
 
-  def init(self, key: chex.PRNGKey, inputs: int) -> Params:
-    """Fresh parameters for input items of `inputs` (X) bits; none depends on the memory size."""
+  def init(self, key: chex.PRNGKey) -> Params:
+    """Fresh parameters; none depends on the memory size."""
     names = sorted(self.solvers)
     encoder_key, *solver_keys = jax.random.split(key, 1 + len(names))
-    encoder = _init_cell(self.encoder, encoder_key, inputs)
+    embed, x = self._init_embed(jax.random.fold_in(key, 0))
+    encoder = _init_cell(self.encoder, encoder_key, x)
     solvers = {}
     for name, solver_key in zip(names, solver_keys):
-      solver = _init_cell(self.solvers[name], solver_key, inputs)
+      solver = _init_cell(self.solvers[name], solver_key, x)
       shared = encoder if self.tied else {}
       solvers[name] = {layer: leaf for layer, leaf in solver.items() if layer not in shared}
-    return {'encoder': encoder, 'solvers': solvers}
+    return {'encoder': encoder, 'solvers': solvers, **embed}
 
-  def encode(
-      self,
-      params: Params,
-      main: chex.Array,  # [T, X]
-      valid: chex.Array | None,  # [T] False where the sequence is padding; None: nowhere
-      addresses: int,  # N
-      unroll: Unroll = unroll,
-  ) -> tuple[base.State, base.Step]:
-    """Reads the main sequence into a fresh memory; returns the last state and every step."""
-    shapes.check(main=(main, 'TX', float), valid=(valid, 'T', bool))
-    return unroll(self.encoder, params['encoder'], self._start(params, addresses), main, valid)
+  def _init_embed(self, key):
+    """Parameters under the key `embed`, and an item [X] as cells read it."""
+    item = jnp.zeros(self.inputs, jnp.float32)
+    if self.embed is None:
+      return {}, item
+    item, made = self.embed.init_with_output(key, item)
+    return {'embed': made['params']}, item
 
-  def solve(
-      self,
-      params: Params,
-      task: str,
-      encoded: base.State,
-      aux: chex.Array,  # [T, X]
-      valid: chex.Array | None,  # [T]
-      unroll: Unroll = unroll,
-  ) -> tuple[base.State, base.Step]:
-    """Answers from an encoder's last state; `Step.output` holds the logits [T, Y]."""
-    shapes.check(aux=(aux, 'TX', float), valid=(valid, 'T', bool))
-    state = self.solvers[task].take_over(encoded)
-    return self._solve(params, task, precision.as_params(state, params), aux, valid, unroll)
+  def read(self, params: Params, inputs: chex.Array) -> chex.Array:
+    """Items [..., X] as the cells read them."""
+    if self.embed is None:
+      return inputs
+    return self.embed.apply({'params': params['embed']}, precision.as_params(inputs, params))
 
-  def _start(self, params, addresses):
-    return precision.as_params(self.encoder.initial_state(addresses), params)
-
-  def _solve(self, params, task, state, inputs, valid, unroll):
-    solver_params = params['solvers'][task]
-    if self.tied:
-      solver_params = {**params['encoder'], **solver_params}
-    return unroll(self.solvers[task], solver_params, state, inputs, valid)
+  def cell(self, name: str) -> base.Cell:
+    """The encoder, or the solver of a task."""
+    return self.encoder if name == phases.ENCODER else self.solvers[name]
 
   def answer(
       self,
       params: Params,
-      episodes: Mapping[str, tasks.Episode],  # by task; they share one main sequence
+      episodes: Mapping[str, phases.Episode],  # by task; drawn from one key
       addresses: int,  # N
       unroll: Unroll = unroll,
-      num_steps: chex.Array | None = None,  # []
-      padded: bool = True,
   ) -> dict[str, chex.Array]:
-    """Encodes once, then solves every task; logits [T, Y] by task.
+    """Logits [A, Y] by task, aligned with `Episode.targets`; what tasks share is stored once.
 
-    See `answer_batch` for the last two.
+    Args:
+      params: as `init` makes them; all is computed in their dtype.
+      episodes: one by task.
+      addresses: N.
+      unroll: how a cell runs over a phase; `skipping` for training and tests.
     """
-    if self.tied and len(episodes) == 1:
-      return self._answer_at_once(params, episodes, addresses, unroll, num_steps, padded)
-    unroll = functools.partial(unroll, num_steps=num_steps)
-    shared = next(iter(episodes.values()))
-    valid = shared.valid if padded else None
-    encoded, _ = self.encode(params, shared.main, valid, addresses, unroll)
-    logits = {}
-    for name, episode in episodes.items():
-      _, answers = self.solve(params, name, encoded, episode.aux, valid, unroll)
-      logits[name] = answers.output
-    return logits
-
-  def _answer_at_once(self, params, episodes, addresses, unroll, num_steps, padded):
-    """A tied model goes on where it stopped: the sequences of one task are a single one to it.
-
-    One scan instead of two halves what is compiled, and adds up its gradients only once.
-    """
-    (task, episode), = episodes.items()
-    start, size = 1 + episode.length, len(episode.main)
-    whole = jnp.concatenate([episode.main, jnp.zeros_like(episode.aux)])
-    whole = lax.dynamic_update_slice_in_dim(whole, episode.aux, start, axis=0)
-    unroll = functools.partial(unroll, num_steps=None if num_steps is None else 2 * num_steps)
-    state = self._start(params, addresses)
-    valid = jnp.arange(2 * size, dtype=jnp.int32) < 2 * start if padded else None
-    _, answers = self._solve(params, task, state, whole, valid, unroll)
-    return {task: lax.dynamic_slice_in_dim(answers.output, start, size)}
+    programs = {task: episode.program for task, episode in episodes.items()}
+    runs = _Run(self, params, addresses, unroll).all(programs)
+    return {task: phases.answers(programs[task], _outputs(runs[task]), trailing=1)
+            for task in episodes}
 
   def answer_batch(
       self,
       params: Params,
-      episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
+      episodes: Mapping[str, phases.Episode],  # by task, leaves [B, ...]
       addresses: int,
       unroll: Unroll = unroll,
-      num_steps: chex.Array | None = None,  # []
-      padded: bool = True,
   ) -> dict[str, chex.Array]:
-    """`answer` for a batch: logits [B, T, Y] by task. The one place where the batch axis comes.
-
-    Args:
-      params: as `init` makes them; all is computed in their dtype.
-      episodes: the batch.
-      addresses: N.
-      unroll: how a cell runs over a sequence.
-      num_steps: `longest` of the lengths; later steps then take no time, and what they answer means
-        nothing. It is for training and tests: what is computed with it can be differentiated in
-        reverse mode alone, and once (`cells.scan`). None: all T, differentiable in every way.
-      padded: False where no sequence ends before these steps.
-    """
-    answer = lambda batch: self.answer(params, batch, addresses, unroll, num_steps, padded)
+    """`answer` for a batch: logits [B, A, Y] by task. The one place where the batch axis comes."""
+    answer = lambda batch: self.answer(params, batch, addresses, unroll)
     # XLA:CPU computes products of large layers on one core if they have no axis but their own.
     return jax.vmap(answer)(jax.tree.map(jnp.asarray, episodes))
 
-  def trace(self, params: Params, task: str, episode: tasks.Episode, addresses: int):
-    """The encoder's last state, every step of encoding and every step of solving.
+  def run(
+      self, params: Params, task: str, program: Program, addresses: int, unroll: Unroll = unroll,
+  ) -> list[tuple | Repeat]:
+    """Every step of every phase of one task's program, in the program's form."""
+    return _Run(self, params, addresses, unroll).all({task: program})[task]
 
-    Unlike elsewhere, each step shows the memory it left.
-    """
-    looking = functools.partial(unroll, show=_with_memory)
-    encoded, writing = self.encode(params, episode.main, episode.valid, addresses, looking)
-    _, reading = self.solve(params, task, encoded, episode.aux, episode.valid, looking)
-    return encoded, writing, reading
+  def trace(self, params: Params, task: str, program: Program, addresses: int):
+    """`run`, where each step also shows the memory it left."""
+    return self.run(params, task, program, addresses,
+                    functools.partial(unroll, show=_with_memory))
 
 
-def longest(lengths: chex.Array, axis=None) -> chex.Array:
-  """Steps that the longest of sequences of such lengths takes, with its marker."""
-  return 1 + lengths.max(axis)
+@dataclasses.dataclass(frozen=True)
+class _Run:
+  """A model with parameters, a memory and a way to run over a phase."""
+  model: Model
+  params: Params
+  addresses: int
+  unroll: Unroll
+
+  def all(self, programs):
+    """The steps of all programs, by task; the phases that they share at first are run once."""
+    if self.model.tied:
+      return {task: self.as_one(task, program) for task, program in programs.items()}
+    shared = phases.opening(list(programs.values()))
+    first = next(iter(programs.values()))[:shared]
+    handed, _ = self.model.encoder.hand_over(self.fresh(phases.ENCODER))
+    duty, stored = self.in_turn('', first, Duty(handed, {}))
+    return {task: stored + self.in_turn(task, program[shared:], duty)[1]
+            for task, program in programs.items()}
+
+  def as_one(self, task, program):
+    """One cell that is on duty throughout."""
+    stream = phases.stream(program)
+    _, steps = self.unroll(
+        self.model.cell(task), self.params_of(task), self.fresh(task),
+        self.model.read(self.params, stream.inputs), stream.steps)
+    return phases.cut(program, jax.tree.map(lambda leaf: leaf[stream.places], steps))
+
+  def in_turn(self, task, program, duty):
+    """Cells that take turns: how things stand at the end, and the steps by part."""
+    kept = {name: self.model.cell(name).hand_over(self.fresh(name))[1]
+            for name in phases.cells(task, program)}
+    duty, parts = duty._replace(own={**kept, **duty.own}), []
+    for part in program:
+      run = functools.partial(self.one_after_the_other, task)
+      duty, steps = (lax.scan(run, duty, part.phases) if isinstance(part, Repeat) else
+                     run(duty, (part,)))
+      parts.append(Repeat(steps) if isinstance(part, Repeat) else steps)
+    return duty, parts
+
+  def one_after_the_other(self, task, duty, of_part):
+    steps = []
+    for phase in of_part:
+      duty, shown = self.phase(phases.name(task, phase), duty, phase)
+      steps.append(shown)
+    return duty, tuple(steps)
+
+  def phase(self, name, duty, phase):
+    """One phase: the cell takes over, runs, and leaves the memory to the next."""
+    cell = self.model.cell(name)
+    state = cell.take_over(duty.handed, duty.own[name], phase.start)
+    state, steps = self.unroll(
+        cell, self.params_of(name), precision.as_params(state, self.params),
+        self.model.read(self.params, phase.inputs), phase.steps)
+    handed, own = cell.hand_over(state)
+    after = Duty(handed, {**duty.own, name: own})
+    return base.where(phase.steps > 0, after, duty), steps
+
+  def fresh(self, name):
+    return precision.as_params(self.model.cell(name).initial_state(self.addresses), self.params)
+
+  def params_of(self, name):
+    if name == phases.ENCODER:
+      return self.params['encoder']
+    own = self.params['solvers'][name]
+    return {**self.params['encoder'], **own} if self.model.tied else own
+
+
+def _outputs(parts):
+  """The logits of steps."""
+  return jax.tree.map(lambda step: step.output, parts, is_leaf=lambda node: hasattr(node, 'output'))
 
 
 def _with_memory(state_t: base.State, step: base.Step) -> base.Step:
   return step._replace(memory=getattr(state_t, 'memory', None))
 
 
-def _init_cell(cell: base.Cell, key: chex.PRNGKey, inputs: int) -> Mapping:
+def _init_cell(cell: base.Cell, key: chex.PRNGKey, item: chex.Array) -> Mapping:
   # Any memory size does that is wide enough for every head and shift kernel.
   state = cell.initial_state(addresses=max(64, 2 * (cell.reach or 0) + 1))
-  return cell.init(key, state, jnp.zeros(inputs, jnp.float32))['params']
+  return cell.init(key, state, item)['params']

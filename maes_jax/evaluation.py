@@ -15,6 +15,7 @@ from maes_jax import devices
 from maes_jax import encoder_solver
 from maes_jax import limits
 from maes_jax import models
+from maes_jax import phases
 from maes_jax import randomness
 from maes_jax import room
 from maes_jax import shapes
@@ -22,14 +23,26 @@ from maes_jax import tasks
 from maes_jax import windowed
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
+from maes_jax.items import Items
 
 
 class Counts(NamedTuple):
   """What a test counts; whole numbers, so that batches add up exactly."""
-  bits: chex.Array
-  bits_right: chex.Array
+  units: chex.Array  # Bits, or what else the answers of a task consist of; see `items.Items.unit`.
+  units_right: chex.Array
+  items: chex.Array  # Answers; right where all their units are.
+  items_right: chex.Array
   sequences: chex.Array
   sequences_right: chex.Array
+
+  @property
+  def bits(self) -> chex.Array:
+    """The units, where they are bits."""
+    return self.units
+
+  @property
+  def bits_right(self) -> chex.Array:
+    return self.units_right
 
   def total(self) -> 'Counts':
     """Adds up over the last axis, in 64 bits: a batch may have more bits than 32 count."""
@@ -37,17 +50,22 @@ class Counts(NamedTuple):
 
 
 def count(
-    logits: chex.Array,  # [B, T, Y]
-    targets: chex.Array,  # [B, T, Y]
-    mask: chex.Array,  # [B, T]
+    logits: chex.Array,  # [B, A, Y]
+    targets: chex.Array,  # [B, A, Y]
+    mask: chex.Array,  # [B, A]
+    answers: Items,
 ) -> Counts:
-  """Counts right answers by sequence, leaves [B]; an answer is 1 where its logit is positive."""
-  shapes.check(logits=(logits, 'BTY', float), targets=(targets, 'BTY', float),
-               mask=(mask, 'BT', bool))
-  counted = jnp.broadcast_to(mask[..., None], targets.shape)
-  right = ((logits > 0) == (targets > 0.5)) & counted
-  bits, bits_right = (jnp.sum(bits, axis=(1, 2), dtype=jnp.int32) for bits in (counted, right))
-  return Counts(bits, bits_right, jnp.ones_like(bits), jnp.int32(bits == bits_right))
+  """Counts right answers by sequence, leaves [B]; `answers` says what is right."""
+  shapes.check(logits=(logits, 'BAY', float), targets=(targets, 'BAY', float),
+               mask=(mask, 'BA', bool))
+  right = answers.right(logits, targets) & mask[..., None]
+  counted = jnp.broadcast_to(mask[..., None], right.shape)
+  whole = right.all(-1)
+  units, units_right, items, items_right = (
+      leaf.sum(axis=tuple(range(1, leaf.ndim)), dtype=jnp.int32)
+      for leaf in (counted, right, mask, whole))
+  return Counts(units, units_right, items, items_right, jnp.ones_like(items),
+                jnp.int32(items == items_right))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +110,7 @@ class Tester(devices.Picklable):
     """
     limits.check(length=length, max_length=self.max_length, batches=batches, seed=seed)
     params = devices.place(params, devices.everywhere(self._mesh))
-    total = Counts(0, 0, 0, 0)
+    total = Counts(*[0] * len(Counts._fields))
     for batch in range(batches):
       counts = self._test_batch(params, length, randomness.key(seed, randomness.Stream.TEST, batch))
       total = Counts(*(sum(map(int, parts)) for parts in zip(total, counts)))
@@ -105,8 +123,7 @@ class Tester(devices.Picklable):
     return {length: self.test(params, length, batches=1, seed=seed) for length in lengths}
 
   def _test_batch(self, params, length, key):
-    cells = (self.model.encoder, self.model.solvers[self.task.name])
-    if all(windowed.serves(cell, self.addresses) for cell in cells):
+    if self._serves:
       counts, exact = jax.device_get(self._through_window(params, length, key))
       if exact.all():
         return counts.total()
@@ -117,12 +134,20 @@ class Tester(devices.Picklable):
     return devices.mesh(1, self.batch_size, self.devices)
 
   @functools.cached_property
+  def _serves(self) -> bool:
+    """Whether a window can follow every cell of the task."""
+    program = tasks.dry_run(self.task, self.max_length).program
+    return not self.model.tied and all(
+        windowed.serves(self.model.cell(name), self.addresses)
+        for name in phases.cells(self.task.name, program))
+
+  @functools.cached_property
   def _through_window(self):
     def test(params, length, key):
       episodes = self._sample(length, key)
       logits, exact = windowed.answer_batch(
           self.model, params, self.task.name, episodes, self.addresses)
-      return count(logits, episodes.targets, episodes.mask), exact
+      return self._count(logits, episodes), exact
     return self._jit(test)
 
   @functools.cached_property
@@ -130,10 +155,12 @@ class Tester(devices.Picklable):
     def test(params, length, key):
       episodes = self._sample(length, key)
       logits = self.model.answer_batch(
-          params, {self.task.name: episodes}, self.addresses,
-          num_steps=encoder_solver.longest(episodes.length))
-      return count(logits[self.task.name], episodes.targets, episodes.mask)
+          params, {self.task.name: episodes}, self.addresses, encoder_solver.skipping)
+      return self._count(logits[self.task.name], episodes)
     return self._jit(test)
+
+  def _count(self, logits, episodes):
+    return count(logits, episodes.targets, episodes.mask, self.task.answers)
 
   def _sample(self, length, key):
     keys = devices.spread_batch(self._mesh, jax.random.split(key, self.batch_size))

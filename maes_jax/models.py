@@ -9,6 +9,7 @@ from flax import errors as flax_errors
 import jax
 
 from maes_jax import errors
+from maes_jax import phases
 from maes_jax import shapes
 from maes_jax import tasks
 from maes_jax.cells import base
@@ -17,6 +18,7 @@ from maes_jax.cells import lstm
 from maes_jax.cells import maes
 from maes_jax.cells import ntm
 from maes_jax.config import Config
+from maes_jax.encoder_solver import Embed
 from maes_jax.encoder_solver import Model
 
 
@@ -34,10 +36,8 @@ class Family:
   solvers: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 
-# XOR of two words needs a hidden layer (section 4.1); Reverse Recall starts where the encoder
-# ended (section 4.3); Odd Recall must jump by two (section 5.2).
+# XOR of two words needs a hidden layer (section 4.1); Odd Recall must jump by two (section 5.2).
 _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
-    'reverse_recall': {'keep_attention': True},
     'odd_recall': {'shift_range': 2},
     'sequence_comparison': {'output_hidden': 10},
     'sequence_equality': {'output_hidden': 10},
@@ -89,7 +89,20 @@ def build(config: Config) -> Model:
   for name in config.task:
     preset = {**_given(shared), **family.solvers.get(name, {}), **_given(solver)}
     solvers[name] = _cell(config.model, family, preset, outputs=tasks.get(name).outputs)
-  return Model(encoder, solvers, family.tied)
+  return Model(encoder, solvers, family.tied, *_reading(config.task))
+
+
+def _reading(names):
+  """X and what is made of it, which all tasks of a model must have in common."""
+  first, *others = (tasks.get(name) for name in names)
+  for other in others:
+    if (other.inputs, other.items) != (first.inputs, first.items):
+      raise errors.UserError(
+          f'tasks {first.name!r} and {other.name!r} store different items ({first.items} with '
+          f'{first.control_bits} control bits, {other.items} with {other.control_bits}); a model '
+          'can only be asked tasks that store the same')
+  embedding = first.items.embedding
+  return first.inputs, embedding and Embed(embedding, first.control_bits)
 
 
 def check(config: Config):
@@ -133,25 +146,33 @@ def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int,
   except (ValueError, TypeError, AssertionError, flax_errors.FlaxError) as error:
     raise errors.UserError(f'model {name!r}: {" ".join(str(error).split())}') from error
   for asking, episode in episodes.items():
-    if logits[asking].shape != episode.targets.shape:
+    targets = jax.eval_shape(lambda episode: episode.targets, episode).shape
+    if logits[asking].shape != targets:
       raise errors.UserError(
           f'model {name!r} answers {list(logits[asking].shape)} where task {asking!r} has targets '
-          f'{list(episode.targets.shape)} ([T, Y]); its output layer must be of Y = `outputs`')
+          f'{list(targets)} ([A, Y]); its output layer must be of Y = `outputs`')
 
 
-def _with_solvers(model, names):
-  """The model with the solvers for these tasks alone."""
-  for name in names:
+def _with_solvers(model, episodes):
+  """The model with those solvers alone that these episodes need."""
+  needed = {cell for task, episode in episodes.items()
+            for cell in phases.cells(task, episode.program)} - {phases.ENCODER}
+  for name in sorted(needed | set(episodes)):
     if name not in model.solvers:
       raise errors.UserError(f'this model has no solver for task {name!r}; it has one for '
                              f'{", ".join(sorted(model.solvers))}')
-  return dataclasses.replace(model, solvers={name: model.solvers[name] for name in names})
+  if model.tied and needed - set(episodes):
+    raise errors.UserError(f'one cell of this model is on duty throughout, so that no phase can '
+                           f'be for {", ".join(sorted(needed - set(episodes)))}; make it for '
+                           f'{phases.SOLVER!r} or use a model whose cells are not tied')
+  return dataclasses.replace(
+      model, solvers={name: model.solvers[name] for name in needed | set(episodes)})
 
 
 @shapes.quietly()
 def parameters(model: Model):
   """The shapes of a model's parameters."""
-  return jax.eval_shape(lambda: model.init(jax.random.key(0), tasks.INPUTS))
+  return jax.eval_shape(lambda: model.init(jax.random.key(0)))
 
 
 @shapes.quietly()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import operator
 from typing import NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 from maes_jax import errors
 from maes_jax import limits
 from maes_jax import models
+from maes_jax import phases
 from maes_jax import randomness
 from maes_jax import room
 from maes_jax import tasks
@@ -22,33 +24,41 @@ MOST = 25_000_000
 
 
 class Recording(NamedTuple):
-  """T = 2 (n + 1) time steps: a marker and n items encoded, then a marker and n steps of solving.
+  """T time steps: phase after phase, padding left out.
 
-  Where nothing is asked, in encoding and where the task has no answer, `asked` is False, targets
-  are 0 and answers mean nothing.
+  Where nothing is asked, `asked` is False, targets are 0 and answers mean nothing.
   """
-  inputs: np.ndarray  # [T, X] bits
-  targets: np.ndarray  # [T, Y] bits
-  answers: np.ndarray  # [T, Y] probability of a 1
+  inputs: np.ndarray  # [T, X] markers and items
+  targets: np.ndarray  # [T, Y]
+  answers: np.ndarray  # [T, Y] in the terms of the targets, e.g. the probability of a 1
+  right: np.ndarray  # [T, U] whether each unit of the answer is right, e.g. each bit
   asked: np.ndarray  # [T] whether an answer counts
   memory: np.ndarray  # [T, W, N] as the step left it
   write: np.ndarray  # [T, heads, N] attention of each write head
   read: np.ndarray  # [T, heads, N] attention of each read head
+  solves: np.ndarray  # [T] whether a solver is on duty
+  starts: np.ndarray  # [P] the first step of each phase
 
   @property
   def solving(self) -> int:
     """The first step of solving."""
-    return len(self.inputs) // 2
+    return int(self.solves.argmax())
+
+  @property
+  def since(self) -> np.ndarray:
+    """[T] how many steps before this one its phase began."""
+    steps = np.arange(len(self.asked))
+    return steps - self.starts[np.searchsorted(self.starts, steps, side='right') - 1]
 
   @property
   def wrong(self) -> np.ndarray:
-    """[T, Y] the bits that count and are wrong."""
-    return ((self.answers > 0.5) != (self.targets > 0.5)) & self.asked[:, None]
+    """[T, U] the units that count and are wrong, e.g. bits."""
+    return ~self.right & self.asked[:, None]
 
   @property
   def bits(self) -> int:
-    """How many bits count."""
-    return int(self.asked.sum()) * self.targets.shape[1]
+    """How many units count."""
+    return int(self.asked.sum()) * self.right.shape[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +98,7 @@ class Recorder:
     self._checked  # noqa: B018  Once.
     limits.check(seed=seed)
     key = randomness.key(seed, randomness.Stream.TEST)
-    return _recording(*jax.device_get(self._trace(params, key)))
+    return _recording(self.task.answers, *jax.device_get(self._trace(params, key)))
 
   @functools.cached_property
   def _checked(self):
@@ -96,16 +106,16 @@ class Recorder:
 
   @functools.cached_property
   def _trace(self):
-    """Compiled: an episode, every step of encoding and every step of solving."""
+    """Compiled: an episode's program, and every step of every phase."""
     def trace(params, key):
-      episode = tasks.sample(self.task, key, self.length, self.length)
-      _, *steps = self.model.trace(params, self.task.name, episode, self.addresses)
-      return episode, *steps
+      program = tasks.sample(self.task, key, self.length, self.length).program
+      return program, self.model.trace(params, self.task.name, program, self.addresses)
     return jax.jit(trace)
 
   @property
   def _numbers(self):
-    return 2 * (self.length + 1) * models.memory_of(self.model, self.addresses).size
+    program = tasks.dry_run(self.task, self.length).program
+    return phases.size(program) * models.memory_of(self.model, self.addresses).size
 
   def _check_memory(self):
     memory = models.memory_to_see(self.model, self.addresses)
@@ -123,17 +133,32 @@ def record(
   return Recorder(model, task, length, addresses).record(params, seed)
 
 
-def _recording(episode, encoding, solving):
-  return Recording(
-      inputs=np.concatenate([episode.main, episode.aux]),
-      targets=_after_encoding(episode.targets),
-      answers=_after_encoding(jax.nn.sigmoid(solving.output)),
-      asked=_after_encoding(episode.mask),
-      memory=np.concatenate([encoding.memory, solving.memory]),
-      write=np.concatenate([encoding.write, solving.write]),
-      read=np.concatenate([encoding.read, solving.read]))
+def _recording(kind, program, parts):
+  stretches = [_stretch(kind, phase, steps) for phase, steps in _in_time(program, parts)
+               if phase.steps]
+  lengths = [len(stretch['asked']) for stretch in stretches]
+  return Recording(starts=np.cumsum([0, *lengths[:-1]]), **{
+      name: np.concatenate([stretch[name] for stretch in stretches]) for name in stretches[0]})
 
 
-def _after_encoding(solving):
-  """Zeros for as many steps of encoding, then the steps of solving."""
-  return np.concatenate([np.zeros_like(solving), solving])
+def _in_time(program, parts):
+  """Every phase with its steps, those of a repeat one by one."""
+  for part, steps in zip(program, parts):
+    if isinstance(part, phases.Repeat):
+      for i in range(len(part.phases[0].inputs)):
+        yield from jax.tree.map(operator.itemgetter(i), list(zip(part.phases, steps.phases)))
+    else:
+      yield part, *steps
+
+
+def _stretch(kind, phase, steps):
+  """What a recording holds of one phase."""
+  nothing = np.zeros((len(phase.inputs), kind.outputs), np.float32)
+  output, targets, asked = ((steps.output, phase.targets, phase.mask) if phase.asked else
+                            (nothing, nothing, np.zeros(len(nothing), bool)))
+  found = {
+      'inputs': phase.inputs, 'targets': targets, 'asked': asked,
+      'answers': kind.decoded(output) if phase.asked else nothing,
+      'right': kind.right(output, targets), 'memory': steps.memory, 'write': steps.write,
+      'read': steps.read, 'solves': np.full(len(nothing), phase.cell != phases.ENCODER)}
+  return {name: np.asarray(leaf)[:int(phase.steps)] for name, leaf in found.items()}

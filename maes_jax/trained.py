@@ -13,7 +13,6 @@ from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import files
 from maes_jax import models
-from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
@@ -101,7 +100,7 @@ def _saved(config, model):
 def _shapes(config, model):
   try:
     with warnings.catch_warnings(action='ignore'):  # Of numbers beyond 32 bits; they are refused.
-      return jax.eval_shape(lambda: model.init(jax.random.key(0), tasks.INPUTS))
+      return jax.eval_shape(lambda: model.init(jax.random.key(0)))
   except (OverflowError, TypeError, ValueError) as error:
     raise errors.UserError(f'model {config.model!r} of these sizes is impossible: {error}; '
                            'restore config.json from a copy') from error

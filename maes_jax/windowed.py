@@ -9,6 +9,7 @@ be told that there are none.
 """
 
 from collections.abc import Mapping
+import operator
 from typing import NamedTuple
 
 import chex
@@ -16,7 +17,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
-from maes_jax import tasks
+from maes_jax import phases
 from maes_jax.cells import base
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
@@ -50,17 +51,26 @@ def answer_batch(
     model: Model,
     params: Params,
     task: str,
-    episodes: tasks.Episode,  # leaves [B, ...]
+    episodes: phases.Episode,  # leaves [B, ...]
     addresses: int,  # N
 ) -> tuple[chex.Array, chex.Array]:
-  """Logits [B, T, Y], and [B] whether all those that count are what the whole memory gives."""
+  """Logits [B, A, Y], and [B] whether all those that count are what the whole memory gives."""
 
   def answer(episode):
-    encoded, writing = model.encode(params, episode.main, episode.valid, addresses, unroll)
-    _, reading = model.solve(params, task, encoded, episode.aux, episode.valid, unroll)
-    return reading.output, writing.exact[-1] & jnp.all(reading.exact | ~episode.mask)
+    parts = model.run(params, task, episode.program, addresses, unroll)
+    outputs, exact = (jax.tree.map(operator.attrgetter(name), parts, is_leaf=_is_step)
+                      for name in ('output', 'exact'))
+    asked = phases.answers(episode.program, exact, trailing=0)
+    # Of the last phase what counts will do; what goes before must be exact to its end.
+    ends = [leaf[..., -1].all() for leaf in jax.tree.leaves(exact)[:-1]]
+    right = jnp.all(asked | ~episode.mask) & jnp.all(jnp.array(ends, bool))
+    return phases.answers(episode.program, outputs, trailing=1), right
 
   return jax.vmap(answer)(episodes)
+
+
+def _is_step(node):
+  return isinstance(node, Step)
 
 
 def unroll(
@@ -68,12 +78,13 @@ def unroll(
     params: Mapping,
     state: base.State,
     inputs: chex.Array,  # [T, X]
-    valid: chex.Array,  # [T]
+    steps: chex.Array,  # []
 ) -> tuple[base.State, Step]:
   """Like `encoder_solver.unroll`, but steps show whether they are exact instead of attention.
 
   Where the last step is not, the last state means nothing.
   """
+  valid = jnp.arange(len(inputs), dtype=jnp.int32) < steps
 
   def step(window, scanned):
     x_t, valid_t = scanned

@@ -30,7 +30,7 @@ def build(task=JOINT, **options):
 def numbers(model_options=()):
   """Parameters of a joint model: random, larger than fresh ones, and no bias is zero."""
   model = build(**dict(model_options))
-  shapes = jax.eval_shape(lambda key: model.init(key, tasks.INPUTS), jax.random.key(0))
+  shapes = jax.eval_shape(lambda key: model.init(key), jax.random.key(0))
   rng = np.random.default_rng(0)
   return jax.tree.map(lambda leaf: .7 * rng.normal(size=leaf.shape), shapes)
 
@@ -231,7 +231,7 @@ def test_tied_models_read_both_sequences_as_one(name):
   """Answers and gradient of one task, against encoding and then solving, for mixed lengths."""
   model, task = build(PAIR, model=name), PAIR[0]
   batch = {task: episodes()[task]}
-  params = jax.jit(lambda key: model.init(key, tasks.INPUTS))(jax.random.key(0))
+  params = jax.jit(lambda key: model.init(key))(jax.random.key(0))
   mask = batch[task].mask[..., None]
 
   def total(answer, params):
@@ -255,7 +255,7 @@ def test_sequences_of_one_length_need_no_mask(name):
   """Answers and gradient; the steps end with the sequences, the arrays go on."""
   model, task = build(PAIR[:1], model=name), PAIR[0]
   batch = {task: one(episodes()[task], 0)}
-  params = jax.jit(lambda key: model.init(key, tasks.INPUTS))(jax.random.key(0))
+  params = jax.jit(lambda key: model.init(key))(jax.random.key(0))
   mask, steps = batch[task].mask[..., None], 1 + batch[task].length[0]
   assert steps < mask.shape[1]
 
@@ -286,7 +286,7 @@ def test_trace_shows_what_answer_computes():
 def test_paper_sizes_are_under_2000_parameters(task):
   """Section 4.1: the largest network contained less than 2,000 trainable parameters."""
   model = build((task,))
-  shapes = jax.eval_shape(lambda key: model.init(key, tasks.INPUTS), jax.random.key(0))
+  shapes = jax.eval_shape(lambda key: model.init(key), jax.random.key(0))
   assert shapes.keys() == {'encoder', 'solvers'}
   assert shapes['solvers'].keys() == {task}
   assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) < 2000
@@ -294,7 +294,7 @@ def test_paper_sizes_are_under_2000_parameters(task):
 
 def test_encoder_and_solvers_start_with_numbers_of_their_own():
   model = build(('odd_recall', 'sequence_comparison'))
-  params = jax.jit(lambda key: model.init(key, tasks.INPUTS))(jax.random.key(0))
+  params = jax.jit(lambda key: model.init(key))(jax.random.key(0))
   kernels = [params['encoder'], *params['solvers'].values()]
   hidden = np.array([layers['hidden']['kernel'] for layers in kernels])
   assert len(np.unique(hidden)) == hidden.size
@@ -303,4 +303,4 @@ def test_encoder_and_solvers_start_with_numbers_of_their_own():
 def test_wide_shift_range_needs_only_memory_to_match():
   """A kernel of 81 taps and a memory of 100 addresses fit each other."""
   model = models.build(Config(memory=100, shift_range=40))
-  jax.eval_shape(lambda key: model.init(key, tasks.INPUTS), jax.random.key(0))
+  jax.eval_shape(lambda key: model.init(key), jax.random.key(0))

@@ -18,7 +18,7 @@ def loss_and_gradient(name, length, addresses):
   """Of a fresh model on one random sequence."""
   task = tasks.get('serial_recall')
   model = models.build(Config(model=name, task=(task.name,)))
-  params = model.init(jax.random.key(0), tasks.INPUTS)
+  params = model.init(jax.random.key(0))
   episode = tasks.sample(task, randomness.key(0, randomness.Stream.TEST), length, length)
 
   def loss(params):

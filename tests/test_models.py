@@ -31,7 +31,7 @@ def config(name, task=(TASK,), **options):
 
 
 def shapes(model):
-  return jax.eval_shape(lambda key: model.init(key, tasks.INPUTS), jax.random.key(0))
+  return jax.eval_shape(lambda key: model.init(key), jax.random.key(0))
 
 
 @functools.cache

@@ -17,7 +17,7 @@ LENGTH, ADDRESSES = 5, 9
 def recorded():
   """A recording of Odd Recall by a model with random parameters; what it is made from."""
   model = models.build(Config(task=('odd_recall',)))
-  shapes = jax.eval_shape(lambda key: model.init(key, tasks.INPUTS), jax.random.key(0))
+  shapes = jax.eval_shape(lambda key: model.init(key), jax.random.key(0))
   rng = np.random.default_rng(0)
   params = jax.tree.map(lambda leaf: np.float32(rng.normal(size=leaf.shape)), shapes)
   recording = recordings.record(
@@ -55,7 +55,7 @@ def test_wrong_are_bits_on_the_other_side_of_a_half(recorded):
 
 def test_a_model_without_memory_has_nothing_to_show():
   model = models.build(Config(model='lstm', layers=1, units=3))
-  params = jax.eval_shape(lambda: model.init(jax.random.key(0), tasks.INPUTS))
+  params = jax.eval_shape(lambda: model.init(jax.random.key(0)))
   with pytest.raises(errors.UserError, match='no memory to look at'):
     recordings.record(model, params, tasks.get('serial_recall'), LENGTH, ADDRESSES)
 

@@ -13,6 +13,7 @@ from maes_jax import errors
 from maes_jax import evaluation
 from maes_jax import models
 from maes_jax import presets
+from maes_jax import phases
 from maes_jax import randomness
 from maes_jax import tasks
 from maes_jax import trained
@@ -82,14 +83,15 @@ def testing(addresses: int = 1024, length: int = 1000, batch: int = 32) -> timin
 def untrained(name: str, **options) -> tuple[Model, Params]:
   """A model as it is before training."""
   model = models.build(config(name, **options))
-  return model, model.init(randomness.key(0, randomness.Stream.INIT), tasks.INPUTS)
+  return model, model.init(randomness.key(0, randomness.Stream.INIT))
 
 
 def logits(model: Model, params: Params, main: chex.Array, aux: chex.Array, addresses: int):
   """Answers [T, B, Y] to sequences main and aux [T, B, X] without padding."""
-  valid = jnp.ones(len(main), bool)
+  steps = jnp.int32(len(main))
 
   def answer(main, aux):
-    encoded, _ = model.encode(params, main, valid, addresses)
-    return model.solve(params, TASK, encoded, aux, valid)[1].output
+    program = phases.Phase(main, steps), phases.Phase(aux, steps, cell=phases.SOLVER)
+    _, (answers,) = model.run(params, TASK, program, addresses)
+    return answers.output
   return jax.vmap(answer, in_axes=1, out_axes=1)(main, aux)

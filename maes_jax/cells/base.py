@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from maes_jax import precision
+from maes_jax import shapes
 from maes_jax.cells import scan
+from maes_jax import phases
 
 State = Any  # A NamedTuple of arrays, one per cell file.
 
@@ -36,10 +38,8 @@ def as_it_is(state_t: State, step: Step) -> Step:
   return step
 
 
-def where(valid_t: chex.Array | None, new: State, old: State) -> State:
+def where(valid_t: chex.Array, new: State, old: State) -> State:
   """The new state; in padding the old one."""
-  if valid_t is None:
-    return new
   return jax.tree.map(lambda *leaves: jnp.where(valid_t, *leaves), new, old)
 
 
@@ -56,9 +56,33 @@ class Cell(nn.Module):
     """The state before the first step, with a memory of `addresses` words."""
     raise NotImplementedError
 
-  def take_over(self, encoded: State) -> State:
-    """The handover: a solver's first state, made from an encoder's last one. Identity if tied."""
-    return encoded
+  def hand_over(self, state: State) -> tuple[Any, Any]:
+    """What a cell that goes off duty leaves to the next, and what it keeps to itself.
+
+    Here memory and attention go on to the next; attention is kept, too, and all else. Cells that
+    differ in that have a `hand_over` and a `take_over` of their own; tied ones need neither.
+
+    Raises:
+      TypeError: the state has no memory or no attention.
+    """
+    if not (hasattr(state, 'memory') and hasattr(state, 'attention')):
+      raise TypeError(f'{type(self).__name__} has no memory and attention to leave to another '
+                      'cell; give it a hand_over and a take_over, or make its family tied')
+    return (state.memory, state.attention), state._replace(memory=None)
+
+  def take_over(self, handed: Any, own: Any, start: str) -> State:
+    """The state in which a cell goes on duty (paper, section 3).
+
+    Args:
+      handed: what the cell on duty before left, by `hand_over`.
+      own: what this one kept when it was on duty last; else that of its initial state.
+      start: whether it goes on from there, one of `phases.STARTS`.
+    """
+    memory, attention = handed
+    if start == phases.RESUME:
+      return own._replace(memory=memory)
+    fresh = self.initial_state(memory.shape[-1])._replace(memory=memory)
+    return fresh if start == phases.RESTART else fresh._replace(attention=attention)
 
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, Step]:
     """One time step on the input x_t [X]."""
@@ -69,9 +93,9 @@ class Cell(nn.Module):
       params: Mapping,
       state: State,
       inputs: chex.Array,  # [T, X]
-      valid: chex.Array | None,  # [T]
+      steps: chex.Array | None = None,  # []
       show: Show = as_it_is,
-      num_steps: chex.Array | None = None,  # []
+      skip_padding: bool = False,
   ) -> tuple[State, Step]:
     """Runs the cell over a sequence; padding leaves the state as it was.
 
@@ -79,19 +103,22 @@ class Cell(nn.Module):
       params: the cell's parameters; all is computed in their dtype (see `precision`).
       state: the state before the first step.
       inputs: the items of the sequence.
-      valid: False where the sequence is padding; what a step answers there means nothing. None:
-        no step that has to be done is.
+      steps: how many there are, the others are padding; what is shown of those means nothing. None:
+        all.
       show: what to keep of a step.
-      num_steps: how many have to be done, which is one number for the whole batch; no later one is
-        valid, and what is shown of those means nothing. That saves time, but can be differentiated
-        in reverse mode alone, and once. None: all.
+      skip_padding: steps beyond the longest sequence of a batch take no time. The result can then
+        be differentiated in reverse mode alone, and once.
 
     Returns:
       The last state, and of every step what `show` makes of the state it left and its `Step`.
     """
-    params, valid = jax.tree.map(jnp.asarray, (params, valid))
+    shapes.check(inputs=(inputs, 'TX', float))
+    params = jax.tree.map(jnp.asarray, params)
     state, inputs = precision.as_params((state, inputs), params)
-    return self._unroll(params, state, inputs, valid, show, num_steps)
+    steps = jnp.int32(len(inputs)) if steps is None else jnp.asarray(steps)
+    valid = jnp.arange(len(inputs), dtype=jnp.int32) < steps
+    longest = scan.longest(steps) if skip_padding else None
+    return self._unroll(params, state, inputs, valid, show, longest)
 
   def _unroll(self, params, state, inputs, valid, show, num_steps):
 

@@ -73,7 +73,6 @@ class Maes(base.Cell):
     units: H, controller units.
     shift_range: k, how many addresses attention may move in one step, each way.
     output_hidden: units of a ReLU layer before the output; 0 for none.
-    keep_attention: a solver starts at the encoder's last attention instead of address 0.
     line3: `write_first` or `move_first`, the two readings of Algorithm 1, line 3.
     add_activation: `sigmoid` or `linear`, for a_t; the paper names none.
     write_bias: first bias of the erase and add vectors, before their activation.
@@ -85,7 +84,6 @@ class Maes(base.Cell):
   units: int = 5
   shift_range: int = 1
   output_hidden: int = 0
-  keep_attention: bool = False
   line3: str = 'write_first'
   add_activation: str = 'sigmoid'
   write_bias: float = 0.
@@ -103,12 +101,6 @@ class Maes(base.Cell):
         hidden=jnp.zeros(self.units, jnp.float32),
         memory=jnp.zeros((self.width, addresses), jnp.float32),
         attention=jax.nn.one_hot(0, addresses, dtype=jnp.float32))
-
-  def take_over(self, encoded: State) -> State:
-    """Takes the memory and, if asked, the attention; never the hidden state (section 3)."""
-    fresh = self.initial_state(encoded.memory.shape[-1])
-    attention = encoded.attention if self.keep_attention else fresh.attention
-    return fresh._replace(memory=encoded.memory, attention=attention)
 
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:

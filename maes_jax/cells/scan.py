@@ -47,6 +47,21 @@ def scan(
   return _first_steps(step, varying_like(params, (state, scanned)), state, scanned, num_steps)
 
 
+@jax.custom_batching.custom_vmap
+def longest(steps: chex.Array) -> chex.Array:
+  """How many steps a loop must do: as many as are there or, under `vmap`, in the longest sequence.
+
+  One number for the whole batch: a loop of as many steps as there are in each sequence would have
+  all of them go round for each.
+  """
+  return steps
+
+
+@longest.def_vmap
+def _over_a_batch(unused_size, unused_batched, steps):
+  return steps.max(), False
+
+
 def first_steps(
     step: Callable[[Any, Any], tuple[Any, Any]],
     state: Any,
@@ -113,8 +128,8 @@ def once(tree: Any) -> Any:
 
 @once.defjvp
 def _twice(primals, tangents):
-  raise errors.UserError('with `num_steps` a derivative can be taken once, in reverse mode; '
-                         'leave `num_steps` out for forward mode and higher derivatives')
+  raise errors.UserError('with `skip_padding` a derivative can be taken once, in reverse mode; '
+                         'leave it out for forward mode and higher derivatives')
 
 
 def varying_like(tree: Any, others: Any) -> Any:

@@ -35,4 +35,5 @@ def _numbers(recording):
       'inputs': recording.inputs, 'targets': recording.targets, 'answers': recording.answers,
       'asked': recording.asked, 'wrong': recording.wrong,
       'memory': recording.memory.transpose(0, 2, 1),
-      'write': recording.write, 'read': recording.read}
+      'write': recording.write, 'read': recording.read,
+      'solves': recording.solves, 'since': recording.since}

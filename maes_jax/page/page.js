@@ -33,7 +33,6 @@ class Page {
   constructor(pictures, numbers) {
     Object.assign(this, {pictures, numbers, step: 0, pinned: null, timer: null, frame: null});
     [this.steps, this.addresses, this.width] = numbers.memory.shape;
-    this.solving = this.steps / 2;
     const on = (id, event, act) => document.getElementById(id).addEventListener(event, act);
     on('time', 'input', event => this.goTo(event.target.valueAsNumber));
     on('play', 'click', () => this.play());
@@ -95,7 +94,7 @@ class Page {
   }
 
   drawNow() {
-    const head = this.heads(this.step < this.solving ? 'write' : 'read')
+    const head = this.heads(this.values('solves')[0] ? 'read' : 'write')
         .reduce((one, other) => other.weight > one.weight ? other : one);
     this.drawPictures(head);
     this.tell(head);
@@ -148,9 +147,9 @@ class Page {
   }
 
   sentence({address, weight}) {
-    const item = this.step % this.solving;
+    const item = this.values('since')[0];  // Steps since its phase began.
     const where = `most at address ${address} (weight ${weight.toFixed(3)})`;
-    if (this.step < this.solving) {
+    if (!this.values('solves')[0]) {
       return `${item ? `Item ${item}` : 'The marker “store”'} comes in; the encoder writes ${where}.`;
     }
     const asked = this.values('asked')[0];

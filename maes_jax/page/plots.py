@@ -65,8 +65,9 @@ def _attention(name, recording, time, now):
                    x_axis_label='time step', y_axis_label='address')
   figure.image([pool(weights, _MOST_ROWS, _MOST_COLUMNS)], x=-0.5, y=-0.5, dw=steps, dh=addresses,
                color_mapper=_mapper(_shades(COLOURS[name]), 0, 1))
-  figure.add_layout(models.Span(location=recording.solving - 0.5, dimension='height',
-                                line_color=_INK, line_dash='dotted'))
+  for start in recording.starts[1:]:
+    figure.add_layout(models.Span(location=start - 0.5, dimension='height', line_color=_INK,
+                                  line_dash='dotted'))
   figure.add_layout(now)
   figure.scatter(wrong, np.full(wrong.size, -0.5 - strip / 2), marker='triangle', size=9,
                  color=COLOURS['wrong'])

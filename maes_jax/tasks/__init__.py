@@ -1,17 +1,18 @@
 """The working-memory tasks by name (paper, Figure 1), and how to add one's own."""
 
 from maes_jax import errors
+from maes_jax.phases import Episode
+from maes_jax.phases import Phase
+from maes_jax.phases import Repeat
 from maes_jax.tasks import recall
 from maes_jax.tasks import relation
-from maes_jax.tasks.episode import CONTROL_BITS
-from maes_jax.tasks.episode import DATA_BITS
 from maes_jax.tasks.episode import dry_run
-from maes_jax.tasks.episode import Episode
-from maes_jax.tasks.episode import INPUTS
 from maes_jax.tasks.episode import Question
 from maes_jax.tasks.episode import sample
 from maes_jax.tasks.episode import sample_batch
 from maes_jax.tasks.episode import Task
+from maes_jax.tasks.episode import with_marker
+from maes_jax.tasks.episode import within
 
 TASKS: dict[str, Task] = {}
 

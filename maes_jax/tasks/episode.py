@@ -1,60 +1,69 @@
-"""One generator for all tasks: random words in, one episode out (paper, section 4.1)."""
+"""What a task is, and the one generator for all of them: items in, one episode out."""
 
 from collections.abc import Callable
 import dataclasses
-from typing import NamedTuple
+import functools
 
 import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from maes_jax import batching
 from maes_jax import errors
 from maes_jax import limits
+from maes_jax import phases
 from maes_jax import shapes
+from maes_jax.items import Bits
+from maes_jax.items import Items
+from maes_jax.phases import Episode
+from maes_jax.phases import Phase
+from maes_jax.phases import Program
+from maes_jax.tasks import checks
 
-CONTROL_BITS = 2  # Bit 0 marks "store", bit 1 marks "recall".
-DATA_BITS = 8
-INPUTS = CONTROL_BITS + DATA_BITS  # X
+_WORDS = Bits(8)
+STORE, RECALL = 0, 1  # The control bits of the paper's tasks (section 4.1).
 
 
-class Question(NamedTuple):
-  """What a task asks about the items x_1 ... x_n, padded to L items."""
-  aux: chex.Array  # [L, 8] data of the auxiliary sequence, zeros where the task has none
+@functools.partial(jax.tree_util.register_dataclass, data_fields=['aux', 'targets', 'mask'],
+                   meta_fields=['start'])
+@dataclasses.dataclass(frozen=True)
+class Question:
+  """What a task asks about the items x_1 ... x_n, padded to L items: a program of two phases.
+
+  An encoder reads a marker and the items, then a solver another marker and the auxiliary items.
+  """
+  aux: chex.Array  # [L, D] data of the auxiliary sequence, zeros where the task has none
   targets: chex.Array  # [L, Y]
   mask: chex.Array  # [L] True where an answer counts
+  start: str = phases.RESTART  # Where the solver starts, one of `phases.STARTS`.
 
 
-class Episode(NamedTuple):
-  """One example; T = L + 1, for the marker in front."""
-  main: chex.Array  # [T, X] store marker, then the items
-  aux: chex.Array  # [T, X] recall marker, then the auxiliary items
-  targets: chex.Array  # [T, Y] aligned with aux
-  mask: chex.Array  # [T] True where an answer counts
-  length: chex.Array  # [] n, the number of items
-
-  @property
-  def valid(self) -> chex.Array:
-    """[T] False where both sequences are padding."""
-    return jnp.arange(self.mask.shape[-1], dtype=jnp.int32) <= self.length
-
-
-# (key, items [L, 8], length []) -> Question. Items beyond `length` are zero.
-Ask = Callable[[chex.PRNGKey, chex.Array, chex.Array], Question]
+# (key, items [L, D], length []) -> Question, or a program. Items beyond `length` are zero.
+Ask = Callable[[chex.PRNGKey, chex.Array, chex.Array], Question | Program]
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-  """A working-memory task: its name, the bits of one answer (Y), and the question it asks.
+  """A working-memory task.
+
+  Attributes:
+    name: by which it is known.
+    outputs: Y, numbers of an answer.
+    ask: what it asks about the items that it is given.
+    items: what is stored.
+    answers: what an answer is; by default words of Y bits.
+    control_bits: how many bits stand before an item, that tell markers apart.
 
   Raises:
-    UserError: the name is no text, the outputs are no whole number of at least 1, or the question
-      is no function.
+    UserError: the name is no text, the outputs are no whole number of at least 1 or not those of
+      the answers, or the question is no function.
   """
   name: str
   outputs: int
   ask: Ask
+  items: Items = _WORDS
+  answers: Items = None  # type: ignore[assignment]  # Never None once it is made.
+  control_bits: int = 2
 
   def __post_init__(self):
     if not isinstance(self.name, str) or not self.name:
@@ -62,8 +71,19 @@ class Task:
           f'the name of a task is {errors.shortened(self.name)}; it must be text')
     if not callable(self.ask):
       raise errors.UserError(f'task {self.name!r} asks {errors.shortened(self.ask)}; give a '
-                             'function (key, items [L, 8], length) -> Question')
-    limits.check(**{f'outputs of task {self.name!r}': self.outputs})
+                             'function (key, items [L, D], length) -> Question')
+    limits.check(**{f'outputs of task {self.name!r}': self.outputs,
+                    f'control_bits of task {self.name!r}': self.control_bits})
+    if self.answers is None:
+      object.__setattr__(self, 'answers', Bits(self.outputs))
+    if self.answers.outputs != self.outputs:
+      raise errors.UserError(f'task {self.name!r} has outputs={self.outputs} and answers of '
+                             f'{self.answers.outputs} numbers; give the same number')
+
+  @property
+  def inputs(self) -> int:
+    """X, numbers of an item with its control bits, as a task makes it."""
+    return self.control_bits + self.items.width
 
 
 def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int) -> Episode:
@@ -75,20 +95,35 @@ def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int) -
 
   Raises:
     UserError: a known length of less than 1 or more than `max_length`, or a question of other
-      shapes than `Question` says.
+      shapes than `Question` or `Phase` says.
   """
   limits.check(length=length, max_length=max_length)
+  length = jnp.asarray(length, jnp.int32)
   items_key, ask_key = jax.random.split(key)
-  items = jnp.where(within(length, max_length)[:, None], random_words(items_key, max_length), 0)
-  question = task.ask(ask_key, items, length)
-  _check_question(task, question, max_length)
-  valid = within(length, max_length)
-  return Episode(
-      main=_with_marker(items, bit=0),
-      aux=_with_marker(_single(jnp.where(valid[:, None], question.aux, 0)), bit=1),
-      targets=_single(jnp.pad(question.targets, ((1, 0), (0, 0)))),
-      mask=jnp.pad(question.mask & valid, (1, 0)),
-      length=jnp.asarray(length, jnp.int32))
+  items = jnp.where(within(length, max_length)[:, None], task.items.draw(items_key, max_length), 0)
+  asked = task.ask(ask_key, items, length)
+  if isinstance(asked, Question):
+    checks.question(task, asked, max_length)
+    asked = _two_phases(task, items, asked, length)
+  checks.program(task, asked, max_length)
+  return Episode(tuple(asked), length)
+
+
+def _two_phases(task, items, question, length):
+  """A marker and the items, then a marker and the question."""
+  valid = within(length, items.shape[0])
+  aux = jnp.where(valid[:, None], question.aux, 0)
+  return (
+      Phase(with_marker(task, items, STORE), 1 + length, shared=True),
+      Phase(with_marker(task, aux, RECALL), 1 + length,
+            targets=_single(jnp.pad(question.targets, ((1, 0), (0, 0)))),
+            mask=jnp.pad(question.mask & valid, (1, 0)), cell=phases.SOLVER, start=question.start))
+
+
+def with_marker(task: Task, items: chex.Array, bit: int) -> chex.Array:
+  """[L, D] -> [L + 1, X]: a marker with no data in front, control bits everywhere."""
+  marker_first = jnp.pad(_single(items), ((1, 0), (task.control_bits, 0)))
+  return marker_first.at[0, bit].set(1)
 
 
 def sample_batch(
@@ -123,35 +158,8 @@ def dry_run(task: Task, max_length: int) -> Episode:
     reason = f'{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ""}'
     raise errors.UserError(
         f'task {task.name!r} fails with sequences padded to {max_length:,} items ({reason}); its '
-        'function takes (key, items [L, 8], length []), traced, and returns a Question') from error
-
-
-def _check_question(task, question, max_length):
-  """Shapes and kinds are known while JAX traces, so that this costs a program nothing."""
-  wanted = {'aux': ((max_length, DATA_BITS), np.floating),
-            'targets': ((max_length, task.outputs), np.floating),
-            'mask': ((max_length,), np.bool_)}
-  said = ', '.join(f'{name} {list(shape)} of {"bool" if kind is np.bool_ else "float"}'
-                   for name, (shape, kind) in wanted.items())
-  said = f'with {max_length:,} items it must return a Question of {said}'
-  if not isinstance(question, Question):
-    raise errors.UserError(f'task {task.name!r} returns {errors.shortened(question)}; {said}')
-  for name, (shape, kind) in wanted.items():
-    part = getattr(question, name)
-    found, dtype = getattr(part, 'shape', None), getattr(part, 'dtype', type(part).__name__)
-    if found != shape or not jnp.issubdtype(dtype, kind):
-      found = errors.shortened(part) if found is None else f'{list(found)} of {dtype}'
-      raise errors.UserError(f'task {task.name!r} returns {name} {found}; {said}')
-
-
-def random_words(key: chex.PRNGKey, count: int) -> chex.Array:
-  """`count` words of 8 fair bits, [count, 8]."""
-  half = jnp.float32(0.5)  # Whatever JAX's default precision is, the same key draws the same words.
-  return _single(jax.random.bernoulli(key, half, shape=(count, DATA_BITS)))
-
-
-def _single(array):
-  return array.astype(jnp.float32)
+        'function takes (key, items [L, D], length []), traced, and returns a Question or '
+        'phases') from error
 
 
 def within(length: chex.Array, max_length: int) -> chex.Array:
@@ -159,7 +167,5 @@ def within(length: chex.Array, max_length: int) -> chex.Array:
   return jnp.arange(max_length, dtype=jnp.int32) < length
 
 
-def _with_marker(items: chex.Array, bit: int) -> chex.Array:
-  """[L, 8] -> [L + 1, X]: a marker item with no data in front, control bits everywhere."""
-  marker_first = jnp.pad(items, ((1, 0), (CONTROL_BITS, 0)))
-  return marker_first.at[0, bit].set(1)
+def _single(array):
+  return array.astype(jnp.float32)

@@ -2,16 +2,17 @@
 
 import jax.numpy as jnp
 
+from maes_jax import phases
 from maes_jax.tasks import episode
 
 
-def _recall(items, source, count):
+def _recall(items, source, count, start=phases.RESTART):
   """Answers i = 0 ... count - 1 are items[source[i]]."""
   last = items.shape[0] - 1
   return episode.Question(
       aux=jnp.zeros_like(items),
       targets=items[jnp.clip(source, 0, last)],
-      mask=episode.within(count, items.shape[0]))
+      mask=episode.within(count, items.shape[0]), start=start)
 
 
 def _positions(items):
@@ -25,7 +26,8 @@ def _serial(key, items, length):
 
 def _reverse(key, items, length):
   del key
-  return _recall(items, length - 1 - _positions(items), length)
+  # Starts where the encoder ended (section 4.3).
+  return _recall(items, length - 1 - _positions(items), length, phases.HANDOVER)
 
 
 def _odd(key, items, length):

@@ -5,13 +5,15 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from maes_jax.items import Bits
 from maes_jax.tasks import episode
 
 
 def _other_words(key, items):
   """For every word one of the 255 others, uniformly: flips the bits of a non-zero number."""
-  flips = jax.random.randint(key, items.shape[:1], 1, 2 ** episode.DATA_BITS, jnp.int32)
-  bits = (flips[:, None] >> jnp.arange(episode.DATA_BITS, dtype=jnp.int32)[None, :]) & 1
+  width = items.shape[1]
+  flips = jax.random.randint(key, items.shape[:1], 1, 2 ** width, jnp.int32)
+  bits = (flips[:, None] >> jnp.arange(width, dtype=jnp.int32)[None, :]) & 1
   return jnp.abs(items - bits.astype(items.dtype))
 
 
@@ -37,7 +39,7 @@ def _equality(make_different, key, items, length):
 def _fresh(key, items, length):
   """Every item anew; if all come out the same, other words throughout."""
   fresh_key, other_key = jax.random.split(key)
-  fresh = episode.random_words(fresh_key, items.shape[0])
+  fresh = Bits(items.shape[1]).draw(fresh_key, items.shape[0])
   valid = episode.within(length, items.shape[0])[:, None]
   same = jnp.all((fresh == items) | ~valid)
   return jnp.where(same, _other_words(other_key, items), fresh)
@@ -47,7 +49,7 @@ def _one_bit(key, items, length):
   """Exactly one bit of one item flipped."""
   item_key, bit_key = jax.random.split(key)
   item = jax.random.randint(item_key, (), 0, length, jnp.int32)
-  bit = jax.random.randint(bit_key, (), 0, episode.DATA_BITS, jnp.int32)
+  bit = jax.random.randint(bit_key, (), 0, items.shape[1], jnp.int32)
   return items.at[item, bit].set(1 - items[item, bit])
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from maes_jax import phases
 from maes_jax import room
 from maes_jax import shapes
 from maes_jax import tasks
@@ -40,7 +41,8 @@ def _batch(trainer, params):
   """
   config, on_cpu = trainer.config, trainer.devices[0].platform == 'cpu'
   sequences = 1 if on_cpu and params <= parts.LARGE else config.batch_size
-  steps = (config.max_length + 1) * (1 + len(config.task))
+  steps = max(phases.size(tasks.dry_run(tasks.get(name), config.max_length).program)
+              for name in config.task)
   kept = sequences * steps * shapes.size(room.state(trainer.model, config.memory))
   one = params + kept + config.batch_size * _episodes(config, config.max_length)
   return Part(one if on_cpu else config.seeds * one,

@@ -13,6 +13,7 @@ import numpy as np
 
 from maes_jax import errors
 from maes_jax import files
+from maes_jax import tasks
 from maes_jax.evaluation import Counts
 from maes_jax.training import board
 from maes_jax.training import optimizer
@@ -132,6 +133,8 @@ def _row(state, counts, skipped, k):
   if counts:
     row['validation_loss'] = float(state.validation_loss[k])
   for name, c in counts.items():
-    row[f'bit_accuracy/{name}'] = float(c.bits_right[k] / c.bits[k])
+    unit = tasks.get(name).answers.unit
+    row[f'{unit}_accuracy/{name}'] = float(c.units_right[k] / c.units[k])
+    row[f'item_accuracy/{name}'] = float(c.items_right[k] / c.items[k])
     row[f'sequence_accuracy/{name}'] = float(c.sequences_right[k] / c.sequences[k])
   return row

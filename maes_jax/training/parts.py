@@ -9,7 +9,6 @@ import jax.numpy as jnp
 
 from maes_jax import batching
 from maes_jax import devices
-from maes_jax import encoder_solver
 from maes_jax import tasks
 from maes_jax.encoder_solver import Params
 
@@ -60,36 +59,32 @@ def value_and_grad(
     loss: Callable[..., chex.Array],
     params: Params,
     episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
-    lengths: chex.Array,  # [B]
     mesh: jax.sharding.Mesh,
 ) -> tuple[chex.Array, Params]:
   """The loss of a batch and its gradient by `params`, as sums over parts of the batch.
 
-  A part is computed up to its own longest sequence: where it is a single one, there is no padding.
+  A part is computed up to its own longest sequence.
 
   Args:
-    loss: (params, a part's episodes, answers by task that count in the whole batch, steps that its
-      longest sequence takes, whether any takes fewer) -> the part's summand of the loss.
+    loss: (params, a part's episodes, answers by task that count in the whole batch) -> the part's
+      summand of the loss.
     params: what is differentiated by.
     episodes: as `order` has them.
-    lengths: theirs, in any order; as every device knows them, none has to ask the others.
     mesh: the devices that share the batch.
   """
   shares = mesh.shape[devices.BATCH]
   answers = {name: batch.mask.sum() for name, batch in episodes.items()}
-  parts = count(params, lengths.size // shares)
+  size = len(next(iter(episodes.values())).length)
+  parts = count(params, size // shares)
   dealt = jax.tree.map(lambda leaf: leaf.reshape(shares, parts, -1, *leaf.shape[1:]), episodes)
-  num_steps = encoder_solver.longest(jnp.sort(lengths).reshape(parts, -1), axis=1)
-  padded = parts < lengths.size
 
   def of_share(params, episodes):
     def add(total, part):
-      episodes, num_steps = part
-      summand = jax.value_and_grad(loss)(params, episodes, answers, num_steps, padded)
+      summand = jax.value_and_grad(loss)(params, part, answers)
       return jax.tree.map(jnp.add, total, summand), None
 
     nothing = jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, params)
-    return lax.scan(add, nothing, (episodes, num_steps))[0]
+    return lax.scan(add, nothing, episodes)[0]
 
   results = devices.by_share(of_share, mesh)(params, dealt)
   return jax.tree.map(lambda leaf: leaf.sum(0), results)

@@ -22,7 +22,7 @@ class Progress:
 
   def update(self, iteration: int, state, rows):
     """Takes in one window: the population's state and the rows it logged."""
-    accuracies = [row[name] for row in rows for name in row if name.startswith('bit_accuracy')]
+    accuracies = [row[name] for row in rows for name in row if _of_units(name)]
     if accuracies:
       self._accuracy = f', validation {np.median(accuracies):.2%}'
     text = self._describe(state)
@@ -55,6 +55,11 @@ class Progress:
     rate = (iteration - first) / (time.monotonic() - started)
     left = (self._total - iteration) / rate
     return f'{rate:.0f} it/s, at most {datetime.timedelta(seconds=round(left))} left'
+
+
+def _of_units(name) -> bool:
+  """Whether a row's entry is the accuracy per bit, or what else answers consist of."""
+  return '_accuracy/' in name and not name.startswith(('item_', 'sequence_'))
 
 
 def _bar(iteration, max_iterations):

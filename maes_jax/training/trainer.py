@@ -17,6 +17,7 @@ import optax
 from maes_jax import batching
 from maes_jax import compilation
 from maes_jax import devices
+from maes_jax import encoder_solver
 from maes_jax import evaluation
 from maes_jax import randomness
 from maes_jax import tasks
@@ -77,7 +78,7 @@ class Trainer(devices.Picklable):
     return self._vmap(lambda seed: self._init(seed, given))(seeds)
 
   def _init(self, seed, given):
-    params = self.model.init(randomness.key(seed, randomness.Stream.INIT), tasks.INPUTS)
+    params = self.model.init(randomness.key(seed, randomness.Stream.INIT))
     params = {**params, **given}
     never, unknown = jnp.int32(NEVER), jnp.float32(jnp.inf)
     return TrainState(
@@ -116,7 +117,7 @@ class Trainer(devices.Picklable):
     drawn = lengths.draw(self.config, iteration)
     order = parts.order(drawn, self._mesh)
     episodes = self._sample(key, drawn, self.config.max_length, order)
-    loss, gradients = parts.value_and_grad(self._loss, params, episodes, drawn, self._mesh)
+    loss, gradients = parts.value_and_grad(self._loss, params, episodes, self._mesh)
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
@@ -128,11 +129,11 @@ class Trainer(devices.Picklable):
     return {name: tasks.sample_batch(task, keys, drawn[order], max_length)
             for name, task in self._tasks.items()}
 
-  def _loss(self, params, episodes, answers, num_steps, padded):
+  def _loss(self, params, episodes, answers):
     """What these episodes add to the loss of a batch with so many answers by task."""
     params = optimizer.stop_gradients(params, self.frozen)
     logits = self.model.answer_batch(
-        params, episodes, self.config.memory, num_steps=num_steps, padded=padded)
+        params, episodes, self.config.memory, encoder_solver.skipping)
     return losses.loss(logits, episodes, self._weights, answers)
 
   def _record(self, state, iterations, batch_losses):
@@ -152,8 +153,9 @@ class Trainer(devices.Picklable):
     drawn = jnp.full(config.validation_sequences, config.validation_length, jnp.int32)
     episodes = self._sample(key, drawn, config.validation_length)
     logits = self.model.answer_batch(state.params, episodes, config.validation_memory)
-    counts = {name: evaluation.count(logits[name], batch.targets, batch.mask)
-              for name, batch in episodes.items()}
+    counts = {
+        name: evaluation.count(logits[name], batch.targets, batch.mask, self._tasks[name].answers)
+        for name, batch in episodes.items()}
     return losses.loss(logits, episodes, self._weights), counts
 
   def _take_in(self, state: TrainState, validation_losses, due) -> TrainState:

@@ -253,7 +253,7 @@ def test_a_whole_model_gives_every_example_its_gradient(name, num_steps):
   """Through `Model.answer_batch`, as for influence, Fisher information or private training."""
   task, small = tasks.get('serial_recall'), {'units': 3} | ({'layers': 2} if name == 'lstm' else {})
   model = models.build(Config(model=name, task=(task.name,), **small))
-  params = model.init(jax.random.key(0), tasks.INPUTS)
+  params = model.init(jax.random.key(0))
   batch = tasks.sample_batch(task, jax.random.split(jax.random.key(1), 3), jnp.array([2, 5, 4]), 5)
 
   def value(params, episode):

@@ -83,7 +83,7 @@ def test_parts_of_a_batch_add_up(count, monkeypatch):
   """Parts in which the tasks have other numbers of answers; lengths are given in any order."""
   monkeypatch.setattr(parts, 'count', lambda *_: count)
   model = models.build(Config(task=PAIR))
-  params = model.init(jax.random.key(0), tasks.INPUTS)
+  params = model.init(jax.random.key(0))
   lengths, keys = jnp.array([1, 1, 2, 3, 3, 5, 6, 6]), jax.random.split(jax.random.key(1), 8)
   batch = {name: tasks.sample_batch(tasks.get(name), keys, lengths, 7) for name in PAIR}
 

@@ -1,0 +1,173 @@
+"""What an item is: how it is drawn, how wide it is, what its loss is and when an answer is right.
+
+A task stores items of one kind and may be answered in another: Sequence Comparison stores words of
+8 bits and answers one bit. Whatever has the attributes and methods of `Items` is a kind of its own.
+"""
+
+import dataclasses
+from typing import ClassVar, Protocol
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from maes_jax import errors
+
+
+class Items(Protocol):
+  """A kind of item.
+
+  Attributes:
+    width: D, numbers of an item as a cell reads it, after the control bits.
+    outputs: Y, numbers of an answer.
+    unit: what is counted right or wrong, in one word, e.g. bit.
+    embedding: turns [..., D] into what the cells read instead, with parameters under the top-level
+      key `embed`; None: cells read items as they are.
+  """
+
+  @property
+  def width(self) -> int: ...
+  @property
+  def outputs(self) -> int: ...
+  @property
+  def unit(self) -> str: ...
+  @property
+  def embedding(self) -> nn.Module | None: ...
+
+  def draw(self, key: chex.PRNGKey, count: int) -> chex.Array:
+    """`count` random items [count, D] in float32."""
+
+  def losses(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
+    """The loss of each unit [..., U], from what a cell answers and the targets, both [..., Y]."""
+
+  def right(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
+    """Whether each unit is right [..., U]."""
+
+  def decoded(self, outputs: chex.Array) -> chex.Array:
+    """What a cell answers in the terms of the targets [..., Y], e.g. as probabilities."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bits:
+  """Words of bits, each fair; binary cross-entropy in nats (paper, section 4.1).
+
+  Attributes:
+    width: bits of a word.
+  """
+  width: int = 8
+  unit = 'bit'
+  embedding: ClassVar[None] = None
+
+  def __post_init__(self):
+    _check_size('bits of a word', self.width)
+
+  @property
+  def outputs(self) -> int:
+    return self.width
+
+  def draw(self, key: chex.PRNGKey, count: int) -> chex.Array:
+    # Whatever JAX's default precision is, the same key draws the same words.
+    return _single(jax.random.bernoulli(key, jnp.float32(0.5), shape=(count, self.width)))
+
+  def losses(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
+    return optax.sigmoid_binary_cross_entropy(outputs, targets)
+
+  def right(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
+    return (outputs > 0) == (targets > 0.5)
+
+  def decoded(self, outputs: chex.Array) -> chex.Array:
+    return jax.nn.sigmoid(outputs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokens:
+  """Tokens of a vocabulary, one-hot; cross-entropy of a softmax in nats, one unit a token.
+
+  Attributes:
+    vocabulary: how many tokens there are, all equally likely.
+    embedded: cells read that many numbers instead, learnt for each token; 0: the one-hot token.
+  """
+  vocabulary: int
+  embedded: int = 0
+  unit = 'token'
+
+  def __post_init__(self):
+    _check_size('tokens of a vocabulary', self.vocabulary)
+    _check_size('numbers that a token is embedded in', self.embedded, smallest=0)
+
+  @property
+  def width(self) -> int:
+    return self.vocabulary
+
+  @property
+  def outputs(self) -> int:
+    return self.vocabulary
+
+  @property
+  def embedding(self) -> nn.Module | None:
+    return nn.Dense(self.embedded, use_bias=False) if self.embedded else None
+
+  def draw(self, key: chex.PRNGKey, count: int) -> chex.Array:
+    return self.one_hot(jax.random.randint(key, (count,), 0, self.vocabulary, jnp.int32))
+
+  def one_hot(self, tokens: chex.Array) -> chex.Array:
+    """Numbers of tokens [...] as items [..., D]."""
+    return jax.nn.one_hot(tokens, self.vocabulary, dtype=jnp.float32)
+
+  def losses(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
+    return optax.softmax_cross_entropy(outputs, targets)[..., None]
+
+  def right(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
+    return (outputs.argmax(-1) == targets.argmax(-1))[..., None]
+
+  def decoded(self, outputs: chex.Array) -> chex.Array:
+    return jax.nn.softmax(outputs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Vectors:
+  """Real vectors, uniform between 0 and 1; squared error, one unit a number.
+
+  Attributes:
+    width: numbers of a vector.
+    tolerance: how far off a number may be and still be right.
+  """
+  width: int
+  tolerance: float = 0.05
+  unit = 'number'
+  embedding: ClassVar[None] = None
+
+  def __post_init__(self):
+    _check_size('numbers of a vector', self.width)
+    if not self.tolerance > 0:
+      raise errors.UserError(f'the tolerance of vectors is {errors.shortened(self.tolerance)}; it '
+                             'must be a number above 0')
+
+  @property
+  def outputs(self) -> int:
+    return self.width
+
+  def draw(self, key: chex.PRNGKey, count: int) -> chex.Array:
+    return jax.random.uniform(key, (count, self.width), jnp.float32)
+
+  def losses(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
+    return (outputs - targets)**2
+
+  def right(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
+    return jnp.abs(outputs - targets) <= self.tolerance
+
+  def decoded(self, outputs: chex.Array) -> chex.Array:
+    return outputs
+
+
+def _single(array):
+  return array.astype(jnp.float32)
+
+
+def _check_size(what, value, smallest=1):
+  if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < smallest:
+    raise errors.UserError(f'{what}: {errors.shortened(value)}; it must be a whole number of at '
+                           f'least {smallest}')

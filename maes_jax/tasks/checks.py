@@ -1,0 +1,85 @@
+"""Whether a task asks a proper question; shapes and kinds are known while JAX traces."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from maes_jax import errors
+from maes_jax import phases
+
+
+def question(task, asked, max_length: int):
+  """Checks the arrays of a question about `max_length` items.
+
+  Raises:
+    UserError: one has another shape or kind; says which are wanted.
+  """
+  _check_arrays(f'task {task.name!r}', f'with {max_length:,} items it must return a Question of', {
+      'aux': (asked.aux, (max_length, task.items.width), np.floating),
+      'targets': (asked.targets, (max_length, task.outputs), np.floating),
+      'mask': (asked.mask, (max_length,), np.bool_)})
+  _check_start(task, asked.start)
+
+
+def program(task, asked, max_length: int):
+  """Checks the phases of a program.
+
+  Raises:
+    UserError: there are none, none is asked, or one has another form than `phases.Phase` says.
+  """
+  said = (f'with {max_length:,} items it must return a Question, or phases.Phase and '
+          'phases.Repeat in a tuple')
+  if not isinstance(asked, tuple | list) or not asked or isinstance(asked, phases.Repeat):
+    raise errors.UserError(f'task {task.name!r} returns {errors.shortened(asked)}; {said}')
+  for part in asked:
+    repeats = _repeats(task, part)
+    for phase in phases.of(part):
+      if not isinstance(phase, phases.Phase):
+        raise errors.UserError(f'task {task.name!r} returns {errors.shortened(phase)}; {said}')
+      _check_phase(task, phase, repeats)
+  if not any(phase.asked for part in asked for phase in phases.of(part)):
+    raise errors.UserError(f'task {task.name!r} has no phase with targets and a mask, so that '
+                           'nothing is asked; give them to one')
+
+
+def _repeats(task, part) -> tuple[int, ...]:
+  """The leading axis of a repeat's arrays; that of no repeat is none."""
+  if not isinstance(part, phases.Repeat):
+    return ()
+  inputs: Any = [getattr(phase, 'inputs', None) for phase in part.phases]
+  sizes = {np.shape(leaf)[:1] for leaf in inputs}
+  if len(sizes) != 1 or sizes == {()}:
+    raise errors.UserError(f'task {task.name!r} repeats phases of inputs '
+                           f'{[list(np.shape(leaf)) for leaf in inputs]}; all must be [R, T, X] '
+                           'with the same R')
+  return sizes.pop()
+
+
+def _check_phase(task, phase, repeats):
+  steps = np.shape(phase.inputs)[len(repeats):-1]
+  wanted = {'inputs': (phase.inputs, (*repeats, *steps[:1], task.inputs), np.floating),
+            'steps': (phase.steps, repeats, np.integer)}
+  if phase.asked or phase.targets is not None:
+    wanted |= {'targets': (phase.targets, (*repeats, *steps[:1], task.outputs), np.floating),
+               'mask': (phase.mask, (*repeats, *steps[:1]), np.bool_)}
+  _check_arrays(f'task {task.name!r}', f'a phase of {phase.cell!r} must have', wanted)
+  _check_start(task, phase.start)
+
+
+def _check_arrays(who, must, wanted):
+  said = ', '.join(f'{name} {list(shape)} of {_KINDS[kind]}'
+                   for name, (_, shape, kind) in wanted.items())
+  for name, (part, shape, kind) in wanted.items():
+    found, dtype = getattr(part, 'shape', None), getattr(part, 'dtype', type(part).__name__)
+    if found != shape or not jnp.issubdtype(dtype, kind):
+      found = errors.shortened(part) if found is None else f'{list(found)} of {dtype}'
+      raise errors.UserError(f'{who} returns {name} {found}; {must} {said}')
+
+
+_KINDS = {np.floating: 'float', np.bool_: 'bool', np.integer: 'int'}
+
+
+def _check_start(task, start):
+  if start not in phases.STARTS:
+    errors.pick(f'start in task {task.name!r}', start, dict.fromkeys(phases.STARTS))
