@@ -19,6 +19,7 @@ import jax.numpy as jnp
 
 from maes_jax import precision
 from maes_jax.cells import base
+from maes_jax.cells import scan
 from maes_jax import phases
 from maes_jax.phases import Program
 from maes_jax.phases import Repeat
@@ -191,8 +192,10 @@ class _Run:
     duty, parts = duty._replace(own={**kept, **duty.own}), []
     for part in program:
       run = functools.partial(self.one_after_the_other, task)
-      duty, steps = (lax.scan(run, duty, part.phases) if isinstance(part, Repeat) else
-                     run(duty, (part,)))
+      if isinstance(part, Repeat):
+        duty, steps = lax.scan(run, scan.varying_like(duty, (self.params, part)), part.phases)
+      else:
+        duty, steps = run(duty, (part,))
       parts.append(Repeat(steps) if isinstance(part, Repeat) else steps)
     return duty, parts
 

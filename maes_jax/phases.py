@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import chex
 import jax
+from jax import lax
 import jax.numpy as jnp
 
 # On duty: the cell that stores, the task's own solver, or another solver by its task's name.
@@ -39,7 +40,7 @@ class Phase:
     cell: which is on duty: `ENCODER`, `SOLVER` or another task's name.
     start: where it starts, one of `STARTS`.
     shared: the same key makes the same phase in all tasks, so that tasks asked at once need it
-      once; only for phases that no phase precedes that is not.
+      once; only for phases that no phase precedes that is not, and for no task's own solver.
   """
   inputs: chex.Array
   steps: chex.Array
@@ -57,7 +58,9 @@ class Phase:
   @property
   def valid(self) -> chex.Array:
     """[T] False in padding."""
-    return jnp.arange(self.inputs.shape[-2], dtype=jnp.int32) < self.steps[..., None]
+    shape = self.inputs.shape[:-1]
+    step = lax.broadcasted_iota(jnp.int32, shape, len(shape) - 1)
+    return step < jnp.asarray(self.steps, jnp.int32)[..., None]
 
 
 class Repeat(NamedTuple):
@@ -149,7 +152,7 @@ def opening(programs: Sequence[Program]) -> int:
   """How many parts all programs begin with that are the same in all of them."""
   count = 0
   for parts in zip(*programs):
-    if not all(isinstance(part, Phase) and part.shared for part in parts):
+    if not all(isinstance(part, Phase) and part.shared and part.cell != SOLVER for part in parts):
       break
     count += 1
   return count

@@ -1,6 +1,6 @@
 """Trained models back from a run's folder, whole or the encoder alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 import pathlib
 from typing import Any
@@ -47,14 +47,16 @@ class Trained:
     return int(self.saved['converged']) != NEVER
 
 
-def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') -> Trained:
+def load(path: str | pathlib.Path, index: int | None = None, *, only: Sequence[str] = (),
+) -> Trained:
   """Restores a model from the workdir of a training run.
 
   Args:
     path: the workdir, or the name of a shipped model, e.g. `E_J`; a workdir goes first.
     index: which model of the population; None takes the best: the first to converge or, where
       none has, the one of the smallest validation loss.
-    only: a top-level key of the parameters, e.g. 'encoder': nothing else is read.
+    only: top-level keys of the parameters, e.g. 'encoder': of those, nothing else is read; one that
+      the model lacks is left out. Empty: all.
 
   Raises:
     UserError: no intact run is there, or the population has no such model.
@@ -64,7 +66,7 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') 
   model = models.build(config)
   whole = _saved(config, model)
   params = whole['params']
-  wanted = {**whole, 'params': {only: params[only]} if only else params}
+  wanted = {**whole, 'params': {key: params[key] for key in only or params if key in params}}
   _, saved = checkpoints.restore(workdir.checkpoints, wanted, workdir.fingerprint, whole)
   index = best(saved) if index is None else index
   if not 0 <= index < config.seeds:
@@ -115,27 +117,37 @@ def best(saved: Mapping[str, Any]) -> int:
 
 
 def load_encoder(config: Config) -> Params:
-  """The encoder that `config.encoder` names; only the encoder is read.
+  """What `config.encoder` names, by top-level key: the encoder, and `embed` where it has one.
+
+  An encoder learnt to read what its embedding makes of the items: it is of no use without. Nothing
+  else is read.
 
   Raises:
     UserError: no intact checkpoint is there, or its encoder is not of this config's model.
   """
-  source = load(config.encoder, config.encoder_model, only='encoder')
-  found = _describe(source.config.model, source.model.encoder)
-  wanted = _describe(config.model, models.build(config).encoder)
+  source = load(config.encoder, config.encoder_model, only=('encoder', 'embed'))
+  found = _describe(source.config.model, source.model)
+  wanted = _describe(config.model, models.build(config))
   if found != wanted:
     raise errors.UserError(f'the encoder in {config.encoder} is {found}, not {wanted}; '
                            'give the same options')
-  return source.params['encoder']
+  return source.params
 
 
 # Where parameters start from, which is past once they are trained.
 _INITIAL = ('write_bias', 'gamma_bias', 'latch')
 
 
-def _describe(name, cell) -> str:
-  """The model and those of its cell's options that its parameters depend on."""
-  hidden = ('parent', 'name', 'outputs', *_INITIAL)
+def _describe(name, model) -> str:
+  """The model, what it reads and those of its encoder's options that parameters depend on."""
+  cell, hidden = model.encoder, ('parent', 'name', 'outputs', *_INITIAL)
   options = ', '.join(f'{field.name}={getattr(cell, field.name)}'
                       for field in dataclasses.fields(cell) if field.name not in hidden)
-  return f'{name} {options}'
+  return f'{name} {options}, reading {_reading(model)}'
+
+
+def _reading(model) -> str:
+  """What an item is to a model."""
+  embedding = jax.tree.leaves(models.parameters(model).get('embed', {}))
+  through = ''.join(f' through an embedding {list(leaf.shape)}' for leaf in embedding)
+  return f'{model.inputs} numbers{through}'

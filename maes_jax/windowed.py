@@ -62,8 +62,8 @@ def answer_batch(
                       for name in ('output', 'exact'))
     asked = phases.answers(episode.program, exact, trailing=0)
     # Of the last phase what counts will do; what goes before must be exact to its end.
-    ends = [leaf[..., -1].all() for leaf in jax.tree.leaves(exact)[:-1]]
-    right = jnp.all(asked | ~episode.mask) & jnp.all(jnp.array(ends, bool))
+    *before, last = (leaf[..., -1].ravel() for leaf in jax.tree.leaves(exact))
+    right = jnp.all(asked | ~episode.mask) & jnp.concatenate([*before, last[:-1]]).all()
     return phases.answers(episode.program, outputs, trailing=1), right
 
   return jax.vmap(answer)(episodes)

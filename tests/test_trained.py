@@ -1,5 +1,6 @@
 """Encoders taken over from the shipped models."""
 
+import dataclasses
 import pathlib
 
 import jax
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 
 from maes_jax import errors
+from maes_jax import items
 from maes_jax import presets
+from maes_jax import tasks
 from maes_jax import trained
 from maes_jax.config import Config
 
@@ -15,7 +18,8 @@ SHIPPED = pathlib.Path(__file__).parents[1] / 'checkpoints'
 
 
 def config(**options):
-  return presets.resolve(Config(task=('odd_recall',), encoder=str(SHIPPED / 'E_J'), **options))
+  return presets.resolve(Config(
+      **{'task': ('odd_recall',), 'encoder': str(SHIPPED / 'E_J'), **options}))
 
 
 @pytest.mark.parametrize('recipe', ['short_first', 'plain'])
@@ -23,14 +27,21 @@ def test_an_encoder_serves_whatever_recipe_trained_it(recipe):
   """Recipes differ in where parameters start from, which is past once they are trained."""
   encoder = trained.load_encoder(config(recipe=recipe))
   whole = trained.load(SHIPPED / 'E_J').params
-  jax.tree.map(np.testing.assert_array_equal, encoder, whole['encoder'])
+  assert encoder.keys() == {'encoder'}
+  jax.tree.map(np.testing.assert_array_equal, encoder['encoder'], whole['encoder'])
 
 
 @pytest.mark.parametrize('options, words', [
     ({'units': 4}, 'units=5.* not .*units=4'),
+    ({'task': ('narrow',)}, 'reading 10 numbers, not .*reading 5 numbers'),
+    ({'task': ('embedded',)}, r'reading 10 numbers, not .*reading 9 numbers through .*\[7, 3\]'),
     ({'line3': 'move_first'}, 'line3=write_first.* not .*line3=move_first'),
     ({'model': 'ntm'}, 'is maes .* not ntm'),
 ])
-def test_an_encoder_of_another_kind_is_refused(options, words):
+def test_an_encoder_of_another_kind_is_refused(options, words, monkeypatch):
+  monkeypatch.setattr(tasks, 'TASKS', dict(tasks.TASKS))
+  for name, kind in (('narrow', items.Bits(3)), ('embedded', items.Tokens(7, embedded=3))):
+    tasks.register(dataclasses.replace(
+        tasks.get('serial_recall'), name=name, outputs=kind.outputs, items=kind, answers=kind))
   with pytest.raises(errors.UserError, match=words):
     trained.load_encoder(config(**options))

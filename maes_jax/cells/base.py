@@ -115,7 +115,7 @@ class Cell(nn.Module):
     shapes.check(inputs=(inputs, 'TX', float))
     params = jax.tree.map(jnp.asarray, params)
     state, inputs = precision.as_params((state, inputs), params)
-    steps = jnp.int32(len(inputs)) if steps is None else jnp.asarray(steps)
+    steps = jnp.asarray(len(inputs) if steps is None else steps, jnp.int32)
     valid = jnp.arange(len(inputs), dtype=jnp.int32) < steps
     longest = scan.longest(steps) if skip_padding else None
     return self._unroll(params, state, inputs, valid, show, longest)

@@ -15,11 +15,21 @@ def question(task, asked, max_length: int):
   Raises:
     UserError: one has another shape or kind; says which are wanted.
   """
-  _check_arrays(f'task {task.name!r}', f'with {max_length:,} items it must return a Question of', {
-      'aux': (asked.aux, (max_length, task.items.width), np.floating),
-      'targets': (asked.targets, (max_length, task.outputs), np.floating),
-      'mask': (asked.mask, (max_length,), np.bool_)})
+  _check_arrays(f'task {task.name!r}', _question_of(max_length),
+                _wanted(task, asked, max_length))
   _check_start(task, asked.start)
+
+
+def _question_of(max_length):
+  return f'with {max_length:,} items it must return a Question of'
+
+
+def _wanted(task, asked, max_length):
+  """What a question has, by name: the array, its shape and kind."""
+  wanted = {'aux': ((max_length, task.items.width), np.floating),
+            'targets': ((max_length, task.outputs), np.floating),
+            'mask': ((max_length,), np.bool_)}
+  return {name: (getattr(asked, name, None), *form) for name, form in wanted.items()}
 
 
 def program(task, asked, max_length: int):
@@ -28,15 +38,16 @@ def program(task, asked, max_length: int):
   Raises:
     UserError: there are none, none is asked, or one has another form than `phases.Phase` says.
   """
-  said = (f'with {max_length:,} items it must return a Question, or phases.Phase and '
-          'phases.Repeat in a tuple')
+  said = (f'{_question_of(max_length)} {_said(_wanted(task, asked, max_length))}, or phases.Phase '
+          'and phases.Repeat in a tuple')
   if not isinstance(asked, tuple | list) or not asked or isinstance(asked, phases.Repeat):
     raise errors.UserError(f'task {task.name!r} returns {errors.shortened(asked)}; {said}')
   for part in asked:
     repeats = _repeats(task, part)
     for phase in phases.of(part):
       if not isinstance(phase, phases.Phase):
-        raise errors.UserError(f'task {task.name!r} returns {errors.shortened(phase)}; {said}')
+        raise errors.UserError(
+            f'task {task.name!r} returns (... {errors.shortened(phase)} ...); {said}')
       _check_phase(task, phase, repeats)
   if not any(phase.asked for part in asked for phase in phases.of(part)):
     raise errors.UserError(f'task {task.name!r} has no phase with targets and a mask, so that '
@@ -68,13 +79,17 @@ def _check_phase(task, phase, repeats):
 
 
 def _check_arrays(who, must, wanted):
-  said = ', '.join(f'{name} {list(shape)} of {_KINDS[kind]}'
-                   for name, (_, shape, kind) in wanted.items())
   for name, (part, shape, kind) in wanted.items():
-    found, dtype = getattr(part, 'shape', None), getattr(part, 'dtype', type(part).__name__)
+    number = np.int32() if type(part) is int else part  # As JAX takes it.
+    found, dtype = getattr(number, 'shape', None), getattr(number, 'dtype', type(part).__name__)
     if found != shape or not jnp.issubdtype(dtype, kind):
       found = errors.shortened(part) if found is None else f'{list(found)} of {dtype}'
-      raise errors.UserError(f'{who} returns {name} {found}; {must} {said}')
+      raise errors.UserError(f'{who} returns {name} {found}; {must} {_said(wanted)}')
+
+
+def _said(wanted):
+  return ', '.join(f'{name} {list(shape)} of {_KINDS[kind]}'
+                   for name, (_, shape, kind) in wanted.items())
 
 
 _KINDS = {np.floating: 'float', np.bool_: 'bool', np.integer: 'int'}

@@ -106,7 +106,7 @@ def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int) -
     checks.question(task, asked, max_length)
     asked = _two_phases(task, items, asked, length)
   checks.program(task, asked, max_length)
-  return Episode(tuple(asked), length)
+  return Episode(jax.tree.map(jnp.asarray, tuple(asked)), length)
 
 
 def _two_phases(task, items, question, length):

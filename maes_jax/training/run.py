@@ -40,7 +40,7 @@ def train(config: Config, path: str | pathlib.Path, device_count: int | None = N
   config = presets.resolve(config)
   models.check(config)
   on = devices.first(device_count)
-  given = {'encoder': trained.load_encoder(config)} if config.encoder else {}
+  given = trained.load_encoder(config) if config.encoder else {}
   demand.check(Trainer(config, models.build(config), () if config.unfreeze else tuple(given),
                        devices=on), given)
   workdir = Workdir(pathlib.Path(path))
