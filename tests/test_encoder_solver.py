@@ -1,4 +1,4 @@
-"""Whole runs: encode, hand over, solve; against loops, and what must not matter."""
+"""Whole runs of two phases: encode, hand over, solve; against loops, and what must not matter."""
 
 import functools
 
@@ -12,7 +12,10 @@ from maes_jax import models
 from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.training import losses
+from tests import two_phases
 from tests.oracles import maes as oracle
+from tests.two_phases import aux
+from tests.two_phases import main
 
 ADDRESSES = 8
 PADDED = 6
@@ -30,7 +33,7 @@ def build(task=JOINT, **options):
 def numbers(model_options=()):
   """Parameters of a joint model: random, larger than fresh ones, and no bias is zero."""
   model = build(**dict(model_options))
-  shapes = jax.eval_shape(lambda key: model.init(key), jax.random.key(0))
+  shapes = jax.eval_shape(model.init, jax.random.key(0))
   rng = np.random.default_rng(0)
   return jax.tree.map(lambda leaf: .7 * rng.normal(size=leaf.shape), shapes)
 
@@ -49,8 +52,8 @@ def _episodes(padded, lengths):
     batch = [jax.device_get(tasks.sample(tasks.get(name), key, n, PADDED))
              for key, n in zip(keys, lengths)]
     batch = jax.tree.map(lambda *leaves: np.stack(leaves), *batch)
-    cut = tasks.Episode(*(leaf[:, :padded + 1] if leaf.ndim > 1 else leaf for leaf in batch))
-    drawn[name] = cut
+    drawn[name] = jax.tree.map(
+        lambda leaf: leaf[:, :padded + 1] if leaf.ndim > 1 else leaf, batch)
   return drawn
 
 
@@ -107,7 +110,7 @@ def test_whole_run_is_the_papers(options):
     for i, length in enumerate(LENGTHS):
       expected = oracle.run(
           params['encoder'], params['solvers'][name],
-          batch.main[i, :length + 1], batch.aux[i, :length + 1], addresses=ADDRESSES,
+          main(batch)[i, :length + 1], aux(batch)[i, :length + 1], addresses=ADDRESSES,
           keep_attention=name in KEEP_ATTENTION, **options)
       np.testing.assert_allclose(
           logits[name][i, :length + 1], expected, atol=1e-10, err_msg=f'{name} {length}')
@@ -119,12 +122,12 @@ class TestPadding:
     """Rubbish beyond the length, in inputs and targets: every number is the same bit for bit."""
     def spoil(episode):
       beyond = np.arange(PADDED + 1) > episode.length[:, None]
-      return episode._replace(**{
-          name: np.where(beyond[..., None], np.float32(7), getattr(episode, name))
-          for name in ('main', 'aux', 'targets')})
+      rubbish = lambda leaf: np.where(beyond[..., None], np.float32(7), leaf)
+      return two_phases.replaced(episode, rubbish(main(episode)), rubbish(aux(episode)),
+                                 targets=rubbish(episode.targets))
 
     batch = {name: spoil(episode) for name, episode in pair().items()}
-    assert (batch[PAIR[0]].main != pair()[PAIR[0]].main).any()
+    assert (main(batch[PAIR[0]]) != main(pair()[PAIR[0]])).any()
     logits, loss, gradient = run(batch)
     for name, episode in pair().items():
       inside = np.arange(PADDED + 1) <= episode.length[:, None]
@@ -145,11 +148,12 @@ class TestPadding:
   def test_adds_nothing_to_the_state(self):
     """The encoder's last state is that after the last item, whatever comes behind."""
     model, params = build(), jax.tree.map(np.float32, numbers())
-    main = episodes()['odd_recall'].main[0]
-    encode = jax.jit(lambda valid: model.encode(params, main, valid, ADDRESSES)[0])
-    stop = jax.device_get(encode(np.arange(PADDED + 1) <= 1))
+    inputs = main(episodes()['odd_recall'])[0]
     state, step = model.encoder.initial_state(ADDRESSES), jax.jit(model.encoder.apply)
-    for x_t in main[:2]:
+    encode = jax.jit(lambda steps: encoder_solver.unroll(
+        model.encoder, params['encoder'], state, inputs, steps)[0])
+    stop = jax.device_get(encode(np.int32(2)))
+    for x_t in inputs[:2]:
       state, _ = step({'params': params['encoder']}, state, x_t)
     assert_tree(np.testing.assert_allclose, stop, jax.device_get(state), rtol=1e-5)
 
@@ -187,8 +191,8 @@ def test_jit_changes_nothing():
   params = {'encoder': numbers()['encoder'],
             'solvers': {'reverse_recall': numbers()['solvers']['reverse_recall']}}
   episode = episodes()['reverse_recall']
-  batch = {'reverse_recall': episode._replace(length=episode.length[1], **{
-      part: getattr(episode, part)[1, :4] for part in ('main', 'aux', 'targets', 'mask')})}
+  batch = {'reverse_recall': jax.tree.map(
+      lambda leaf: leaf[1, :4] if leaf.ndim > 1 else leaf[1], episode)}
   with jax.disable_jit():
     plain = model.answer(jax.tree.map(np.float32, params), batch, ADDRESSES)
   np.testing.assert_allclose(
@@ -198,14 +202,13 @@ def test_jit_changes_nothing():
 def test_chunks_equal_the_whole():
   """State is all that a cell remembers: four steps and three more are seven."""
   model, params = build(), jax.tree.map(np.float32, numbers())
-  main = episodes()['odd_recall'].main[2]
-  valid = np.ones(PADDED + 1, bool)
-  unroll = jax.jit(lambda state, inputs, valid: encoder_solver.unroll(
-      model.encoder, params['encoder'], state, inputs, valid))
+  inputs = main(episodes()['odd_recall'])[2]
+  unroll = jax.jit(lambda state, inputs: encoder_solver.unroll(
+      model.encoder, params['encoder'], state, inputs, np.int32(len(inputs))))
   start = model.encoder.initial_state(ADDRESSES)
-  at_once, _ = unroll(start, main, valid)
-  half, _ = unroll(start, main[:4], valid[:4])
-  pieces, _ = unroll(half, main[4:], valid[4:])
+  at_once, _ = unroll(start, inputs)
+  half, _ = unroll(start, inputs[:4])
+  pieces, _ = unroll(half, inputs[4:])
   assert_tree(np.testing.assert_allclose, pieces, at_once, rtol=1e-5, atol=1e-7)
 
 
@@ -231,7 +234,7 @@ def test_tied_models_read_both_sequences_as_one(name):
   """Answers and gradient of one task, against encoding and then solving, for mixed lengths."""
   model, task = build(PAIR, model=name), PAIR[0]
   batch = {task: episodes()[task]}
-  params = jax.jit(lambda key: model.init(key))(jax.random.key(0))
+  params = jax.jit(model.init)(jax.random.key(0))
   mask = batch[task].mask[..., None]
 
   def total(answer, params):
@@ -239,8 +242,10 @@ def test_tied_models_read_both_sequences_as_one(name):
     return jnp.sum(logits**2), logits
 
   def apart(params, episode):
-    encoded, _ = model.encode(params, episode.main, episode.valid, ADDRESSES)
-    return model.solve(params, task, encoded, episode.aux, episode.valid)[1].output
+    cell, start = model.solvers[task], model.encoder.initial_state(ADDRESSES)
+    whole = {**params['encoder'], **params['solvers'][task]}
+    encoded, _ = model.encoder.unroll(params['encoder'], start, main(episode), 1 + episode.length)
+    return cell.unroll(whole, encoded, aux(episode), 1 + episode.length)[1].output
 
   at_once = lambda params: model.answer_batch(params, batch, ADDRESSES)[task]
   in_turn = lambda params: jax.vmap(lambda episode: apart(params, episode))(batch[task])
@@ -251,21 +256,22 @@ def test_tied_models_read_both_sequences_as_one(name):
 
 
 @pytest.mark.parametrize('name', ['maes', 'lstm', 'ntm', 'dnc'])
-def test_sequences_of_one_length_need_no_mask(name):
-  """Answers and gradient; the steps end with the sequences, the arrays go on."""
+def test_skipping_padding_changes_nothing(name):
+  """Answers and gradient of mixed lengths, none of them as long as the arrays."""
   model, task = build(PAIR[:1], model=name), PAIR[0]
-  batch = {task: one(episodes()[task], 0)}
-  params = jax.jit(lambda key: model.init(key))(jax.random.key(0))
-  mask, steps = batch[task].mask[..., None], 1 + batch[task].length[0]
-  assert steps < mask.shape[1]
+  batch = {task: jax.tree.map(lambda leaf: leaf[:2], episodes()[task])}
+  params = jax.jit(model.init)(jax.random.key(0))
+  mask = batch[task].mask[..., None]
+  assert batch[task].length.max() < PADDED
 
-  def total(params, padded):
-    logits = model.answer_batch(params, batch, ADDRESSES, num_steps=steps, padded=padded)[task]
+  def total(params, unroll):
+    logits = model.answer_batch(params, batch, ADDRESSES, unroll)[task]
     logits = jnp.where(mask, logits, 0)
     return jnp.sum(logits**2), logits
 
   differentiate = jax.jit(jax.value_and_grad(total, has_aux=True), static_argnums=1)
-  found, wanted = differentiate(params, False), differentiate(params, True)
+  found, wanted = (differentiate(params, unroll)
+                   for unroll in (encoder_solver.skipping, encoder_solver.unroll))
   assert np.any(wanted[0][1])
   assert_tree(np.testing.assert_allclose, found, wanted, rtol=1e-5, atol=1e-6)
 
@@ -273,20 +279,23 @@ def test_sequences_of_one_length_need_no_mask(name):
 def test_trace_shows_what_answer_computes():
   model, params = build(), jax.tree.map(np.float32, numbers())
   episode = jax.tree.map(lambda leaf: leaf[2], episodes()['reverse_recall'])
-  encoded, writing, reading = jax.jit(
-      lambda: model.trace(params, 'reverse_recall', episode, ADDRESSES))()
+  (writing,), (reading,) = jax.jit(
+      lambda: model.trace(params, 'reverse_recall', episode.program, ADDRESSES))()
+  encoded, _ = model.encoder.unroll(
+      params['encoder'], model.encoder.initial_state(ADDRESSES), main(episode))
   np.testing.assert_allclose(
       reading.output, whole()[0]['reverse_recall'][2], rtol=1e-4, atol=1e-6)
   assert writing.output is None
   assert writing.write.shape == reading.read.shape == (PADDED + 1, 1, ADDRESSES)
-  np.testing.assert_array_equal(reading.read[0, 0], encoded.attention)
+  np.testing.assert_allclose(reading.read[0, 0], encoded.attention, rtol=1e-4, atol=1e-6)
+  np.testing.assert_allclose(writing.memory[-1], encoded.memory, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize('task', tasks.TASKS)
 def test_paper_sizes_are_under_2000_parameters(task):
   """Section 4.1: the largest network contained less than 2,000 trainable parameters."""
   model = build((task,))
-  shapes = jax.eval_shape(lambda key: model.init(key), jax.random.key(0))
+  shapes = jax.eval_shape(model.init, jax.random.key(0))
   assert shapes.keys() == {'encoder', 'solvers'}
   assert shapes['solvers'].keys() == {task}
   assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) < 2000
@@ -294,7 +303,7 @@ def test_paper_sizes_are_under_2000_parameters(task):
 
 def test_encoder_and_solvers_start_with_numbers_of_their_own():
   model = build(('odd_recall', 'sequence_comparison'))
-  params = jax.jit(lambda key: model.init(key))(jax.random.key(0))
+  params = jax.jit(model.init)(jax.random.key(0))
   kernels = [params['encoder'], *params['solvers'].values()]
   hidden = np.array([layers['hidden']['kernel'] for layers in kernels])
   assert len(np.unique(hidden)) == hidden.size
@@ -303,4 +312,4 @@ def test_encoder_and_solvers_start_with_numbers_of_their_own():
 def test_wide_shift_range_needs_only_memory_to_match():
   """A kernel of 81 taps and a memory of 100 addresses fit each other."""
   model = models.build(Config(memory=100, shift_range=40))
-  jax.eval_shape(lambda key: model.init(key), jax.random.key(0))
+  jax.eval_shape(model.init, jax.random.key(0))

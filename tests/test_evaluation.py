@@ -14,9 +14,11 @@ import pytest
 from maes_jax import devices
 from maes_jax import encoder_solver
 from maes_jax import evaluation
+from maes_jax import items
 from maes_jax import tasks
 from maes_jax import windowed
 from maes_jax.cells import base
+from tests import two_phases
 
 
 class State(NamedTuple):
@@ -48,10 +50,10 @@ class Knowing(encoder_solver.Model):
   sign: int = 1
   asked: list = dataclasses.field(default_factory=list, compare=False)
 
-  def answer_batch(self, params, episodes, addresses, num_steps=None):
-    del params
+  def answer_batch(self, params, episodes, addresses, unroll=encoder_solver.unroll):
+    del params, unroll
     (name, batch), = episodes.items()
-    self.asked.append((name, addresses, batch.main.shape))
+    self.asked.append((name, addresses, two_phases.main(batch).shape))
     return {name: self.sign * (2 * batch.targets - 1)}
 
 
@@ -66,40 +68,42 @@ def make(model, task='serial_recall', **options):
 
 
 def test_counts_by_hand():
-  """Sequence 0 is right in all 4 bits that count; sequence 1 in 1 of 2."""
+  """Sequence 0 is right in all 4 bits and 2 items that count; sequence 1 in 1 bit of 1 item."""
   logits = jnp.array([[[1., -1.], [-.1, 2.], [-9., -9.]], [[1., 1.], [9., 9.], [9., 9.]]])
   targets = jnp.array([[[1., 0.], [0., 1.], [1., 1.]], [[1., 0.], [1., 1.], [0., 0.]]])
   mask = jnp.array([[True, True, False], [True, False, False]])
-  counts = evaluation.count(logits, targets, mask)
-  assert [part.tolist() for part in counts] == [[4, 2], [4, 1], [1, 1], [1, 0]]
+  counts = evaluation.count(logits, targets, mask, items.Bits(2))
+  assert [part.tolist() for part in counts] == [
+      [4, 2], [4, 1], [2, 1], [2, 0], [1, 1], [1, 0]]
   assert counts.total() == evaluation.Counts(
-      bits=6, bits_right=5, sequences=2, sequences_right=1)
+      units=6, units_right=5, items=3, items_right=2, sequences=2, sequences_right=1)
+  assert (counts.total().bits, counts.total().bits_right) == (6, 5)
 
 
 def test_more_bits_than_32_count():
   """Three sequences of 2^30 bits: 32 bits would have them wrap to a negative number."""
   many, ones = np.full((2, 3), 2**30, np.int32), np.ones((2, 3), np.int32)
-  counts = evaluation.Counts(many, many, ones, ones).total()
+  counts = evaluation.Counts(many, many, ones, ones, ones, ones).total()
   assert counts.bits.tolist() == counts.bits_right.tolist() == [3 * 2**30] * 2
 
 
 def test_undecided_counts_as_0():
   logits, mask = jnp.zeros((1, 2, 1)), jnp.ones((1, 2), bool)
-  counts = evaluation.count(logits, jnp.array([[[1.], [0.]]]), mask)
+  counts = evaluation.count(logits, jnp.array([[[1.], [0.]]]), mask, items.Bits(1))
   assert counts.bits_right.tolist() == [1]
 
 
-@pytest.mark.parametrize('task, bits', [
-    ('serial_recall', 3 * 8), ('reverse_recall', 3 * 8), ('odd_recall', 2 * 8),
-    ('sequence_comparison', 3), ('sequence_equality', 1), ('hard_equality', 1)])
-def test_always_right(task, bits):
+@pytest.mark.parametrize('task, bits, answers', [
+    ('serial_recall', 3 * 8, 3), ('reverse_recall', 3 * 8, 3), ('odd_recall', 2 * 8, 2),
+    ('sequence_comparison', 3, 3), ('sequence_equality', 1, 1), ('hard_equality', 1, 1)])
+def test_always_right(task, bits, answers):
   """5 batches of 4 sequences of length 3."""
   always = make(knowing(1), task).test({}, 3, batches=5)
-  assert always == (20 * bits, 20 * bits, 20, 20)
+  assert always == (20 * bits, 20 * bits, 20 * answers, 20 * answers, 20, 20)
 
 
 def test_always_wrong():
-  assert make(knowing(-1)).test({}, 3, batches=5) == (20 * 24, 0, 20, 0)
+  assert make(knowing(-1)).test({}, 3, batches=5) == (20 * 24, 0, 20 * 3, 0, 20, 0)
 
 
 def test_one_program_serves_every_length():
@@ -114,7 +118,7 @@ def test_one_program_serves_every_length():
 class Ones(Knowing):
   """Answers 1 always; how often that is right is a fingerprint of the data."""
 
-  def answer_batch(self, params, episodes, addresses, num_steps=None):
+  def answer_batch(self, params, episodes, addresses, unroll=encoder_solver.unroll):
     return {name: jnp.ones_like(batch.targets) for name, batch in episodes.items()}
 
 
@@ -132,16 +136,15 @@ def test_the_window_may_be_lost_after_the_last_answer(monkeypatch, step, right):
 
   Through a window that is exact up to a step all answers are right, through the whole memory none.
   """
-  def unroll(cell, params, state, inputs, valid):
-    del params, valid
-    steps = jnp.arange(len(inputs))
+  def unroll(cell, params, state, inputs, steps):
+    del params, steps
     answers = jnp.ones((len(inputs), cell.outputs))
-    exact = (steps <= step) | (cell.outputs == 0)
+    exact = (jnp.arange(len(inputs)) <= step) | (cell.outputs == 0)
     return state, windowed.Step(answers, exact)
 
   def ask(key, items, length):
     question = tasks.get('odd_recall').ask(key, items, length)
-    return question._replace(targets=jnp.ones_like(question.targets))
+    return dataclasses.replace(question, targets=jnp.ones_like(question.targets))
 
   monkeypatch.setattr(windowed, 'unroll', unroll)
   task = tasks.Task('odd_recall', 8, ask)

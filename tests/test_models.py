@@ -14,6 +14,7 @@ from maes_jax import models
 from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.training import losses
+from tests import two_phases
 
 # Small, and no two alike: a swapped axis shows. A cell takes those of them that it has.
 SIZES = {'width': 4, 'units': 3, 'layers': 2, 'read_heads': 2, 'write_heads': 1}
@@ -31,7 +32,7 @@ def config(name, task=(TASK,), **options):
 
 
 def shapes(model):
-  return jax.eval_shape(lambda key: model.init(key), jax.random.key(0))
+  return jax.eval_shape(model.init, jax.random.key(0))
 
 
 @functools.cache
@@ -70,7 +71,7 @@ def whole(name):
 def traced(name):
   model, params, _ = prepared(name)
   episode = jax.tree.map(lambda leaf: leaf[1], batch())
-  return jax.device_get(jax.jit(lambda: model.trace(params, TASK, episode, ADDRESSES))())
+  return jax.device_get(jax.jit(lambda: model.trace(params, TASK, episode.program, ADDRESSES))())
 
 
 @pytest.mark.parametrize('name', FAMILIES)
@@ -93,7 +94,7 @@ class TestEveryFamily:
   def test_memory_size_is_no_parameters_shape(self, name):
     cell = models.build(config(name)).encoder
     init = lambda addresses: cell.init(
-        jax.random.key(0), cell.initial_state(addresses), jnp.zeros(tasks.INPUTS))
+        jax.random.key(0), cell.initial_state(addresses), jnp.zeros(tasks.get(TASK).inputs))
     assert jax.eval_shape(lambda: init(9)) == jax.eval_shape(lambda: init(33))
 
   def test_one_set_of_parameters_runs_with_any_memory(self, name):
@@ -107,8 +108,9 @@ class TestEveryFamily:
     """A scan and a checkpoint both need it."""
     cell = models.build(config(name)).encoder
     state = cell.initial_state(ADDRESSES)
-    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), state, jnp.zeros(tasks.INPUTS)))
-    after, shown = jax.eval_shape(cell.apply, params, state, jnp.zeros(tasks.INPUTS))
+    x_t = jnp.zeros(tasks.get(TASK).inputs)
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), state, x_t))
+    after, shown = jax.eval_shape(cell.apply, params, state, x_t)
     described = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
     assert described(after) == described(state)
     assert shown.output is None
@@ -129,10 +131,11 @@ class TestEveryFamily:
     """Rubbish beyond the length: answers, loss and gradient are the same bit for bit."""
     _, params, run = prepared(name)
     beyond = np.arange(PADDED + 1) > LENGTHS[:, None]
-    spoilt = batch()._replace(**{
-        part: np.where(beyond[..., None], np.float32(7), getattr(batch(), part))
-        for part in ('main', 'aux', 'targets')})
-    assert (spoilt.main != batch().main).any()
+    spoil = lambda leaf: np.where(beyond[..., None], np.float32(7), leaf)
+    main, aux = two_phases.main(batch()), two_phases.aux(batch())
+    spoilt = two_phases.replaced(
+        batch(), spoil(main), spoil(aux), targets=spoil(batch().targets))
+    assert (spoil(main) != main).any()
     logits, loss, gradient = jax.device_get(run(params, spoilt))
     np.testing.assert_array_equal(logits[~beyond], whole(name)[0][~beyond])
     assert loss == whole(name)[1]
@@ -154,7 +157,7 @@ class TestEveryFamily:
 
   def test_attention_is_non_negative_and_sums_to_1_at_most(self, name):
     """[T, heads, N] for figures; none where there is no memory."""
-    _, writing, reading = traced(name)
+    (writing,), (reading,) = traced(name)
     for attention in (writing.read, writing.write, reading.read, reading.write):
       if attention is not None:
         assert attention.shape[0] == PADDED + 1
@@ -165,11 +168,11 @@ class TestEveryFamily:
   def test_a_trace_shows_the_memory_that_every_step_leaves(self, name):
     """Encoding that ends after a step leaves what the trace shows of that step."""
     model, params, _ = prepared(name)
-    main = batch().main[1]
-    upto = np.tri(len(main), dtype=bool)  # Row t is valid up to step t.
-    encode = lambda valid: model.encode(params, main, valid, ADDRESSES)[0]
-    states = jax.jit(jax.vmap(encode))(upto)
-    _, writing, reading = traced(name)
+    main, cell = two_phases.main(batch())[1], model.encoder
+    start = cell.initial_state(ADDRESSES)
+    encode = lambda steps: cell.unroll(params['encoder'], start, main, steps)[0]
+    states = jax.jit(jax.vmap(encode))(1 + np.arange(len(main)))
+    (writing,), (reading,) = traced(name)
     if not hasattr(states, 'memory'):
       assert writing.memory is reading.memory is None
       return
@@ -179,17 +182,17 @@ class TestEveryFamily:
   def test_later_inputs_do_not_reach_earlier_answers(self, name):
     """The recall phase is causal: the last auxiliary item changes the last answer alone."""
     _, params, run = prepared(name)
-    aux = batch().aux.copy()
+    aux = two_phases.aux(batch()).copy()
     aux[1, -1, 2:] = 1 - aux[1, -1, 2:]
-    logits, _, _ = run(params, batch()._replace(aux=aux))
+    logits, _, _ = run(params, two_phases.replaced(batch(), aux=aux))
     np.testing.assert_array_equal(logits[1, :-1], whole(name)[0][1, :-1])
     assert logits[1, -1] != whole(name)[0][1, -1]
 
   def test_answers_depend_on_what_was_encoded(self, name):
     _, params, run = prepared(name)
-    main = batch().main.copy()
+    main = two_phases.main(batch()).copy()
     main[1, 1, 2:] = 1 - main[1, 1, 2:]
-    logits, _, _ = run(params, batch()._replace(main=main))
+    logits, _, _ = run(params, two_phases.replaced(batch(), main=main))
     assert (logits[1] != whole(name)[0][1]).any()
     np.testing.assert_array_equal(logits[0], whole(name)[0][0])
 
@@ -197,12 +200,11 @@ class TestEveryFamily:
 class TestBuild:
 
   def test_the_papers_maes(self):
-    """Width 10, 5 units; jumps by two for Odd, attention kept for Reverse, 10 units for XOR."""
+    """Width 10, 5 units; jumps by two for Odd, 10 units for XOR."""
     solvers = models.build(Config(task=tuple(tasks.TASKS))).solvers
     assert {(cell.width, cell.units) for cell in solvers.values()} == {(10, 5)}
     chosen = lambda test: {name for name, cell in solvers.items() if test(cell)}
     assert chosen(lambda cell: cell.shift_range == 2) == {'odd_recall'}
-    assert chosen(lambda cell: cell.keep_attention) == {'reverse_recall'}
     assert chosen(lambda cell: cell.output_hidden == 10) == {
         'sequence_comparison', 'sequence_equality', 'hard_equality'}
 

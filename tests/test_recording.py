@@ -9,6 +9,7 @@ from maes_jax import models
 from maes_jax import recording as recordings
 from maes_jax import tasks
 from maes_jax.config import Config
+from tests import two_phases
 
 LENGTH, ADDRESSES = 5, 9
 
@@ -17,7 +18,7 @@ LENGTH, ADDRESSES = 5, 9
 def recorded():
   """A recording of Odd Recall by a model with random parameters; what it is made from."""
   model = models.build(Config(task=('odd_recall',)))
-  shapes = jax.eval_shape(lambda key: model.init(key), jax.random.key(0))
+  shapes = jax.eval_shape(model.init, jax.random.key(0))
   rng = np.random.default_rng(0)
   params = jax.tree.map(lambda leaf: np.float32(rng.normal(size=leaf.shape)), shapes)
   recording = recordings.record(
@@ -28,7 +29,10 @@ def recorded():
 def test_encoding_and_solving_follow_each_other(recorded):
   recording = recorded[2]
   assert recording.solving == LENGTH + 1
-  assert [len(part) for part in recording] == [2 * LENGTH + 2] * 7
+  assert {len(part) for part in recording[:-1]} == {2 * LENGTH + 2}
+  assert recording.starts.tolist() == [0, LENGTH + 1]
+  assert recording.since.tolist() == 2 * list(range(LENGTH + 1))
+  assert recording.solves.tolist() == [False] * (LENGTH + 1) + [True] * (LENGTH + 1)
   store, recall = recording.inputs[0, :2], recording.inputs[recording.solving, :2]
   assert (store.tolist(), recall.tolist()) == ([1, 0], [0, 1])
   assert np.flatnonzero(recording.asked).tolist() == [7, 8, 9]  # Items 1, 3 and 5 are asked.
@@ -38,7 +42,7 @@ def test_encoding_and_solving_follow_each_other(recorded):
 def test_answers_are_the_models_own(recorded):
   model, params, recording = recorded
   half = recording.solving
-  episode = tasks.Episode(recording.inputs[:half], recording.inputs[half:],
+  episode = two_phases.of(recording.inputs[:half], recording.inputs[half:],
                           recording.targets[half:], recording.asked[half:], np.int32(LENGTH))
   logits = jax.jit(lambda: model.answer(params, {'odd_recall': episode}, ADDRESSES))()
   np.testing.assert_allclose(

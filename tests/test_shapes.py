@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from maes_jax import evaluation
+from maes_jax import items
 from maes_jax import memory
 from maes_jax import shapes
 from maes_jax import tasks
@@ -19,8 +20,9 @@ from maes_jax import tasks
      ('(2,)', '(3)', 'erase must be [W]')),
     (lambda: memory.shift(jnp.zeros(4), jnp.zeros((1, 3))), ('kernel must be [K]',)),
     (lambda: memory.sharpen(jnp.zeros(4), jnp.ones(1)), ('gamma must be []',)),
-    (lambda: evaluation.count(jnp.zeros((2, 3, 1)), jnp.zeros((2, 3, 1)), jnp.ones((2, 2), bool)),
-     ('mask must be [B, T]',)),
+    (lambda: evaluation.count(jnp.zeros((2, 3, 1)), jnp.zeros((2, 3, 1)), jnp.ones((2, 2), bool),
+                              items.Bits(1)),
+     ('mask must be [B, A]',)),
     (lambda: tasks.sample_batch(tasks.get('odd_recall'), jax.random.split(jax.random.key(0), 2),
                                 jnp.ones(2), 5), ('lengths must be [B] of int',)),
 ])

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from maes_jax import addressing
+from maes_jax import encoder_solver
 from maes_jax import memory
 from maes_jax import models
 from maes_jax import tasks
@@ -32,8 +33,8 @@ CELLS = {
     'lstm': lstm.Lstm(outputs=2, layers=2, units=3)}
 STEPS, INPUTS, ADDRESSES, BATCH = 3, 3, 4, 2
 ANY_CELL = pytest.mark.parametrize('name', CELLS)
-# With a number of steps the derivative is written out, without it is JAX's.
-EITHER_WAY = pytest.mark.parametrize('num_steps', [None, STEPS])
+# Where padding is skipped the derivative is written out, else it is JAX's.
+EITHER_WAY = pytest.mark.parametrize('skip_padding', [False, True])
 
 
 @functools.cache
@@ -46,16 +47,16 @@ def drawn(name, dtype=np.float32):
   return jax.tree.map(draw, shapes), draw(np.zeros((BATCH, STEPS, INPUTS)))
 
 
-def answers(name, num_steps, params, inputs):
+def answers(name, skip_padding, params, inputs):
   """Logits [T, Y] and last state of one sequence [T, X], as one vector."""
   cell = CELLS[name]
   last, shown = cell.unroll(
-      params, cell.initial_state(ADDRESSES), inputs, np.ones(STEPS, bool), num_steps=num_steps)
+      params, cell.initial_state(ADDRESSES), inputs, STEPS, skip_padding=skip_padding)
   return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves((shown.output, last))])
 
 
-def loss(name, num_steps, params, inputs):
-  vector = answers(name, num_steps, params, inputs)
+def loss(name, skip_padding, params, inputs):
+  vector = answers(name, skip_padding, params, inputs)
   return jnp.sum(jnp.sin(vector + jnp.arange(vector.size, dtype=vector.dtype)))
 
 
@@ -82,13 +83,13 @@ def assert_close(found, wanted, tolerance=1e-9):
 @EITHER_WAY
 class TestReverseMode:
 
-  def test_gradients_of_examples_and_models_are_those_one_by_one(self, name, num_steps):
+  def test_gradients_of_examples_and_models_are_those_one_by_one(self, name, skip_padding):
     """`vmap(grad)` over examples, and over models; `grad(vmap)`; through `jax.checkpoint`."""
-    if name == 'lstm' and num_steps and jax.__version_info__ < (0, 10):
+    if name == 'lstm' and skip_padding and jax.__version_info__ < (0, 10):
       pytest.skip('XLA of this version ends the process: a check of its layouts fails')
     with jax.enable_x64(True):
       params, inputs = drawn(name, np.float64)
-      value = functools.partial(loss, name, num_steps)
+      value = functools.partial(loss, name, skip_padding)
       gradient = jax.jit(jax.grad(value))
       alone = stack([gradient(params, x) for x in inputs])
       checkpointed = jax.grad(jax.checkpoint(value))
@@ -99,20 +100,20 @@ class TestReverseMode:
       found = jax.jit(jax.vmap(gradient, (0, None)))(stack(two), inputs[0])
       assert_close(found, stack([gradient(one, inputs[0]) for one in two]))
 
-  def test_a_jacobian_is_that_of_finite_differences(self, name, num_steps):
+  def test_a_jacobian_is_that_of_finite_differences(self, name, skip_padding):
     """By all parameters and inputs, along a direction through all of them."""
     with jax.enable_x64(True):
       params, inputs = drawn(name, np.float64)
-      at, function = (params, inputs[0]), jax.jit(functools.partial(answers, name, num_steps))
+      at, function = (params, inputs[0]), jax.jit(functools.partial(answers, name, skip_padding))
       rows, along = jax.jit(jax.jacrev(function, (0, 1)))(*at), direction(at)
       products = jax.tree.map(lambda leaf, d: jnp.tensordot(leaf, d, d.ndim), rows, along)
       assert_close(sum(jax.tree.leaves(products)), differences(function, at, along), 1e-7)
 
-  def test_devices_that_share_a_batch_add_up_its_gradient(self, name, num_steps):
+  def test_devices_that_share_a_batch_add_up_its_gradient(self, name, skip_padding):
     """`shard_map` with its default checks, on one device: what varies is checked all the same."""
     params, inputs = drawn(name)  # Meshes and double precision do not go together in every JAX.
     mesh = jax.make_mesh((1,), ('batch',), (jax.sharding.AxisType.Explicit,))
-    value = functools.partial(loss, name, num_steps)
+    value = functools.partial(loss, name, skip_padding)
     whole = lambda params, inputs: jnp.sum(jax.vmap(value, (None, 0))(params, inputs))
 
     @functools.partial(jax.shard_map, mesh=mesh, out_specs=PartitionSpec(),
@@ -132,7 +133,7 @@ class TestEveryMode:
     """A hessian times a vector, forward over reverse and reverse over reverse."""
     with jax.enable_x64(True):
       params, inputs = drawn(name, np.float64)
-      at, gradient = (params, inputs[0]), jax.grad(functools.partial(loss, name, None), (0, 1))
+      at, gradient = (params, inputs[0]), jax.grad(functools.partial(loss, name, False), (0, 1))
       along = direction(at)
       dot = lambda one, other: sum(jax.tree.leaves(jax.tree.map(jnp.vdot, one, other)))
       forward = jax.jit(lambda *at: jax.jvp(gradient, at, along)[1])(*at)
@@ -143,7 +144,7 @@ class TestEveryMode:
   def test_jacobians_of_both_modes_are_the_same(self, name):
     with jax.enable_x64(True):
       params, inputs = drawn(name, np.float64)
-      function = lambda x: answers(name, None, params, x)
+      function = lambda x: answers(name, False, params, x)
       assert_close(*(jax.jit(mode(function))(inputs[0]) for mode in (jax.jacrev, jax.jacfwd)))
 
 
@@ -178,7 +179,7 @@ def test_in_other_peoples_modules(name, transform):
   assert jax.tree.structure(made['params']['cell']) == jax.tree.structure(params)
   weights = jnp.cos(jnp.arange(2. * STEPS)).reshape(STEPS, 2)
   outside = lambda p: jnp.sum(weights * outer.apply({'params': {'cell': p}}, state, inputs[0]))
-  ours = lambda p: jnp.sum(weights * cell.unroll(p, state, inputs[0], None)[1].output)
+  ours = lambda p: jnp.sum(weights * cell.unroll(p, state, inputs[0])[1].output)
   assert_close(jax.jit(jax.value_and_grad(outside))(params),
                jax.jit(jax.value_and_grad(ours))(params), 1e-5)
 
@@ -198,7 +199,7 @@ class TestHalfPrecision:
     """State, answers, attention and gradients are of the parameters' dtype, and finite."""
     cell = CELLS[name]
     params, inputs = jax.tree.map(lambda leaf: leaf.astype(dtype), drawn(name))
-    run = lambda p: cell.unroll(p, cell.initial_state(ADDRESSES), inputs[0], None)
+    run = lambda p: cell.unroll(p, cell.initial_state(ADDRESSES), inputs[0])
     value = lambda p: jnp.sum(run(p)[1].output.astype(jnp.float32))
     for tree in (jax.jit(run)(params), jax.jit(jax.grad(value))(params)):
       assert {leaf.dtype for leaf in jax.tree.leaves(tree)} == {np.dtype(dtype)}
@@ -215,7 +216,7 @@ class TestHalfPrecision:
   def test_answers_are_near_those_of_float32(self, name, dtype):
     params, inputs = drawn(name)
     run = jax.jit(lambda p: CELLS[name].unroll(
-        p, CELLS[name].initial_state(ADDRESSES), inputs[0], None)[1].output)
+        p, CELLS[name].initial_state(ADDRESSES), inputs[0])[1].output)
     half = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
     single = run(jax.tree.map(lambda leaf: leaf.astype(jnp.float32), half))
     # Rounding of each of some 10 numbers that an answer is a sum of, through STEPS steps.
@@ -247,9 +248,9 @@ class TestExtremesOfAnyPrecision:
     assert all(jnp.isfinite(leaf).all() for leaf in gradient)
 
 
-@pytest.mark.parametrize('name, num_steps', [
-    *((name, None) for name in models.FAMILIES), ('maes', 6), ('lstm', 6)])
-def test_a_whole_model_gives_every_example_its_gradient(name, num_steps):
+@pytest.mark.parametrize('name, skip_padding', [
+    *((name, False) for name in models.FAMILIES), ('maes', True), ('lstm', True)])
+def test_a_whole_model_gives_every_example_its_gradient(name, skip_padding):
   """Through `Model.answer_batch`, as for influence, Fisher information or private training."""
   task, small = tasks.get('serial_recall'), {'units': 3} | ({'layers': 2} if name == 'lstm' else {})
   model = models.build(Config(model=name, task=(task.name,), **small))
@@ -258,7 +259,8 @@ def test_a_whole_model_gives_every_example_its_gradient(name, num_steps):
 
   def value(params, episode):
     alone = {task.name: jax.tree.map(lambda leaf: leaf[None], episode)}
-    logits = model.answer_batch(params, alone, 8, num_steps=num_steps)[task.name]
+    unroll = encoder_solver.skipping if skip_padding else encoder_solver.unroll
+    logits = model.answer_batch(params, alone, 8, unroll)[task.name]
     return jnp.sum(jnp.where(episode.mask[None, :, None], jnp.sin(logits), 0))
 
   pick = lambda i: jax.tree.map(lambda leaf: leaf[i], batch)

@@ -70,7 +70,7 @@ class Stepwise(lstm.Lstm):
 
 
 STEPS, BATCH = 6, 3
-PADDING = np.arange(STEPS) < [[6], [4], [1]]  # [B, T]
+LENGTHS = np.array([6, 4, 1])
 
 
 def layer_by_layer(module, *args, **options):
@@ -94,13 +94,14 @@ def drawn():
   return module, params, state, draw(BATCH, STEPS, INPUTS), weights
 
 
-def run(unroll, valid, done=None):
+def run(unroll, lengths, skip_padding=False):
   """Last states, answers, and the gradient by parameters, state and inputs of a weighted sum."""
   module, *args, (of_last, of_output) = drawn()
 
   def total(params, state, inputs):
-    one = lambda x, valid: unroll(module, params, state, x, valid, num_steps=done)
-    last, steps = jax.vmap(one)(inputs, valid)
+    one = lambda x, n: unroll(module, params, state, x, n, skip_padding=skip_padding)
+    last, steps = jax.vmap(one)(inputs, lengths)
+    valid = np.arange(STEPS) < lengths[:, None]
     output = jnp.where(valid[..., None], steps.output, 0)
     products = jax.tree.map(lambda a, b: jnp.sum(a * b), (last, output), (of_last, of_output))
     return sum(jax.tree.leaves(products)), (last, output)
@@ -113,41 +114,42 @@ def assert_close(found, wanted):
   chex.assert_trees_all_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
-def up_to(done):
-  """[B, T] what is valid if no more steps than these are done."""
-  return PADDING & (np.arange(STEPS) < (STEPS if done is None else done))
-
-
-@pytest.mark.parametrize('done', [None, 4, 0])
-def test_layer_by_layer_is_step_by_step(done):
+@pytest.mark.parametrize('skip_padding', [False, True])
+@pytest.mark.parametrize('most', [STEPS, 4, 0])
+def test_layer_by_layer_is_step_by_step(most, skip_padding):
   """Values and gradients of a padded batch; leaving padding out changes neither."""
-  assert_close(run(layer_by_layer, up_to(done), done), run(step_by_step, up_to(done)))
+  lengths = np.minimum(LENGTHS, most)
+  assert_close(run(layer_by_layer, lengths, skip_padding), run(step_by_step, lengths))
 
 
-@pytest.mark.parametrize('done', [4, 0])
-def test_steps_of_any_cell_may_be_left_out(done):
+@pytest.mark.parametrize('most', [4, 0])
+def test_steps_of_any_cell_may_be_left_out(most):
   """The same of the scan that every other cell has."""
-  assert_close(run(step_by_step, up_to(done), done), run(step_by_step, up_to(done)))
+  lengths = np.minimum(LENGTHS, most)
+  assert_close(run(step_by_step, lengths, skip_padding=True), run(step_by_step, lengths))
 
 
 def test_show_sees_the_state_that_a_step_left():
   """What `Model.trace` asks for."""
   module, params, state, inputs, _ = drawn()
   show = lambda state_t, step: step._replace(memory=state_t.cell)
-  found, wanted = (unroll(module, params, state, inputs[0], PADDING[1], show)[1]
-                   for unroll in (layer_by_layer, step_by_step))
+  found, wanted = (
+      unroll(module, params, state, inputs[0], LENGTHS[1], show=show, skip_padding=skip_padding)[1]
+      for unroll, skip_padding in ((layer_by_layer, True), (step_by_step, False)))
   assert found.memory.shape == (STEPS, 3, 4)
-  assert_close(found.memory, wanted.memory)
-  assert_close(found.output[PADDING[1]], wanted.output[PADDING[1]])
+  assert_close(found.memory[:LENGTHS[1]], wanted.memory[:LENGTHS[1]])
+  assert_close(found.output[:LENGTHS[1]], wanted.output[:LENGTHS[1]])
 
 
-def test_a_population_has_the_gradients_of_its_models():
+@pytest.mark.parametrize('skip_padding', [False, True])
+def test_a_population_has_the_gradients_of_its_models(skip_padding):
   """Kernels with an axis K, sequences with an axis B within it, as in training."""
   module, params, state, inputs, _ = drawn()
 
   def loss(params, inputs):
-    one = lambda x, valid: module.unroll(params, state, x, valid)[1].output
-    return jnp.sum(jnp.where(PADDING[..., None], jax.vmap(one)(inputs, PADDING), 0)**2)
+    one = lambda x, n: module.unroll(params, state, x, n, skip_padding=skip_padding)[1].output
+    valid = np.arange(STEPS) < LENGTHS[:, None]
+    return jnp.sum(jnp.where(valid[..., None], jax.vmap(one)(inputs, LENGTHS), 0)**2)
 
   two = jax.tree.map(lambda leaf: np.stack([leaf, -leaf]), (params, inputs))
   together = jax.jit(jax.vmap(jax.grad(loss)))(*two)
@@ -156,11 +158,13 @@ def test_a_population_has_the_gradients_of_its_models():
     assert_close(jax.tree.map(lambda leaf: leaf[k], together), alone)  # noqa: B023
 
 
-def test_no_batch_of_kernels_is_computed():
+@pytest.mark.parametrize('skip_padding', [False, True])
+def test_no_batch_of_kernels_is_computed(skip_padding):
   """The gradient of a kernel that a batch shares is one product, not one for each sequence."""
   module, params, state, inputs, _ = drawn()
-  one = lambda params, x: module.unroll(params, state, x, PADDING[0])[1].output
-  loss = lambda params: jnp.sum(jax.vmap(one, (None, 0))(params, inputs))
+  one = lambda params, x, n: module.unroll(
+      params, state, x, n, skip_padding=skip_padding)[1].output
+  loss = lambda params: jnp.sum(jax.vmap(one, (None, 0, 0))(params, inputs, LENGTHS))
   program = jax.jit(jax.grad(loss)).lower(params).as_text()
   for rows in (INPUTS, 4):
     assert f'tensor<{rows}x16xf32>' in program
@@ -171,12 +175,12 @@ def test_steps_left_out_read_no_kernel():
   """One number of steps for the whole batch, in each layer's loop forwards and backwards."""
   module, params, state, inputs, _ = drawn()
 
-  def loss(params, steps):
-    one = lambda x: module.unroll(params, state, x, jnp.array(PADDING[0]), num_steps=steps)
-    return jnp.sum(jax.vmap(one)(inputs)[1].output)
+  def loss(params, lengths):
+    one = lambda x, n: module.unroll(params, state, x, n, skip_padding=True)[1].output
+    return jnp.sum(jax.vmap(one)(inputs, lengths))
 
   params, state = jax.tree.map(jnp.array, (params, state))
-  program = jax.make_jaxpr(jax.grad(loss))(params, 4)
+  program = jax.make_jaxpr(jax.grad(loss))(params, LENGTHS)
   loops = [equation for equation in program.eqns if equation.primitive.name == 'while']
   assert len(loops) == 2 * module.layers
   assert all(loop.params['cond_jaxpr'].out_avals[0].shape == () for loop in loops)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import phases
 from maes_jax.cells import maes
 from tests.oracles import maes as oracle
 
@@ -87,21 +88,30 @@ def test_first_state_is_empty_with_attention_on_address_0():
   np.testing.assert_array_equal(state.attention, np.eye(ADDRESSES)[0])
 
 
-@pytest.mark.parametrize('keep_attention', [False, True])
-def test_handover_passes_memory_and_attention_if_asked_but_never_hidden(keep_attention):
-  module = cell(keep_attention=keep_attention)
-  encoded = random_state(np.random.default_rng(3), module)
-  taken = module.take_over(encoded)
-  np.testing.assert_array_equal(taken.memory, encoded.memory)
-  np.testing.assert_array_equal(
-      taken.attention, encoded.attention if keep_attention else np.eye(ADDRESSES)[0])
-  assert not taken.hidden.any()
+@pytest.mark.parametrize('start', phases.STARTS)
+def test_a_cell_goes_on_where_it_is_told_to(start):
+  """The memory is the last cell's in any case, attention and hidden state as the start says."""
+  rng, module = np.random.default_rng(3), cell()
+  last, before = random_state(rng, module), random_state(rng, module)
+  first = module.initial_state(ADDRESSES)
+  (handed, _), (_, own) = module.hand_over(last), module.hand_over(before)
+  taken = module.take_over(handed, own, start)
+  attention, hidden = {
+      phases.RESUME: (before.attention, before.hidden),
+      phases.RESTART: (first.attention, first.hidden),
+      phases.HANDOVER: (last.attention, first.hidden)}[start]
+  np.testing.assert_array_equal(taken.memory, last.memory)
+  np.testing.assert_array_equal(taken.attention, attention)
+  np.testing.assert_array_equal(taken.hidden, hidden)
 
 
-def test_handover_between_cells_of_other_sizes():
+@pytest.mark.parametrize('start', phases.STARTS)
+def test_handover_between_cells_of_other_sizes(start):
   """A solver with more units than its encoder starts with its own number of them."""
-  encoded = random_state(np.random.default_rng(4), cell(units=2))
-  assert cell(units=5).take_over(encoded).hidden.shape == (5,)
+  encoder, solver = cell(units=2), cell(units=5)
+  handed, _ = encoder.hand_over(random_state(np.random.default_rng(4), encoder))
+  _, own = solver.hand_over(solver.initial_state(ADDRESSES))
+  assert solver.take_over(handed, own, start).hidden.shape == (5,)
 
 
 def test_memory_smaller_than_the_kernel_is_an_error():

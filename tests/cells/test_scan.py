@@ -1,5 +1,6 @@
 """Both ways to run over a sequence, against a plain loop: values, derivatives, and refusals."""
 
+import functools
 from typing import NamedTuple
 
 import chex
@@ -48,41 +49,48 @@ START = jax.random.normal(jax.random.key(1), (3,))
 PARAMS = CELL.init(jax.random.key(2), State(START), INPUTS[0])['params']
 
 
-def unrolled(num_steps):
-  return lambda *args: CELL.unroll(*args, num_steps=num_steps)
+def unrolled(skip_padding):
+  return functools.partial(CELL.unroll, skip_padding=skip_padding)
 
 
-def looped(params, state, inputs, valid):
+def beside_a_longer_one(params, state, inputs, steps):
+  """In a batch, in which the loop goes on after the last step of this sequence."""
+  unroll = lambda steps: unrolled(skip_padding=True)(params, state, inputs, steps)
+  return jax.tree.map(lambda leaf: leaf[0], jax.vmap(unroll)(jnp.array([steps, steps + 1])))
+
+
+def looped(params, state, inputs, steps):
   """What `Cell.unroll` promises, step by step."""
   shown = []
-  for x_t, valid_t in zip(inputs, valid):
+  for t, x_t in enumerate(inputs):
     state_t, step = CELL.apply({'params': params}, state, x_t)
-    state = base.where(valid_t, state_t, state)
+    state = base.where(t < steps, state_t, state)
     shown.append(step)
   return state, jax.tree.map(lambda *leaves: jnp.stack(leaves), *shown)
 
 
 def loss(unroll, params, hidden, inputs):
-  last, shown = unroll(params, State(hidden), inputs, jnp.arange(STEPS) < VALID)
+  last, shown = unroll(params, State(hidden), inputs, VALID)
   return jnp.sum(last.hidden**2) + jnp.sum(shown.output[:VALID]**3)
 
 
-@pytest.mark.parametrize('num_steps', [None, 5, 6])
-def test_gradients_of_every_kind_of_parameter_and_input(num_steps):
+@pytest.mark.parametrize('ours', [unrolled(False), unrolled(True), beside_a_longer_one],
+                         ids=['all', 'skipping', 'in a batch'])
+def test_gradients_of_every_kind_of_parameter_and_input(ours):
   ours, plain = (
       jax.jit(jax.value_and_grad(loss, argnums=(1, 2, 3)), static_argnums=0)(
           unroll, PARAMS, START, INPUTS)
-      for unroll in (unrolled(num_steps), looped))
+      for unroll in (ours, looped))
   chex.assert_trees_all_close(ours, plain, rtol=RTOL, atol=ATOL)
   assert all(jnp.abs(leaf).max() > 0.01 for leaf in jax.tree.leaves(ours))
 
 
 def test_steps_left_out_show_zeros_and_take_no_time():
   """As many steps are computed as there are, which only data tells."""
-  count = jax.jit(lambda n: unrolled(n)(PARAMS, State(START), INPUTS, None))
+  count = jax.jit(lambda n: unrolled(skip_padding=True)(PARAMS, State(START), INPUTS, n))
   for n in (0, 3, STEPS):
     last, shown = count(n)
-    wanted, steps = looped(PARAMS, State(START), INPUTS[:n], [True] * n) if n else (
+    wanted, steps = looped(PARAMS, State(START), INPUTS[:n], n) if n else (
         State(START), base.Step(jnp.zeros((0, 3)), None, None))
     chex.assert_trees_all_close(last, wanted, rtol=RTOL, atol=ATOL)
     chex.assert_trees_all_close(shown.output[:n], steps.output, rtol=RTOL, atol=ATOL)
@@ -91,21 +99,21 @@ def test_steps_left_out_show_zeros_and_take_no_time():
 
 
 class TestOnce:
-  """With `num_steps` the derivative is ours, for reverse mode; another one is never a number."""
+  """With `skip_padding` the derivative is ours, for reverse mode; another one is never a number."""
 
   def test_a_second_derivative_says_what_to_do(self):
-    first = jax.grad(lambda hidden: loss(unrolled(6), PARAMS, hidden, INPUTS))
-    with pytest.raises(errors.UserError, match='leave `num_steps` out'):
+    first = jax.grad(lambda hidden: loss(unrolled(True), PARAMS, hidden, INPUTS))
+    with pytest.raises(errors.UserError, match=r'`skip_padding` .* leave it out'):
       jax.jit(jax.jacrev(first))(START)
-    with pytest.raises(errors.UserError, match='leave `num_steps` out'):
+    with pytest.raises(errors.UserError, match=r'`skip_padding` .* leave it out'):
       jax.jvp(first, (START,), (START,))
 
   def test_forward_mode_is_refused(self):
     with pytest.raises(TypeError, match='forward-mode'):
-      jax.jvp(lambda hidden: loss(unrolled(6), PARAMS, hidden, INPUTS), (START,), (START,))
+      jax.jvp(lambda hidden: loss(unrolled(True), PARAMS, hidden, INPUTS), (START,), (START,))
 
   def test_without_it_both_are_there(self):
-    value = lambda hidden: loss(unrolled(None), PARAMS, hidden, INPUTS)
+    value = lambda hidden: loss(unrolled(False), PARAMS, hidden, INPUTS)
     wanted = jax.hessian(lambda hidden: loss(looped, PARAMS, hidden, INPUTS))(START)
     for hessian in (jax.jacrev(jax.jacrev(value)), jax.jacfwd(jax.jacrev(value))):
       chex.assert_trees_all_close(jax.jit(hessian)(START), wanted, rtol=1e-4, atol=1e-5)

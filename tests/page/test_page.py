@@ -36,7 +36,7 @@ def browser():
 def made(request, tmp_path_factory):
   """A recording of a model with random parameters, and the file of its page."""
   model = models.build(Config(model=request.param, units=4))
-  shapes = jax.eval_shape(lambda key: model.init(key), jax.random.key(0))
+  shapes = jax.eval_shape(model.init, jax.random.key(0))
   rng = np.random.default_rng(1)
   params = jax.tree.map(lambda leaf: np.float32(rng.normal(size=leaf.shape)), shapes)
   recording = recordings.record(

@@ -1,5 +1,7 @@
 """A task of one's own that asks no proper question: one line, before anything is made."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from maes_jax import errors
 from maes_jax import models
+from maes_jax import phases
 from maes_jax import presets
 from maes_jax import tasks
 from maes_jax.cells import maes
@@ -31,8 +34,8 @@ def proper(key, items, length):
 
 def but(**parts):
   """A question that is proper but for a part."""
-  return lambda key, items, length: proper(key, items, length)._replace(
-      **{name: make(items) for name, make in parts.items()})
+  return lambda key, items, length: dataclasses.replace(
+      proper(key, items, length), **{name: make(items) for name, make in parts.items()})
 
 
 def only_when(condition):
@@ -96,9 +99,124 @@ def test_a_proper_question_is_taken(own):
 
 
 def test_numpys_arrays_are_taken(own):
-  own(lambda key, items, length: proper(key, items, length)._replace(
-      targets=np.zeros(items.shape, np.float32)))
+  own(lambda key, items, length: dataclasses.replace(
+      proper(key, items, length), targets=np.zeros(items.shape, np.float32)))
   models.check(presets.resolve(config()))
+
+
+def as_phases(items, length):
+  """The same as a program: of the items, and of what is asked."""
+  task, inside = tasks.get('serial_recall'), tasks.within(length, len(items))
+  pad = lambda leaf: jnp.pad(leaf, [(1, 0)] + [(0, 0)] * (leaf.ndim - 1))
+  return (tasks.Phase(tasks.with_marker(task, items, 0), 1 + length),
+          tasks.Phase(tasks.with_marker(task, items, 1), 1 + length, pad(items), pad(inside),
+                      cell=phases.SOLVER))
+
+
+def with_phase(i, **parts):
+  """A program that is proper but for parts of one phase."""
+  def ask(key, items, length):
+    del key
+    program = list(as_phases(items, length))
+    program[i] = dataclasses.replace(program[i], **{
+        name: make(getattr(program[i], name)) for name, make in parts.items()})
+    return program
+  return ask
+
+
+def in_rounds(*counts):
+  """Both phases as one repeat, of so many rounds."""
+  def ask(key, items, length):
+    del key
+    return (tasks.Repeat(tuple(
+        jax.tree.map(lambda leaf: jnp.stack([jnp.asarray(leaf)] * count), phase)  # noqa: B023
+        for phase, count in zip(as_phases(items, length), counts))),)
+  return ask
+
+
+# What a task answers, and what the line says after its name.
+WRONG_PROGRAMS = {
+    'no phase': (lambda key, items, length: (), r'returns \(\); with 4 items .*or phases\.Phase'),
+    'a phase alone': (lambda key, items, length: as_phases(items, length)[0], 'returns Phase'),
+    'rounds alone': (lambda *args: in_rounds(2, 2)(*args)[0], 'returns Repeat.* in a tuple'),
+    'an array among them': (
+        lambda key, items, length: (*as_phases(items, length), items), r'returns \(\.\.\. .* in a'),
+    'nothing asked': (with_phase(1, targets=lambda x: None, mask=lambda x: None),
+                      'has no phase with targets and a mask'),
+    'narrow inputs': (
+        with_phase(0, inputs=lambda x: x[:, 1:]),
+        r"inputs \[5, 9\] of float32; a phase of 'encoder' must have inputs \[5, 10\] of float, "
+        r'steps \[\] of int'),
+    'steps as numbers': (with_phase(0, steps=lambda x: x + .5), r'steps \[\] of float32'),
+    'steps of each': (with_phase(1, steps=lambda x: x[None]), r"steps \[1\] .* of 'solver' must"),
+    'a truth for steps': (with_phase(0, steps=lambda x: True), 'steps True'),
+    'narrow targets': (with_phase(1, targets=lambda x: x[:, :3]), r'targets \[5, 3\] .* \[5, 8\]'),
+    'no mask': (with_phase(1, mask=lambda x: None), 'mask None'),
+    'no targets': (with_phase(1, targets=lambda x: None), 'targets None'),
+    'mask of numbers': (with_phase(1, mask=lambda x: 1. * x), r'mask \[5\] of float32'),
+    'other numbers of rounds': (
+        in_rounds(2, 3), r'inputs \[\[2, 5, 10\], \[3, 5, 10\]\]; all must be \[R, T, X\]'),
+}
+
+
+@pytest.mark.parametrize('name', WRONG_PROGRAMS)
+def test_a_wrong_program_is_named_and_nothing_is_written(own, tmp_path, name):
+  ask, line = WRONG_PROGRAMS[name]
+  own(ask)
+  with pytest.raises(errors.UserError, match=f"task 'mine' .*{line}") as error:
+    run.train(config(), tmp_path / 'run')
+  assert '\n' not in str(error.value)
+  assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('ask', [
+    with_phase(0, start=lambda x: 'resum'),
+    lambda *args: dataclasses.replace(proper(*args), start='resum')], ids=['phase', 'question'])
+def test_an_unknown_start_names_the_closest(own, ask):
+  task = own(ask)
+  with pytest.raises(errors.UserError, match=r"unknown start in task 'mine' .*'resume'\?"):
+    tasks.sample(task, jax.random.key(0), 2, ITEMS)
+
+
+@pytest.mark.parametrize('model, line', [
+    ('maes', "no solver for task 'odd_recall'; it has one for mine"),
+    ('ntm', "no solver for task 'odd_recall'")])
+def test_a_solver_that_is_not_there_is_an_error(own, model, line):
+  own(with_phase(1, cell=lambda x: 'odd_recall'))
+  with pytest.raises(errors.UserError, match=line):
+    models.check(presets.resolve(dataclasses.replace(config(), model=model)))
+
+
+def test_a_tied_model_has_no_solver_of_another_task_on_duty(own):
+  own(with_phase(1, cell=lambda x: 'odd_recall'))
+  both = dataclasses.replace(config(), model='ntm', task=('mine', 'odd_recall'))
+  task, model = tasks.get('mine'), models.build(presets.resolve(both))
+  with pytest.raises(errors.UserError, match=r'no phase can be for odd_recall; .* not tied'):
+    models.walk(model, [task], ITEMS, ITEMS + 1)
+
+
+@pytest.mark.parametrize('ask', [with_phase(0), in_rounds(2, 2), with_phase(0, steps=lambda x: 3)],
+                         ids=['two', 'rounds', 'a number of steps that is known'])
+def test_a_proper_program_is_taken(own, ask):
+  own(ask)
+  models.check(presets.resolve(config()))
+
+
+def test_numpys_arrays_are_taken_in_a_program(own):
+  """In the types that NumPy likes best."""
+  def ask(key, items, length):
+    del key, length
+    store = np.eye(len(items) + 1, 10)
+    return [tasks.Phase(store, np.int64(len(items) + 1)),
+            tasks.Phase(store, len(items) + 1, store[:, :8], np.arange(len(items) + 1) > 0,
+                        cell=phases.SOLVER)]
+  task = own(ask)
+  models.check(presets.resolve(config()))
+  episode = tasks.sample(task, jax.random.key(0), 2, ITEMS)
+  np.testing.assert_array_equal(episode.targets, np.eye(ITEMS + 1, 10)[:, :8])
+  model = models.build(presets.resolve(config()))
+  logits = model.answer(model.init(jax.random.key(0)), {'mine': episode}, 8)['mine']
+  assert jnp.isfinite(logits).all()
 
 
 @pytest.mark.parametrize('outputs', [0, -1, 2.5, None, True])

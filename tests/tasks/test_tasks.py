@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from maes_jax import errors
+from maes_jax import items as items_lib
+from maes_jax import phases
 from maes_jax import tasks
 from tests.oracles import tasks as oracle
+from tests.two_phases import aux
+from tests.two_phases import main
 
 PADDED = 7  # Longer than every length below, so that all but the last have padding.
 COUNT = 1024
@@ -41,8 +45,13 @@ def each(name, count=COUNT):
   """Episodes one by one with the words of main and aux."""
   batch = episodes(name)
   for i in range(count):
-    one = tasks.Episode(*(leaf[i] for leaf in batch))
-    yield one, oracle.words(one.main, one.length), oracle.words(one.aux, one.length)
+    one = jax.tree.map(lambda leaf: leaf[i], batch)  # noqa: B023
+    yield one, oracle.words(main(one), one.length), oracle.words(aux(one), one.length)
+
+
+def floats(batch):
+  """Inputs of both phases, and targets."""
+  return main(batch), aux(batch), batch.targets
 
 
 def test_every_task_is_in_the_table():
@@ -53,8 +62,8 @@ def test_every_task_is_in_the_table():
 class TestEveryTask:
 
   def test_targets_are_the_definition(self, name):
-    for episode, main, aux in each(name, 256):
-      answers = oracle.answers(name, main, aux)
+    for episode, stored, asked in each(name, 256):
+      answers = oracle.answers(name, stored, asked)
       counted = [answer is not None for answer in answers]
       np.testing.assert_array_equal(episode.mask[1:1 + episode.length], counted)
       for target, answer in zip(episode.targets[1:], answers):
@@ -63,51 +72,53 @@ class TestEveryTask:
 
   def test_shapes(self, name):
     batch = episodes(name)
-    assert batch.main.shape == batch.aux.shape == (COUNT, PADDED + 1, 2 + 8)
+    assert main(batch).shape == aux(batch).shape == (COUNT, PADDED + 1, 2 + 8)
     assert batch.targets.shape == (COUNT, PADDED + 1, OUTPUTS[name])
     assert tasks.get(name).outputs == OUTPUTS[name]
-    assert {leaf.dtype for leaf in batch[:3]} == {np.dtype('float32')}
+    assert {leaf.dtype for leaf in floats(batch)} == {np.dtype('float32')}
+    assert batch.mask.dtype == bool
     np.testing.assert_array_equal(batch.length, 1 + np.arange(COUNT) % PADDED)
 
   def test_markers_come_first_and_carry_no_data(self, name):
     """Store is control bit 0 on main, recall is control bit 1 on aux, and nowhere else."""
     batch = episodes(name)
-    for sequence, marker in ((batch.main, [1, 0]), (batch.aux, [0, 1])):
+    for sequence, marker in ((main(batch), [1, 0]), (aux(batch), [0, 1])):
       np.testing.assert_array_equal(sequence[:, 0, :2], np.tile(marker, (COUNT, 1)))
       assert not sequence[:, 0, 2:].any()
       assert not sequence[:, 1:, :2].any()
 
   def test_inputs_and_targets_are_bits(self, name):
-    for sequence in episodes(name)[:3]:
+    for sequence in floats(episodes(name)):
       assert set(np.unique(sequence)) <= {0., 1.}
 
   def test_nothing_lies_in_the_padding(self, name):
     batch = episodes(name)
     padding = np.arange(PADDED + 1) > batch.length[:, None]
     assert padding.any()
-    assert not batch.main[padding].any()
-    assert not batch.aux[padding].any()
+    assert not main(batch)[padding].any()
+    assert not aux(batch)[padding].any()
     assert not batch.mask[padding].any()
 
   def test_marker_asks_for_no_answer(self, name):
     assert not episodes(name).mask[:, 0].any()
 
   def test_same_key_same_main_sequence_in_all_tasks(self, name):
-    np.testing.assert_array_equal(episodes(name).main, episodes('serial_recall').main)
+    np.testing.assert_array_equal(main(episodes(name)), main(episodes('serial_recall')))
 
   def test_other_keys_give_other_sequences(self, name):
     """512-fold doubles of 7 x 8 bits have a chance of 2^-40."""
-    longest = episodes(name).main[episodes(name).length == PADDED]
+    longest = main(episodes(name))[episodes(name).length == PADDED]
     assert len(np.unique(longest, axis=0)) == len(longest)
 
   def test_valid_covers_marker_and_items(self, name):
     _, _, one, *_ = (episode for episode, _, _ in each(name, 3))
-    np.testing.assert_array_equal(one.valid, [True] * 4 + [False] * 4)
+    for phase in one.program:
+      np.testing.assert_array_equal(phase.valid, [True] * 4 + [False] * 4)
 
 
 @pytest.mark.parametrize('name', ['serial_recall', 'reverse_recall', 'odd_recall'])
 def test_recall_has_only_dummies_after_the_marker(name):
-  assert not episodes(name).aux[:, 1:].any()
+  assert not aux(episodes(name))[:, 1:].any()
 
 
 @pytest.mark.parametrize('name, counted', [
@@ -132,7 +143,7 @@ class TestOdds:
 
   def test_bits_are_fair_and_independent(self):
     batch = episodes('serial_recall')
-    bits = batch.main[batch.length == PADDED][:, 1:, 2:]
+    bits = main(batch)[batch.length == PADDED][:, 1:, 2:]
     for bit in range(8):
       assert_share(bits[..., bit], 1 / 2)
     assert_share(bits[..., 1:] == bits[..., :-1], 1 / 2)
@@ -141,8 +152,8 @@ class TestOdds:
   def test_comparison_keeps_half_and_changes_the_rest(self):
     """A changed word is any of 255 others: each bit differs with probability 128 / 255."""
     kept, flips = [], []
-    for episode, main, aux in each('sequence_comparison'):
-      for word, other, target in zip(main, aux, episode.targets[1:, 0]):
+    for episode, stored, asked in each('sequence_comparison'):
+      for word, other, target in zip(stored, asked, episode.targets[1:, 0]):
         kept.append(target)
         assert (word == other) == bool(target)
         if word != other:
@@ -161,14 +172,14 @@ class TestOdds:
     """A fresh word is the old one with probability 1/256: length 1 must not slip through."""
     for seed in range(3):  # 3 x 73 different pairs of length 1
       batch = episodes('sequence_equality', seed)
-      same = (batch.main[:, 1:] == batch.aux[:, 1:]).all(axis=(1, 2))
+      same = (main(batch)[:, 1:] == aux(batch)[:, 1:]).all(axis=(1, 2))
       equal = batch.targets[np.arange(COUNT), batch.length, 0] == 1
       np.testing.assert_array_equal(same, equal)
 
   def test_a_fresh_sequence_that_comes_out_equal_is_drawn_again(self, monkeypatch):
     """Forces the one case in 256: the fresh words are the same as the old ones."""
     items = jnp.ones((2, 8))
-    monkeypatch.setattr(tasks.episode, 'random_words', lambda key, count: jnp.ones((count, 8)))
+    monkeypatch.setattr(items_lib.Bits, 'draw', lambda self, key, count: jnp.ones((count, 8)))
     ask = tasks.get('sequence_equality').ask
     for seed in range(8):
       question = ask(jax.random.key(seed), items, 1)
@@ -177,20 +188,29 @@ class TestOdds:
 
   def test_different_sequences_are_fresh_throughout(self):
     """Half of the bits differ, not only one item."""
-    differing = [np.not_equal(main, aux) for _, main, aux in each('sequence_equality')
-                 if main != aux and len(main) == PADDED]
+    differing = [np.not_equal(stored, asked) for _, stored, asked in each('sequence_equality')
+                 if stored != asked and len(stored) == PADDED]
     assert_share(differing, 1 / 2)
 
   def test_hard_equality_differs_in_one_bit_anywhere(self):
     where = []
-    for _, main, aux in each('hard_equality'):
-      differing = np.argwhere(np.not_equal(main, aux))
-      assert len(differing) == (main != aux)
-      if len(main) == PADDED:
+    for _, stored, asked in each('hard_equality'):
+      differing = np.argwhere(np.not_equal(stored, asked))
+      assert len(differing) == (stored != asked)
+      if len(stored) == PADDED:
         where.extend(differing.tolist())
     items, bits = np.transpose(where)
     assert set(items) == set(range(PADDED))
     assert set(bits) == set(range(8))
+
+
+@pytest.mark.parametrize('name', OUTPUTS)
+def test_an_encoder_stores_and_a_solver_starts_afresh_but_in_reverse_recall(name):
+  """There it starts where the encoder ended (section 4.3)."""
+  store, recall = tasks.dry_run(tasks.get(name), PADDED).program
+  assert (store.cell, store.shared, store.asked) == (phases.ENCODER, True, False)
+  assert (recall.cell, recall.shared, recall.asked) == (phases.SOLVER, False, True)
+  assert recall.start == (phases.HANDOVER if name == 'reverse_recall' else phases.RESTART)
 
 
 def test_one_program_serves_every_length():

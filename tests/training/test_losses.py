@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import items
 from maes_jax import tasks
 from maes_jax.training import losses
+from tests import two_phases
 
 # sigmoid(ln 3) = 3/4: the right bit costs -ln 3/4, the wrong one -ln 1/4.
 LN3 = np.log(3.)
@@ -14,7 +16,8 @@ RIGHT, WRONG = np.log(4 / 3), np.log(4.)
 
 
 def cross_entropy(logits, targets, mask):
-  return losses.masked_cross_entropy(*map(jnp.array, (logits, targets, mask)))
+  logits, targets, mask = map(jnp.array, (logits, targets, mask))
+  return losses.masked_mean(logits, targets, mask, items.Bits(targets.shape[-1]))
 
 
 def test_undecided_costs_ln_2():
@@ -39,7 +42,8 @@ def test_every_bit_of_a_batch_weighs_the_same():
 @pytest.mark.parametrize('logit', [1e4, -1e4, jnp.inf])
 def test_what_does_not_count_has_no_gradient(logit):
   targets, mask = jnp.ones((2, 1)), jnp.array([True, False])
-  gradient = jax.grad(losses.masked_cross_entropy)(jnp.array([[0.], [logit]]), targets, mask)
+  gradient = jax.grad(losses.masked_mean)(
+      jnp.array([[0.], [logit]]), targets, mask, items.Bits(1))
   np.testing.assert_allclose(gradient, [[-.5], [0.]])
 
 
@@ -48,13 +52,16 @@ def test_sure_and_wrong_is_finite():
   np.testing.assert_allclose(cross_entropy([[1000.]], [[0.]], [True]), 1000.)
 
 
-def test_tasks_add_by_weight():
+def test_tasks_add_by_weight(monkeypatch):
   """3/4 of the right task's loss and 1/4 of the wrong one's, whatever their numbers of bits."""
   def batch(bits):
-    return tasks.Episode(
-        main=None, aux=None, targets=jnp.ones((2, 1, bits)), mask=jnp.ones((2, 1), bool),
-        length=None)
+    return two_phases.of(
+        jnp.zeros((2, 1, 10)), jnp.zeros((2, 1, 10)), jnp.ones((2, 1, bits)),
+        jnp.ones((2, 1), bool), length=jnp.zeros(2, int))
 
+  monkeypatch.setattr(tasks, 'TASKS', {
+      name: tasks.Task(name, bits, lambda *unused: None)
+      for name, bits in (('one', 8), ('other', 1))})
   logits = {'one': jnp.full((2, 1, 8), LN3), 'other': jnp.full((2, 1, 1), -LN3)}
   total = losses.loss(logits, {'one': batch(8), 'other': batch(1)}, {'one': .75, 'other': .25})
   np.testing.assert_allclose(total, .75 * RIGHT + .25 * WRONG, rtol=1e-6)

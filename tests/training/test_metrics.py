@@ -157,11 +157,12 @@ class TestRows:
   def test_validation_of_the_models_that_were_due(self):
     before, after = state([0, 0], [1., 1.]), state([100, 100], [.5, .5])
     counts = {'odd_recall': evaluation.Counts(
-        *map(np.array, ([[4, 4], [4, 4]], [[4, 2], [4, 4]], [[1, 1], [1, 1]], [[1, 0], [1, 1]])))}
+        *map(np.array, ([[4, 4], [4, 4]], [[4, 2], [4, 4]], [[4, 4], [4, 4]], [[3, 2], [4, 4]],
+                        [[1, 1], [1, 1]], [[1, 0], [1, 1]])))}
     first, second = metrics.rows(before, after, counts, np.array([True, False]))
     assert second == row(100, 1)
     assert first == {**row(100, 0), 'validation_loss': .25, 'bit_accuracy/odd_recall': .75,
-                     'sequence_accuracy/odd_recall': .5}
+                     'item_accuracy/odd_recall': .625, 'sequence_accuracy/odd_recall': .5}
 
   def test_skipped_updates_are_counted_by_window(self):
     before, after = state([100, 100], [1., 1.], [3, 0]), state([200, 200], [.5, .5], [5, 0])
