@@ -25,6 +25,7 @@ from . import paths
 from . import usage
 from maes_jax import devices
 from maes_jax import errors
+from maes_jax import options
 from maes_jax import extras
 from maes_jax.config import Config
 from maes_jax.training import loop
@@ -168,26 +169,40 @@ def training_options() -> dict[str, Any]:
 
 
 def define_config_flags(leave_out: Collection[str] = ()):
-  """One flag for each field of `Config`, with its default, bounds and help."""
+  """One flag for each field of `Config`, with its default, bounds and help.
+
+  Options of cells that have a name of their own have a flag of their own.
+  """
   for field in dataclasses.fields(Config):
     if field.name not in leave_out:
       _define(field, typing.get_type_hints(Config)[field.name])
+  for name, named in options.NAMED.items():
+    _DEFINE[named.kind](name, None, named.help)
 
 
 def config_from_flags() -> Config:
   """The config that the flags give."""
-  names = [field.name for field in dataclasses.fields(Config) if field.name in flags.FLAGS]
+  fields = [field.name for field in dataclasses.fields(Config)]
+  names = [name for name in (*fields, *options.NAMED) if name in flags.FLAGS]
   values: dict[str, Any] = {name: flags.FLAGS[name].value for name in names}
   values['task'] = tuple(values['task'])
   values['task_weights'] = tuple(_number(weight) for weight in values['task_weights'])
+  values |= {name: options.parse(values[name]) for name in ('cell', 'solver')}
   return Config(**values)
+
+
+_DEFINE: dict[type, Callable] = {
+    int: flags.DEFINE_integer, float: flags.DEFINE_float,
+    str: flags.DEFINE_string}
 
 
 def _define(field, hint):
   kind = next(t for t in typing.get_args(hint) or (hint,) if t is not types.NoneType)
   bounds = {'lower_bound': field.metadata['minimum']}
   text = field.metadata['help']
-  if isinstance(field.default, tuple):
+  if kind is options.Options:
+    flags.DEFINE_string(field.name, '', text)
+  elif isinstance(field.default, tuple):
     flags.DEFINE_list(field.name, list(field.default), text)
   elif field.metadata['choices']:
     flags.DEFINE_enum(field.name, field.default, field.metadata['choices'], text)

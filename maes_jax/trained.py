@@ -13,6 +13,7 @@ from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import files
 from maes_jax import models
+from maes_jax import options
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
@@ -129,13 +130,9 @@ def load_encoder(config: Config) -> Params:
   return source.params['encoder']
 
 
-# Where parameters start from, which is past once they are trained.
-_INITIAL = ('write_bias', 'gamma_bias', 'latch')
-
-
 def _describe(name, cell) -> str:
   """The model and those of its cell's options that its parameters depend on."""
-  hidden = ('parent', 'name', 'outputs', *_INITIAL)
-  options = ', '.join(f'{field.name}={getattr(cell, field.name)}'
-                      for field in dataclasses.fields(cell) if field.name not in hidden)
-  return f'{name} {options}'
+  known = options.of(type(cell))
+  text = ', '.join(f'{option}={getattr(cell, option)}' for option, field in known.items()
+                   if not field.metadata.get('initial'))
+  return f'{name} {text}'

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 
 from maes_jax.cells import base
 from maes_jax.cells import scan
+from maes_jax.options import MANY
+from maes_jax.options import option
 
 
 class State(NamedTuple):
@@ -127,8 +129,8 @@ class Lstm(base.Cell):
     layers: how many LSTM layers lie on top of each other.
     units: H, units per layer.
   """
-  layers: int = 3
-  units: int = 512
+  layers: int = option(3, minimum=1, maximum=MANY)
+  units: int = option(512, minimum=1)
 
   def initial_state(self, addresses: int) -> State:
     """Zeros; there is no memory, so `addresses` changes nothing.

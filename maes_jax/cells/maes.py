@@ -13,6 +13,8 @@ import jax.numpy as jnp
 
 from maes_jax import memory
 from maes_jax.cells import base
+from maes_jax.options import MANY
+from maes_jax.options import option
 
 
 class State(NamedTuple):
@@ -80,15 +82,15 @@ class Maes(base.Cell):
     latch: first weight of each hidden unit on itself; its first bias is minus half of that. Near
       4 the unit adds up what comes in; above, it has two resting points and holds a bit.
   """
-  width: int = 10
-  units: int = 5
-  shift_range: int = 1
-  output_hidden: int = 0
-  line3: str = 'write_first'
-  add_activation: str = 'sigmoid'
-  write_bias: float = 0.
-  gamma_bias: float = 0.
-  latch: float = 0.
+  width: int = option(10, minimum=1)
+  units: int = option(5, minimum=1)
+  shift_range: int = option(1, minimum=0, maximum=MANY)
+  output_hidden: int = option(0, minimum=0)
+  line3: str = option('write_first', choices=tuple(LINE3))
+  add_activation: str = option('sigmoid', choices=tuple(ADD_ACTIVATIONS))
+  write_bias: float = option(0., initial=True)
+  gamma_bias: float = option(0., initial=True)
+  latch: float = option(0., minimum=0., initial=True)
 
   @property
   def reach(self) -> int:

@@ -15,6 +15,8 @@ from maes_jax import addressing
 from maes_jax import errors
 from maes_jax import memory
 from maes_jax.cells import base
+from maes_jax.options import MANY
+from maes_jax.options import option
 
 
 class State(NamedTuple):
@@ -87,13 +89,13 @@ class Ntm(base.Cell):
     initial_memory: the constant in every cell of M_0; Graves et al. name none.
     initial_attention: `address_0` (one-hot) or `uniform`, for w_0 of every head.
   """
-  width: int = 10
-  units: int = 20
-  read_heads: int = 1
-  write_heads: int = 1
-  shift_range: int = 1
-  initial_memory: float = 1e-6
-  initial_attention: str = 'address_0'
+  width: int = option(10, minimum=1)
+  units: int = option(20, minimum=1)
+  read_heads: int = option(1, minimum=1, maximum=MANY)
+  write_heads: int = option(1, minimum=1, maximum=MANY)
+  shift_range: int = option(1, minimum=0, maximum=MANY)
+  initial_memory: float = option(1e-6, minimum=0.)
+  initial_attention: str = option('address_0', choices=tuple(INITIAL_ATTENTION))
 
   def initial_state(self, addresses: int) -> State:
     """Constant memory and reads of it, every head at `initial_attention`, h_0 = 0.
