@@ -43,6 +43,7 @@ def unroll(
 # For training and tests: steps beyond the longest sequence of a batch take no time. What it
 # computes can be differentiated in reverse mode alone, and once.
 skipping = functools.partial(unroll, skip_padding=True)
+alone = functools.partial(unroll, alone=True)  # The same, for one sequence at a time.
 
 
 class Embed(nn.Module):
@@ -182,7 +183,7 @@ class _Run:
     _, steps = self.unroll(
         self.model.cell(task), self.params_of(task), self.fresh(task),
         self.model.read(self.params, stream.inputs), stream.steps)
-    return phases.cut(program, jax.tree.map(lambda leaf: leaf[stream.places], steps))
+    return phases.cut(program, stream.starts, steps)
 
   def in_turn(self, task, program, duty):
     """Cells that take turns: how things stand at the end, and the steps by part."""

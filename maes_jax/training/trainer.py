@@ -132,8 +132,10 @@ class Trainer(devices.Picklable):
   def _loss(self, params, episodes, answers):
     """What these episodes add to the loss of a batch with so many answers by task."""
     params = optimizer.stop_gradients(params, self.frozen)
+    alone = len(jax.tree.leaves(episodes)[0]) == 1
     logits = self.model.answer_batch(
-        params, episodes, self.config.memory, encoder_solver.skipping)
+        params, episodes, self.config.memory,
+        encoder_solver.alone if alone else encoder_solver.skipping)
     return losses.loss(logits, episodes, self._weights, answers)
 
   def _record(self, state, iterations, batch_losses):
