@@ -84,6 +84,8 @@ def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int,
     tasks.dry_run(task, max_length=1)
   episodes = {task.name: episode for task, episode in zip(asked, drawn)}
   model = _with_solvers(model, episodes)
+  for task in asked:
+    _check_room(task, episodes[task.name].program, model, addresses)
   name = name or type(model.encoder).__name__.lower()
   try:
     params = parameters(model)
@@ -114,6 +116,16 @@ def _with_solvers(model, episodes):
                            f'{phases.SOLVER!r} or use a model whose cells are not tied')
   return dataclasses.replace(
       model, solvers={name: model.solvers[name] for name in needed | set(episodes)})
+
+
+def _check_room(task, program, model, addresses):
+  """Every step of storing needs an address of its own."""
+  stored = phases.stored(program)
+  if stored > addresses and not task.reuses_memory and memory_of(model, addresses) is not None:
+    raise errors.UserError(
+        f'task {task.name!r} stores up to {stored:,} items and markers, and the memory has '
+        f'{addresses:,} addresses; use a memory of at least {stored:,}, or give the task '
+        'reuses_memory=True if what it stores may be written over')
 
 
 @shapes.quietly()

@@ -108,6 +108,12 @@ def size(program: Program) -> int:
   return sum(math.prod(phase.inputs.shape[:-1]) for part in program for phase in of(part))
 
 
+def stored(program: Program) -> int:
+  """The same, of the encoder's phases."""
+  return sum(math.prod(phase.inputs.shape[:-1]) for part in program for phase in of(part)
+             if phase.cell == ENCODER)
+
+
 def each(part: Phase | Repeat, function: Callable[[Phase], Any]) -> tuple | Repeat:
   """A function of the phases of a part, in the part's form."""
   values = tuple(function(phase) for phase in of(part))

@@ -53,6 +53,7 @@ class Task:
     items: what is stored.
     answers: what an answer is; by default words of Y bits.
     control_bits: how many bits stand before an item, that tell markers apart.
+    reuses_memory: what it stores may be written over, so that it needs no address for every item.
 
   Raises:
     UserError: the name is no text, the outputs are no whole number of at least 1 or not those of
@@ -64,6 +65,7 @@ class Task:
   items: Items = _WORDS
   answers: Items = None  # type: ignore[assignment]  # Never None once it is made.
   control_bits: int = 2
+  reuses_memory: bool = False
 
   def __post_init__(self):
     if not isinstance(self.name, str) or not self.name:
