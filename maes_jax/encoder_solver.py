@@ -236,5 +236,6 @@ def _with_memory(state_t: base.State, step: base.Step) -> base.Step:
 
 def _init_cell(cell: base.Cell, key: chex.PRNGKey, item: chex.Array) -> Mapping:
   # Any memory size does that is wide enough for every head and shift kernel.
-  state = cell.initial_state(addresses=max(64, 2 * (cell.reach or 0) + 1))
+  farthest = max(cell.reach or 0, getattr(cell, 'shift_range', 0))
+  state = cell.initial_state(addresses=max(64, 2 * farthest + 1))
   return cell.init(key, state, item)['params']
