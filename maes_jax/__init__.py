@@ -19,6 +19,7 @@ The names below are the public API. Everything else is reached through its modul
 | `tasks.register(task)` | makes one's own task known by name |
 | `models.register(name, family)` | makes one's own cell known by name |
 | `cells` | one time step of each model: `cells.maes`, `cells.ntm`, `cells.dnc`, `cells.lstm` |
+| `cells.MAES`, `NTM`, `DNC`, `LSTM` | the same for `flax.linen.RNN` |
 | `memory` | what all of them do with a memory: read, write, move, sharpen |
 | `page.render(recording, title)` | a recording as a page to step through; needs bokeh and jinja2 |
 | `figures` | pictures as files; needs matplotlib |

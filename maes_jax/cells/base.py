@@ -86,6 +86,15 @@ class Cell(nn.Module):
     fresh = self.initial_state(memory.shape[-1])._replace(memory=memory)
     return fresh if start == phases.RESTART else fresh._replace(attention=attention)
 
+  def features(self, state: State) -> chex.Array:
+    """What a cell without outputs shows of its state [F], where Flax wants an answer (`rnn`).
+
+    Raises:
+      TypeError: nobody said.
+    """
+    raise TypeError(f'{type(self).__name__} has outputs={self.outputs} and no features; give it '
+                    'outputs of at least 1')
+
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, Step]:
     """One time step on the input x_t [X]."""
     raise NotImplementedError

@@ -165,6 +165,10 @@ class Dnc(base.Cell):
         attention=zeros((self.read_heads, addresses)),
         read=zeros((self.read_heads, self.width)))
 
+  def features(self, state: State) -> chex.Array:
+    """What was read [R W]."""
+    return state.read.ravel()
+
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:
     """One time step on the input x_t [X]."""

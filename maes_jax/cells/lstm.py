@@ -144,6 +144,10 @@ class Lstm(base.Cell):
                        'use at least 1 of each')
     return State(*jnp.zeros((2, self.layers, self.units), jnp.float32))
 
+  def features(self, state: State) -> chex.Array:
+    """h_t of the layer on top [H]."""
+    return state.hidden[-1]
+
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:
     """One time step on the input x_t [X]; see `update` for the equations."""

@@ -104,6 +104,10 @@ class Maes(base.Cell):
         memory=jnp.zeros((self.width, addresses), jnp.float32),
         attention=jax.nn.one_hot(0, addresses, dtype=jnp.float32))
 
+  def features(self, state: State) -> chex.Array:
+    """The word that the next step reads [W]."""
+    return memory.read(state.memory, state.attention)
+
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:
     hidden_tm1, memory_tm1, attention_tm1 = state_tm1

@@ -86,6 +86,10 @@ class Ntm(base.Cell):
         attention=jnp.tile(attention(addresses), (self.read_heads + self.write_heads, 1)),
         read=jnp.full((self.read_heads, self.width), self.initial_memory, jnp.float32))
 
+  def features(self, state: State) -> chex.Array:
+    """What was read [R W]."""
+    return state.read.ravel()
+
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:
     """One time step on the input x_t [X].
