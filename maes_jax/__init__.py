@@ -17,6 +17,7 @@ The names below are the public API. Everything else is reached through its modul
 | `Tester` | accuracy at any length and memory size |
 | `record(...)` | every step of one sequence: memory, attention, answers |
 | `tasks.register(task)` | makes one's own task known by name |
+| `tasks.from_arrays(name, ...)` | a task from data of one's own |
 | `models.register(name, family)` | makes one's own cell known by name |
 | `cells` | one time step of each model: `cells.maes`, `cells.ntm`, `cells.dnc`, `cells.lstm` |
 | `cells.MAES`, `NTM`, `DNC`, `LSTM` | the same for `flax.linen.RNN` |

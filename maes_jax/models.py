@@ -59,9 +59,23 @@ def check(config: Config):
     UserError: whatever `build` or `walk` raises.
   """
   model, asked = build(config), [tasks.get(name) for name in config.task]
+  for task in asked:
+    _check_lengths(task, config)
   for length, addresses in ((config.max_length, config.memory),
                             (config.validation_length, config.validation_memory)):
     walk(model, asked, length, addresses, config.model)
+
+
+def _check_lengths(task, config):
+  """Whether every example of a task from data is short enough to be drawn."""
+  for split, option, memory in ((tasks.TRAINING, 'max_length', 'memory'),
+                                (tasks.HELD_OUT, 'validation_length', 'validation_memory')):
+    longest = task.longest(split)
+    if longest and longest > getattr(config, option):
+      raise errors.UserError(
+          f'task {task.name!r} has a sequence of {longest:,} items where {option} is '
+          f'{getattr(config, option):,}; use {option} of at least {longest:,} and {memory} of at '
+          f'least {longest + 1:,}, or take longer ones out of its arrays')
 
 
 def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int, name: str = ''):
@@ -70,7 +84,7 @@ def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int,
   Args:
     model: what answers.
     asked: the tasks that it is asked.
-    length: what sequences are padded to; the tasks are tried at length 1, too.
+    length: what sequences are padded to; the tasks are tried at their shortest, too.
     addresses: N.
     name: of the model; by default that of its cell.
 
@@ -81,7 +95,7 @@ def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int,
   """
   drawn = [tasks.dry_run(task, length) for task in asked]
   for task in asked:
-    tasks.dry_run(task, max_length=1)
+    tasks.dry_run(task, task.shortest)
   episodes = {task.name: episode for task, episode in zip(asked, drawn)}
   model = _with_solvers(model, episodes)
   for task in asked:

@@ -116,17 +116,24 @@ class Trainer(devices.Picklable):
     key = randomness.key(seed, randomness.Stream.TRAIN, iteration)
     drawn = lengths.draw(self.config, iteration)
     order = parts.order(drawn, self._mesh)
-    episodes = self._sample(key, drawn, self.config.max_length, order)
+    longest = lengths.bounds(self.config, iteration)[1]
+    episodes = self._sample(key, drawn, self.config.max_length, order, longest)
     loss, gradients = parts.value_and_grad(self._loss, params, episodes, self._mesh)
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
     return (optax.apply_updates(params, updates), opt_state), loss
 
-  def _sample(self, key, drawn, max_length, order=slice(None)):
-    """A batch of episodes by task; the same keys, so that the tasks share main sequences."""
+  def _sample(self, key, drawn, max_length, order=slice(None), longest=None):
+    """A batch of episodes by task; the same keys, so that the tasks share main sequences.
+
+    With `longest`, for training: examples of data are then all those up to there, each as likely.
+    """
     keys = devices.spread_batch(self._mesh, jax.random.split(key, drawn.size)[order])
-    return {name: tasks.sample_batch(task, keys, drawn[order], max_length)
+    split = tasks.HELD_OUT if longest is None else tasks.TRAINING
+    of_data = drawn if longest is None else jnp.full_like(drawn, longest)
+    return {name: tasks.sample_batch(
+        task, keys, (of_data if task.longest(split) else drawn)[order], max_length, split)
             for name, task in self._tasks.items()}
 
   def _loss(self, params, episodes, answers):
