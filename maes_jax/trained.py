@@ -9,6 +9,7 @@ import warnings
 import jax
 import numpy as np
 
+from maes_jax import answering
 from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import files
@@ -46,6 +47,40 @@ class Trained:
   @property
   def converged(self) -> bool:
     return int(self.saved['converged']) != NEVER
+
+
+  def answer(self, sequences: Any, aux: Any = None, *, task: str = '',
+             addresses: int | None = None, hard: bool = False) -> Any:
+    """What the model answers about sequences of one's own, markers added.
+
+    Sequences are padded to the next of 15, 31, 63, ... items and go through a compiled program by
+    32: the first of a size waits for it to be compiled, later ones do not, however many they are.
+
+    Args:
+      sequences: an array [n, D], of tokens [n] whole numbers, or a list of such of any lengths.
+      aux: the auxiliary sequence of each, for tasks that ask about one.
+      task: which of its tasks, where it has several.
+      addresses: N. By default the smallest power of two that the sequence and its marker fit into,
+        or the size in training, if that is larger.
+      hard: give bits, tokens or numbers, not probabilities.
+
+    Returns:
+      The answers that count [m, Y], of tokens without doubt [m]; of a list of sequences a list.
+
+    Raises:
+      UserError: a sequence or a memory of another size, other numbers than the task's, no such
+        task, or one that is no question about items.
+    """
+    if 'solvers' not in self.params:
+      raise errors.UserError('only the encoder was loaded; leave `only` out to load all of it')
+    asked = answering.choose(self.model, task)
+    several = isinstance(sequences, list | tuple)
+    if several and aux is not None and len(aux) != len(sequences):
+      raise errors.UserError(f'{len(sequences):,} sequences and {len(aux):,} aux; give as many')
+    found = answering.answers(
+        self.model, self.params, asked, sequences if several else [sequences],
+        aux if several or aux is None else [aux], self.config.memory, addresses, hard)
+    return found if several else found[0]
 
 
 def load(path: str | pathlib.Path, index: int | None = None, *, only: str = '') -> Trained:

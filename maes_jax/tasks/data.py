@@ -60,13 +60,15 @@ class DataTask(episode.Task):
 
   Attributes:
     start: where the solver starts, one of `phases.STARTS`.
-    at_end: one answer a sequence, after the last item of what the solver is shown.
+    at_end: one answer a sequence, at the last step.
+    counted: of which of an `Examples`' parts the solver has a step for each.
     digest: tells its examples from others.
     parts: the examples by split.
   """
   ask: episode.Ask = _asks_nothing
   start: str = phases.RESTART
   at_end: bool = False
+  counted: str = 'sequences'
   digest: str = ''
   parts: dict[str, Examples] = dataclasses.field(
       default_factory=dict, compare=False, repr=False)
@@ -80,10 +82,22 @@ class DataTask(episode.Task):
 
   @functools.cached_property
   def slots(self) -> int | None:
-    """The most steps that a solver has for its answers; None: as many as there are items."""
-    found = [ragged.lengths.max() for part in self.parts.values()
-             for ragged in [_slots(part, self.at_end)] if ragged]
-    return int(max(found)) if found else None
+    """The most steps that a solver has; None: as many as there are items."""
+    if self.counted == 'sequences':
+      return None
+    return max(int(getattr(part, self.counted).lengths.max()) for part in self.parts.values())
+
+  @property
+  def shows(self) -> bool:
+    return self.counted == 'aux'
+
+  def steps(self, length: int) -> int | None:
+    """Where its examples have other numbers of answers than of items, the most of any of them."""
+    return {'sequences': length, 'targets': self.slots}.get(self.counted)
+
+  def about(self, items, length, aux, slots):
+    targets = jnp.zeros((len(aux), self.outputs), jnp.float32)
+    return self._posed(items, length, aux, slots, targets)
 
   def draw(
       self, key: chex.PRNGKey, length: chex.Array, max_length: int, split: str,
@@ -107,25 +121,18 @@ class DataTask(episode.Task):
     """An example as an encoder and then a solver go through it."""
     length = jnp.asarray(part.sequences.lengths)[index]
     size = self.slots or max_length
-    shown = _slots(part, self.at_end)
-    slots = jnp.asarray(shown.lengths)[index] if shown else length
     items = values.read(self.items, part.sequences.padded(index, max_length))
     aux = (values.read(self.items, part.aux.padded(index, size)) if part.aux else
            jnp.zeros((size, self.items.width), jnp.float32))
     targets = values.read(self.answers, part.targets.padded(index, 1 if self.at_end else size))
-    return episode.Episode(self.pose(items, length, episode.Question(
-        aux, jnp.broadcast_to(targets, (size, self.outputs)), self.mask(size, slots), self.start),
-        slots), length)
+    slots = jnp.asarray(getattr(part, self.counted).lengths)[index]
+    return episode.Episode(self._posed(items, length, aux, slots, targets), length)
 
-  def mask(self, size: int, slots: chex.Array) -> chex.Array:
-    """[size] Which answers count."""
-    positions = jnp.arange(size, dtype=jnp.int32)
-    return positions == slots - 1 if self.at_end else positions < slots
-
-
-def _slots(part, at_end):
-  """What says how many steps a solver has; None: the items of the sequence."""
-  return part.aux or (None if at_end else part.targets)
+  def _posed(self, items, length, aux, slots, targets):
+    positions = jnp.arange(len(aux), dtype=jnp.int32)
+    mask = positions == slots - 1 if self.at_end else positions < slots
+    targets = jnp.broadcast_to(targets, (len(aux), self.outputs))
+    return self.pose(items, length, episode.Question(aux, targets, mask, self.start), slots)
 
 
 def from_arrays(
@@ -187,8 +194,16 @@ def from_arrays(
   read.check_size(parts)
   if start not in phases.STARTS:
     errors.pick(f'start in task {name!r}', start, dict.fromkeys(phases.STARTS))
-  return DataTask(name, answers.outputs, items=items, answers=answers, start=start, at_end=at_end,
-                  digest=_digest(parts), parts=parts)
+  return DataTask(
+      name, answers.outputs, items=items, answers=answers, start=start, at_end=at_end,
+      counted=_counted(arrays, at_end), digest=_digest(parts), parts=parts)
+
+
+def _counted(arrays, at_end):
+  sequences, targets, aux = (found and [len(one) for one in found] for found in arrays)
+  if aux:
+    return 'aux'
+  return 'sequences' if at_end or targets == sequences else 'targets'
 
 
 def from_iterator(name: str, examples: Iterable, count: int, **options: Any) -> DataTask:

@@ -112,6 +112,31 @@ class Task:
     checks.program(self, asked, max_length)
     return Episode(tuple(asked), length)
 
+  @functools.cached_property
+  def shows(self) -> bool:
+    """Whether the solver is shown an auxiliary sequence, not empty items."""
+    items = self.items.draw(jax.random.key(0), 64)
+    asked = self.ask(jax.random.key(1), items, jnp.int32(len(items)))
+    return isinstance(asked, Question) and bool(jnp.any(asked.aux != 0))
+
+  def steps(self, length: int) -> int | None:
+    """How many steps a solver has after its marker, of n items; None: as many as it is shown."""
+    return length
+
+  def about(self, items: chex.Array, length: chex.Array, aux: chex.Array,
+            slots: chex.Array) -> tuple[Phase, Phase]:
+    """The program that asks about given items [L, D], showing the solver aux [M, D].
+
+    Raises:
+      UserError: the task asks by a program of its own.
+    """
+    asked = self.ask(jax.random.key(0), items, length)
+    if not isinstance(asked, Question):
+      raise errors.UserError(f'task {self.name!r} asks by a program of its own, which given items '
+                             'cannot be put into; run one by Model.answer')
+    checks.question(self, asked, len(items))
+    return self.pose(items, length, dataclasses.replace(asked, aux=aux), slots)
+
   def pose(self, items: chex.Array, length: chex.Array, question: Question, slots: chex.Array,
            shared: bool = False) -> tuple[Phase, Phase]:
     """A marker and the items, then a marker and the question; `slots` of its steps count."""
