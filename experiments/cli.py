@@ -25,7 +25,6 @@ from . import paths
 from . import usage
 from maes_jax import devices
 from maes_jax import errors
-from maes_jax import extras
 from maes_jax.config import Config
 from maes_jax.training import loop
 
@@ -85,14 +84,6 @@ def _where(error) -> str:
            for frame, line in traceback.walk_tb(error.__traceback__)]
   own = [line for line in lines if not line.startswith((__file__, importlib.__file__, '<frozen'))]
   return own[-1] if own else ''
-
-
-def need(extra: str):
-  """Ends a program that cannot even be imported without the packages of an extra."""
-  try:
-    extras.need(extra, 'this program')
-  except extras.MissingPackage as error:
-    fail(error)
 
 
 def fail(error: Exception | str) -> NoReturn:
