@@ -7,7 +7,7 @@ import pathlib
 import sys
 import tempfile
 
-from experiments import compiled
+from experiments.shared import compiled
 from tests.reliability import damage
 from tests.reliability import document
 from tests.reliability import kills

@@ -6,7 +6,7 @@ import json
 import pathlib
 from typing import Any
 
-from experiments.paper import records
+from experiments.shared import records
 from maes_jax.training import workdir
 from tests.reliability import damage
 from tests.reliability import hostile

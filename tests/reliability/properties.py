@@ -18,8 +18,8 @@ import hypothesis
 from hypothesis import strategies as st
 import numpy as np
 
-from experiments import cli
-from experiments.paper import records
+from experiments.shared import cli
+from experiments.shared import records
 from maes_jax import errors
 from maes_jax import memory
 from maes_jax import models
@@ -46,7 +46,7 @@ NUMBERS = st.one_of(
 JSON = st.recursive(st.one_of(st.none(), st.booleans(), NUMBERS, NAMES, TEXT),
                     lambda item: st.lists(item, max_size=3), max_leaves=4)
 
-cli.define_config_flags(leave_out=('encoder', 'encoder_model', 'unfreeze'))
+cli.define_config_flags()
 
 
 def _flags() -> st.SearchStrategy:

@@ -2,7 +2,7 @@
 
 from . import stopping  # First, as signals may come while the others are imported.
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 import contextlib
 import dataclasses
 import functools
@@ -30,6 +30,7 @@ from maes_jax.training import loop
 
 _PLUGINS = flags.DEFINE_list(
     'plugins', [], 'Modules of your own to import first: they register tasks and models.')
+_OF_TRANSFER = ('encoder', 'encoder_model', 'unfreeze')
 # How XLA's errors begin. Some come as JaxRuntimeError, those of a call's fast path as ValueError.
 _STATUS = re.compile('[A-Z_]+: ')
 _NO_PLATFORM = 'Unable to initialize backend'
@@ -158,10 +159,14 @@ def training_options() -> dict[str, Any]:
           **{name: flags.FLAGS[name].value for name in ('save_seconds', 'debug_nans')}}
 
 
-def define_config_flags(leave_out: Collection[str] = ()):
-  """One flag for each field of `Config`, with its default, bounds and help."""
+def define_config_flags(of_transfer: bool = False):
+  """One flag for each field of `Config`, with its default, bounds and help.
+
+  Args:
+    of_transfer: defines those that only a run on an encoder has, otherwise all others.
+  """
   for field in dataclasses.fields(Config):
-    if field.name not in leave_out:
+    if (field.name in _OF_TRANSFER) == of_transfer:
       _define(field, typing.get_type_hints(Config)[field.name])
 
 
