@@ -8,7 +8,6 @@ import signal
 import jax
 import pytest
 
-from experiments.reliability import remains
 from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import models
@@ -20,6 +19,7 @@ from maes_jax.training import optimizer
 from maes_jax.training import origin
 from maes_jax.training.progress import Progress
 from maes_jax.training.workdir import Workdir
+from tests.reliability import remains
 from tests.training.tiny import Tiny
 
 OPTIONS = {

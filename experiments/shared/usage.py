@@ -16,6 +16,7 @@ _WIDTH = 98
 # These are programs of their own, `maes-train`, once the library is installed.
 INSTALLED = ('train', 'transfer', 'evaluate', 'inspect', 'reproduce', 'benchmark')
 _SHARED = f'{__package__}.cli'  # Who defines the flags of `Config`.
+_BINARIES = __package__.rpartition('.')[0]  # In a checkout `experiments`, not once installed.
 _COMMAND = re.compile(r'python -m experiments\.(\w+)')
 _OPEN = '  Where no value is shown, the recipe, the model or the task gives it.'
 _NOTES = ('--helpfull explains every flag. Exit status: 0 done, 1 an error, '
@@ -35,15 +36,15 @@ def text(about: str) -> str:
 
 def _ours(module) -> bool:
   """Whether a module that defines flags is this program or one of its package."""
-  return module == sys.argv[0] or module.startswith(f'{__package__}.')
+  return module == sys.argv[0] or module.startswith(f'{_BINARIES}.')
 
 
 def _program(command) -> str:
   """How a program is called here: in a checkout, or as it was installed."""
   name = command[1]
-  if __package__ == 'experiments':
+  if _BINARIES == 'experiments':
     return command[0]
-  return f'maes-{name}' if name in INSTALLED else f'python -m {__package__}.{name}'
+  return f'maes-{name}' if name in INSTALLED else f'python -m {_BINARIES}.{name}'
 
 
 def _describe(flag) -> str:

@@ -1,7 +1,8 @@
 """What comes of an attempt in bad surroundings: it is done, or a line says why not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 import contextlib
+import itertools
 import pathlib
 import shutil
 import signal
@@ -12,22 +13,28 @@ DONE, REFUSED = 'done', 'refused'
 HANG = 120  # Seconds after which an attempt counts as hanging.
 LONGEST = int(1.05 * errors.MOST)  # Characters of a line, spaces round what was left out included.
 
-
-def row(what: str) -> dict:
-  """Counts of one kind, to be filled by `count`."""
-  return {'what': what, DONE: 0, REFUSED: 0, 'broken': []}
+# Of one kind, by name; a name may come twice.
+Attempts = Iterable[tuple[str, Callable[[], str]]]
 
 
-def count(kept: dict, name: str, act: Callable[[], str]):
-  """Adds to a row what an attempt came to; a promise that it broke goes by its name."""
-  try:
-    with _limited():
-      kept[act()] += 1
-  except Exception as error:  # pylint: disable=broad-except; whatever it is, it is told.
-    kept['broken'].append(f'{name}: {errors.line(repr(error), 200)}')
+def table(kinds: Mapping[str, Attempts], most: int | None = None) -> list[dict]:
+  """A row for each kind: what its first `most` attempts came to, or all of them."""
+  return [row(what, itertools.islice(attempts, most)) for what, attempts in kinds.items()]
 
 
-def in_a_line(act: Callable) -> str:
+def row(what: str, attempts: Attempts) -> dict:
+  """Counts what attempts came to; a promise that one broke goes by its name."""
+  kept: dict = {'what': what, DONE: 0, REFUSED: 0, 'broken': []}
+  for name, act in attempts:
+    try:
+      with _limited():
+        kept[act()] += 1
+    except Exception as error:  # pylint: disable=broad-except; whatever it is, it is told.
+      kept['broken'].append(f'{name}: {errors.line(repr(error), 200)}')
+  return kept
+
+
+def in_a_line(act: Callable, longest: int = LONGEST) -> str:
   """Whether something is done; if not, the user gets one short line of plain signs.
 
   Raises:
@@ -36,7 +43,7 @@ def in_a_line(act: Callable) -> str:
   try:
     act()
   except errors.UserError as error:
-    promise(str(error).isprintable() and len(str(error)) <= LONGEST, 'one short plain line')
+    promise(str(error).isprintable() and len(str(error)) <= longest, 'one short plain line')
     return REFUSED
   return DONE
 
@@ -44,12 +51,6 @@ def in_a_line(act: Callable) -> str:
 def promise(kept: bool, words: str):
   if not kept:
     raise AssertionError(f'broken: {words}')
-
-
-def contents(folder: pathlib.Path) -> dict[str, bytes]:
-  """Of every file, by its path in the folder."""
-  return {str(path.relative_to(folder)): path.read_bytes()
-          for path in folder.rglob('*') if path.is_file()}
 
 
 def copied(run: pathlib.Path, scratch: pathlib.Path) -> pathlib.Path:

@@ -1,6 +1,6 @@
 """Results written to what is no file yet, or no file at all: pipes, devices, links."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 import functools
 import os
 import pathlib
@@ -9,9 +9,10 @@ import threading
 
 import numpy as np
 
-from . import attempts
 from maes_jax import figures
 from maes_jax.training import workdir
+from tests.reliability import attempts
+from tests.reliability import scenarios
 
 HEAD = '''## Outputs that are no plain files
 
@@ -30,17 +31,18 @@ WRITERS: dict[str, Callable[[pathlib.Path], None]] = {
 }
 
 
-def run(folder: pathlib.Path, writers: Collection[str] = tuple(WRITERS)) -> list[dict]:
-  """A row for each kind of place, tried by writers, given by name."""
-  found = []
-  for what, try_it in PLACES.items():
-    row = attempts.row(what)
-    for name in writers:
-      shutil.rmtree(folder, ignore_errors=True)
-      folder.mkdir(parents=True)
-      attempts.count(row, name, functools.partial(try_it, WRITERS[name], folder / name))
-    found.append(row)
-  return found
+def table(
+    made: scenarios.Made, scratch: pathlib.Path, most: int | None = None) -> list[dict]:
+  """A row for each kind of place; `scratch` is a folder for the files."""
+  del made
+  return attempts.table({what: [(name, functools.partial(_tried, try_it, name, scratch))
+                                for name in WRITERS] for what, try_it in PLACES.items()}, most)
+
+
+def _tried(try_it, name, scratch) -> str:
+  shutil.rmtree(scratch, ignore_errors=True)
+  scratch.mkdir(parents=True)
+  return try_it(WRITERS[name], scratch / name)
 
 
 def _pipe(write, path) -> str:

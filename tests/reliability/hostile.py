@@ -6,13 +6,12 @@ import json
 import os
 import pathlib
 
-from . import attempts
-from . import crash
-from . import damage
-from . import scenarios
 from maes_jax import checkpoints
 from maes_jax import trained
 from maes_jax.training.workdir import Workdir
+from tests.reliability import attempts
+from tests.reliability import damage
+from tests.reliability import scenarios
 
 HEAD = '''## Hostile folders
 
@@ -56,36 +55,24 @@ FORMS: dict[str, Callable[[pathlib.Path], None]] = {
 NAMES = ('/dev/zero', '/dev/stdin', '/etc/passwd', '../../outside', '..', '', '.', _SIGNS, _LONG)
 
 
-def run(folder: pathlib.Path) -> list[dict]:
-  """The `table` of a run made for it, in an empty folder."""
-  crash.finish(scenarios.encoder(), folder / 'run', folder)
-  return table(folder / 'run' / 'run', folder / 'scratch')
+def table(made: scenarios.Made, scratch: pathlib.Path, most: int | None = None) -> list[dict]:
+  """A row for each kind of harm; `scratch` is a folder for the copies."""
+  uses = {'loaded': trained.load, 'resumed': functools.partial(_resume, made.run)}
+
+  def tried(harms):
+    for name, harm in harms:
+      for how, use in uses.items():
+        yield f'{name}, {how}', functools.partial(_tried, use, harm, made.run, scratch)
+
+  return attempts.table({
+      'A file replaced by what it must not be.': tried(_replaced(made.run)),
+      'A seal that names what is none of its files.': tried(_sealed(made.run)),
+      'A config of impossible sizes whose fingerprint fits.': tried(_sized())}, most)
 
 
-def table(run: pathlib.Path, scratch: pathlib.Path, forms: int | None = None) -> list[dict]:
-  """A row for each kind of harm.
-
-  Args:
-    run: workdir of a run that is done, with two steps saved.
-    scratch: a folder that need not exist, for the copies.
-    forms: of each kind only so many; None for all.
-  """
-  kinds = {'A file replaced by what it must not be.': _replaced(run),
-           'A seal that names what is none of its files.': _sealed(run),
-           'A config of impossible sizes whose fingerprint fits.': _sized()}
-  found = []
-  for what, harms in kinds.items():
-    row = attempts.row(what)
-    for name, harm in list(harms)[:forms]:
-      for use in (trained.load, functools.partial(_resume, run)):
-        copy = attempts.copied(run, scratch)
-        harm(copy)
-        attempts.count(row, name, functools.partial(_tried, use, run, copy))
-    found.append(row)
-  return found
-
-
-def _tried(use, run, copy) -> str:
+def _tried(use, harm, run, scratch) -> str:
+  copy = attempts.copied(run, scratch)
+  harm(copy)
   return attempts.in_a_line(lambda: _same(run, use(copy)))
 
 

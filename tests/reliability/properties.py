@@ -18,11 +18,8 @@ import hypothesis
 from hypothesis import strategies as st
 import numpy as np
 
-from .. import cli
-from .. import programs
-from ..paper import records
-from . import fuzz_steps
-from . import sizes
+from experiments.shared import cli
+from experiments.shared import records
 from maes_jax import errors
 from maes_jax import memory
 from maes_jax import models
@@ -31,6 +28,10 @@ from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.training import metrics
 from maes_jax.training.workdir import Workdir
+from tests.reliability import attempts
+from tests.reliability import fuzz_steps
+from tests.reliability import scenarios
+from tests.reliability import sizes
 
 HANG = 300  # Seconds after which a process counts as hanging.
 # What each binary is asked for last: a run or a part of the paper that there is none of.
@@ -45,7 +46,7 @@ NUMBERS = st.one_of(
 JSON = st.recursive(st.one_of(st.none(), st.booleans(), NUMBERS, NAMES, TEXT),
                     lambda item: st.lists(item, max_size=3), max_leaves=4)
 
-cli.define_config_flags(leave_out=('encoder', 'encoder_model', 'unfreeze'))
+cli.define_config_flags()
 
 
 def _flags() -> st.SearchStrategy:
@@ -82,11 +83,11 @@ def command_line(words: list[str], folder: pathlib.Path) -> bool:
     config = presets.resolve(cli.config_from_flags())
     models.check(config)
   except (SystemExit, errors.UserError) as error:
-    _check_line(error)
-    _check(not any(folder.iterdir()), 'nothing is written')
+    attempts.promise(len(str(error).splitlines()) == 1, 'an error is one line')
+    attempts.promise(not any(folder.iterdir()), 'nothing is written')
     return False
   with Workdir(folder / 'run').claim(config):
-    _check(Workdir(folder / 'run').read_config() == config, 'the config comes back as it was')
+    attempts.promise(Workdir(folder / 'run').read_config() == config, 'it comes back as it was')
   return True
 
 
@@ -101,7 +102,7 @@ def config_file(content: bytes, folder: pathlib.Path) -> bool:
   workdir = Workdir(folder)
   (folder / 'config.json').write_bytes(content)
   accepted = _accepts(workdir.read_config)
-  _check((folder / 'config.json').read_bytes() == content, 'the file is left as it is')
+  attempts.promise((folder / 'config.json').read_bytes() == content, 'the file is left as it is')
   return accepted
 
 
@@ -124,7 +125,7 @@ def library_call(shapes: Sequence[Sequence[int]], folder: pathlib.Path) -> bool:
   try:
     memory.erase_and_add(**arrays)
   except AssertionError as error:
-    _check(any(name in str(error) for name in arrays), 'the argument is named')
+    attempts.promise(any(name in str(error) for name in arrays), 'the argument is named')
     return False
   return True
 
@@ -133,33 +134,19 @@ def process(command: tuple[str, list[str]], folder: pathlib.Path) -> bool:
   """A binary as a process of its own, on a workdir where nothing is."""
   binary, words = command
   done = subprocess.run(
-      [sys.executable, '-m', f'{programs.PACKAGE}.{binary}', *words, *BINARIES[binary].split()],
-      cwd=folder, env={**os.environ, 'PYTHONPATH': str(programs.ROOT)}, capture_output=True,
+      [sys.executable, '-m', f'experiments.{binary}', *words, *BINARIES[binary].split()],
+      cwd=folder, env={**os.environ, 'PYTHONPATH': str(scenarios.ROOT)}, capture_output=True,
       text=True, timeout=HANG, stdin=subprocess.DEVNULL, check=False)
-  _check(done.returncode in (0, 1), f'status 0 or 1, not {done.returncode}: {done.stderr}')
-  _check('Traceback (most' not in done.stderr, f'no traceback: {done.stderr}')
+  attempts.promise(done.returncode in (0, 1), f'0 or 1, not {done.returncode}: {done.stderr}')
+  attempts.promise('Traceback (most' not in done.stderr, f'no traceback: {done.stderr}')
   if done.returncode:
-    _check(len(done.stderr.strip().splitlines()) == 1, f'one line: {done.stderr}')
-    _check(not any(folder.iterdir()), 'nothing is written')
+    attempts.promise(len(done.stderr.strip().splitlines()) == 1, f'one line: {done.stderr}')
+    attempts.promise(not any(folder.iterdir()), 'nothing is written')
   return not done.returncode
 
 
 def _accepts(call: Callable) -> bool:
-  try:
-    call()
-  except errors.UserError as error:
-    _check_line(error)
-    return False
-  return True
-
-
-def _check_line(error):
-  _check(len(' '.join(str(error).split()).splitlines()) == 1, 'an error is one line')
-
-
-def _check(condition, promise):
-  if not condition:
-    raise AssertionError(f'broken: {promise}')
+  return attempts.in_a_line(call) == attempts.DONE
 
 
 def _shape(axes: int) -> st.SearchStrategy:

@@ -2,7 +2,7 @@
 
 from . import stopping  # First, as signals may come while the others are imported.
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 import contextlib
 import dataclasses
 import functools
@@ -26,12 +26,12 @@ from . import usage
 from maes_jax import devices
 from maes_jax import errors
 from maes_jax import options
-from maes_jax import extras
 from maes_jax.config import Config
 from maes_jax.training import loop
 
 _PLUGINS = flags.DEFINE_list(
     'plugins', [], 'Modules of your own to import first: they register tasks and models.')
+_OF_TRANSFER = ('encoder', 'encoder_model', 'unfreeze')
 # How XLA's errors begin. Some come as JaxRuntimeError, those of a call's fast path as ValueError.
 _STATUS = re.compile('[A-Z_]+: ')
 _NO_PLATFORM = 'Unable to initialize backend'
@@ -86,14 +86,6 @@ def _where(error) -> str:
            for frame, line in traceback.walk_tb(error.__traceback__)]
   own = [line for line in lines if not line.startswith((__file__, importlib.__file__, '<frozen'))]
   return own[-1] if own else ''
-
-
-def need(extra: str):
-  """Ends a program that cannot even be imported without the packages of an extra."""
-  try:
-    extras.need(extra, 'this program')
-  except extras.MissingPackage as error:
-    fail(error)
 
 
 def fail(error: Exception | str) -> NoReturn:
@@ -168,15 +160,18 @@ def training_options() -> dict[str, Any]:
           **{name: flags.FLAGS[name].value for name in ('save_seconds', 'debug_nans')}}
 
 
-def define_config_flags(leave_out: Collection[str] = ()):
+def define_config_flags(of_transfer: bool = False):
   """One flag for each field of `Config`, with its default, bounds and help.
 
   Options of cells that have a name of their own have a flag of their own.
+
+  Args:
+    of_transfer: defines those that only a run on an encoder has, otherwise all others.
   """
   for field in dataclasses.fields(Config):
-    if field.name not in leave_out:
+    if (field.name in _OF_TRANSFER) == of_transfer:
       _define(field, typing.get_type_hints(Config)[field.name])
-  for name, named in options.NAMED.items():
+  for name, named in () if of_transfer else options.NAMED.items():
     _DEFINE[named.kind](name, None, named.help)
 
 

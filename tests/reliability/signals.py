@@ -9,14 +9,15 @@ import signal
 import subprocess
 import time
 
-from . import crash
-from . import remains
-from . import scenarios
+from tests.reliability import remains
+from tests.reliability import scenarios
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EARLIEST, LATEST = 0.3, 10.  # Seconds after the launch.
 LOST = 20.  # Seconds after which a run that goes on has not heard.
 CYCLES = 5  # Launches in a folder; later ones start by reading what the first have saved.
+# Two models that are not done before they are asked to stop.
+ENDLESS = scenarios.train('endless', '--task=serial_recall', '--seeds=2', iterations=100_000_000)
 
 
 def run(folder: pathlib.Path, count: int, jobs: int = 2, seed: int = 0) -> dict:
@@ -51,9 +52,8 @@ def summary(ends: Iterable[dict]) -> dict:
 
 def _compile(folder):
   """Trains up to a first save: whoever finds compiled programs trains soon after its launch."""
-  with crash.started(scenarios.endless(), folder, folder) as process:
-    while not remains.step(folder) and process.poll() is None:
-      time.sleep(crash.POLL)
+  with scenarios.started(ENDLESS, folder) as process:
+    scenarios.poll(process, lambda: remains.step(folder))
     process.terminate()
     process.communicate()
 
@@ -64,7 +64,7 @@ def _in_turn(folder, moments) -> list[dict]:
 
 def _stop(folder, moment, number) -> dict:
   """Launches a run, asks it to stop after so many seconds, and tells how it ended."""
-  with crash.started(scenarios.endless(), folder, folder) as process:
+  with scenarios.started(ENDLESS, folder) as process:
     time.sleep(moment)
     process.send_signal(number)
     asked = time.monotonic()

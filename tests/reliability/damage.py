@@ -6,8 +6,6 @@ import pathlib
 import shutil
 from typing import Any
 
-from . import crash
-from . import scenarios
 from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import models
@@ -15,6 +13,8 @@ from maes_jax.training import loop
 from maes_jax.training import metrics
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.workdir import Workdir
+from tests.reliability import attempts
+from tests.reliability import scenarios
 
 # What may come of it; the first is the one that must never be.
 DIFFERENT, HARMLESS, OLDER, REFUSED = 'silently different', 'harmless', 'older step', 'refused'
@@ -39,28 +39,18 @@ DAMAGES: dict[str, Callable[[pathlib.Path, pathlib.Path], Any]] = {
 }
 
 
-def run(folder: pathlib.Path) -> list[dict]:
-  """The `table` of a run made for it, in an empty folder."""
-  for name, seed in (('run', 0), ('other', 1)):
-    crash.finish(scenarios.encoder(seed), folder / name, folder)
-  return table(folder / 'run' / 'run', folder / 'other' / 'run', folder / 'scratch')
-
-
 def table(
-    run: pathlib.Path, other: pathlib.Path, scratch: pathlib.Path,
-    damages: Collection[str] = DAMAGES,
-) -> list[dict]:
+    made: scenarios.Made, scratch: pathlib.Path, damages: Collection[str] = DAMAGES) -> list[dict]:
   """A row for each file of the newest step, the config and the log: damage -> what came of it.
 
   Args:
-    run: workdir of a run that is done, with two steps saved.
-    other: workdir of a run of another config that ended at the same step.
+    made: the runs.
     scratch: a folder that need not exist, for the damaged copies.
     damages: by name.
   """
-  return [{'file': _kind(path, run), **{name: _try(DAMAGES[name], run, path, other, scratch)
-                                        for name in damages}}
-          for path in files_of(run)]
+  return [{'file': _kind(path, made.run),
+           **{name: _try(DAMAGES[name], made, path, scratch) for name in damages}}
+          for path in files_of(made.run)]
 
 
 def files_of(run):
@@ -75,16 +65,12 @@ def _kind(path, run) -> str:
   return '/'.join('*' if len(part) == 32 else part for part in path.relative_to(run).parts)
 
 
-def _try(damage, run, path, other, scratch):
-  _copy(run, scratch)
-  counterpart = next(file for file in files_of(other) if _kind(file, other) == _kind(path, run))
-  damage(scratch / path.relative_to(run), counterpart)
-  return outcome(run, scratch)
-
-
-def _copy(run, scratch):
-  shutil.rmtree(scratch, ignore_errors=True)
-  shutil.copytree(run, scratch)
+def _try(damage, made, path, scratch):
+  attempts.copied(made.run, scratch)
+  kind = _kind(path, made.run)
+  counterpart = next(file for file in files_of(made.other) if _kind(file, made.other) == kind)
+  damage(scratch / path.relative_to(made.run), counterpart)
+  return outcome(made.run, scratch)
 
 
 def outcome(run: pathlib.Path, damaged: pathlib.Path) -> str:

@@ -1,4 +1,4 @@
-"""Short forms of `make crash` and `make fuzz`, and a disk that is really full."""
+"""Short forms of `make crash` and `make fuzz`, their document, and a disk that is really full."""
 
 import json
 import os
@@ -9,23 +9,19 @@ import types
 
 import pytest
 
-from experiments import programs
-from experiments.reliability import attempts
-from experiments.reliability import crash
-from experiments.reliability import damage
-from experiments.reliability import document
-from experiments.reliability import fuzz
-from experiments.reliability import fuzz_steps
-from experiments.reliability import hostile
-from experiments.reliability import outputs
-from experiments.reliability import remains
-from experiments.reliability import scenarios
-from experiments.reliability import signals
-from experiments.reliability import stray
 from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import trained
 from maes_jax.training.workdir import Workdir
+from tests.reliability import attempts
+from tests.reliability import damage
+from tests.reliability import document
+from tests.reliability import fuzz_steps
+from tests.reliability import kills
+from tests.reliability import properties
+from tests.reliability import remains
+from tests.reliability import scenarios
+from tests.reliability import signals
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -38,18 +34,14 @@ def environment(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def runs(tmp_path_factory):
-  """Two short runs of different seeds, done."""
-  folder = tmp_path_factory.mktemp('runs')
-  for name, seed in (('run', 0), ('other', 1)):
-    crash.finish(scenarios.encoder(seed), folder / name, folder)
-  return folder
+def made(tmp_path_factory):
+  return scenarios.make(tmp_path_factory.mktemp('made'))
 
 
 def test_killed_and_taken_up_again_it_ends_the_same(tmp_path):
   """A population, killed in a save and at another moment, and asked to stop."""
   scenario = scenarios.train('population', '--task=reverse_recall', '--seeds=2', iterations=800)
-  (found,) = crash.run([scenario], tmp_path, kills=2)
+  (found,) = kills.run([scenario], tmp_path, tmp_path, kills=2)
   assert found['kills'] == 2
   assert found['differences'] == []
 
@@ -78,62 +70,48 @@ def test_what_signals_came_to_is_counted():
 def test_an_evaluation_that_is_asked_to_stop_saves_nothing_and_does_not_say_so(number):
   words = [sys.executable, '-m', 'experiments.evaluate', '--checkpoint=E_J', '--batches=100000',
            '--task=serial_recall']
-  with subprocess.Popen(words, cwd=programs.ROOT, stderr=subprocess.PIPE, text=True) as process:
+  with subprocess.Popen(words, cwd=scenarios.ROOT, stderr=subprocess.PIPE, text=True) as process:
     time.sleep(2)
     process.send_signal(number)
     _, printed = process.communicate(timeout=20)
   assert (process.returncode, printed) == (1, 'error: stopped\n')
 
 
-def test_differences_are_seen(runs):
-  assert remains.differences(runs / 'run', runs / 'run') == []
-  assert remains.differences(runs / 'run', runs / 'other') == [
-      'run: metrics.jsonl', 'run: population', 'run: state', 'run: tensorboard']
+def test_differences_are_seen(made):
+  assert remains.differences(made.run, made.run) == []
+  assert remains.differences(made.run, made.other) == [
+      '.: metrics.jsonl', '.: population', '.: state', '.: tensorboard']
 
 
 @pytest.mark.parametrize('kind', ['truncated', "another run's"])
-def test_damage_never_goes_unseen(runs, tmp_path, kind):
-  rows = damage.table(runs / 'run' / 'run', runs / 'other' / 'run', tmp_path / 'scratch', [kind])
+def test_damage_never_goes_unseen(made, tmp_path, kind):
+  rows = damage.table(made, tmp_path / 'scratch', [kind])
   outcomes = {row['file']: row[kind] for row in rows}
   assert damage.DIFFERENT not in outcomes.values()
   assert outcomes['config.json'] == outcomes['metrics.jsonl'] == damage.REFUSED
   assert outcomes['checkpoints/300/state/d/*'] == damage.OLDER
 
 
-def assert_kept(rows):
-  """Something was tried of every kind, and no promise was broken."""
+@pytest.mark.parametrize('kind, most', [('hostile', 8), ('stray', 2), ('outputs', 3)])
+def test_no_promise_is_broken_in_bad_surroundings(made, tmp_path, kind, most):
+  rows = document.KINDS[kind].table(made, tmp_path / 'scratch', most)
   assert [row['broken'] for row in rows] == [[]] * len(rows)
-  assert all(row['done'] + row['refused'] for row in rows)
-
-
-def test_hostile_folders_are_refused_or_give_way(runs, tmp_path):
-  rows = hostile.table(runs / 'run' / 'run', tmp_path / 'scratch', forms=4)
-  assert_kept(rows)
-  assert rows[0]['refused'] == 8  # All of the config's, loaded and resumed.
-
-
-def test_stray_files_change_nothing(runs, tmp_path):
-  assert_kept(stray.table(runs / 'run' / 'run', tmp_path / 'scratch', ['{step} (copy).json', '²']))
-
-
-def test_outputs_to_what_is_no_file(tmp_path):
-  assert_kept(outputs.run(tmp_path / 'outputs', ['result.json', 'picture.png']))
+  assert [row['done'] + row['refused'] for row in rows] == [most] * len(rows)
+  if kind == 'hostile':
+    assert rows[0]['refused'] == most  # All of the config's, loaded and resumed.
 
 
 class TestAttempts:
 
   def test_broken_promises_are_told(self):
-    row = attempts.row('x')
-    attempts.count(row, 'one', lambda: attempts.DONE)
-    attempts.count(row, 'two', lambda: attempts.promise(False, 'it holds'))
-    attempts.count(row, 'three', lambda: 1 / 0)
+    row = attempts.row('x', [('one', lambda: attempts.DONE), ('three', lambda: 1 / 0),
+                             ('two', lambda: attempts.promise(False, 'it holds'))])
     assert row['done'] == 1
-    assert [line.split(':')[0] for line in row['broken']] == ['two', 'three']
+    assert [line.split(':')[0] for line in row['broken']] == ['three', 'two']
 
   def test_a_hang_is_a_broken_promise(self, monkeypatch):
     monkeypatch.setattr(attempts, 'HANG', 1)
-    row = attempts.row('x')
-    attempts.count(row, 'one', lambda: time.sleep(30))
+    row = attempts.row('x', [('one', lambda: time.sleep(30))])
     assert 'longer than 1 seconds' in row['broken'][0]
 
   def test_a_line_must_be_one(self):
@@ -148,10 +126,10 @@ class TestAttempts:
       attempts.in_a_line(fail)
 
 
-@pytest.mark.parametrize('prove', fuzz.PROPERTIES, ids=lambda prove: prove.__name__)
+@pytest.mark.parametrize('prove', properties.PROPERTIES, ids=lambda prove: prove.__name__)
 def test_odd_input_ends_in_a_line(prove):
-  inputs = 3 if prove is fuzz.process else 30
-  counts = fuzz.run(prove, inputs)
+  inputs = 3 if prove is properties.process else 30
+  counts = properties.run(prove, inputs)
   assert counts['accepted'] + counts['refused'] >= inputs
   assert counts['refused'] or prove is fuzz_steps.stray
 
@@ -166,11 +144,10 @@ ROOMS = ('unshare', '--map-root-user', '--mount')  # Where one may mount a small
     reason='no right to mount a small disk here')
 def test_a_run_on_a_full_disk(tmp_path):
   """The run fills its disk, says so in a line, and what it saved last is whole."""
-  command = [sys.executable, '-m', *scenarios.train('run', '--task=serial_recall').command(
-      tmp_path, tmp_path)]
+  command = scenarios.train('run', '--task=serial_recall').command(tmp_path, tmp_path)
   script = (f'mount -t tmpfs -o size=250k none {tmp_path} && {{ {" ".join(command)}; '
             f'echo $?; cp -r {tmp_path}/run {tmp_path.parent}/kept; }}')
-  done = subprocess.run([*ROOMS, 'sh', '-c', script], cwd=programs.ROOT, env=os.environ,
+  done = subprocess.run([*ROOMS, 'sh', '-c', script], cwd=scenarios.ROOT, env=os.environ,
                         capture_output=True, text=True, check=False)
   assert done.stdout.strip() == '1', done.stderr
   *_, line = done.stderr.strip().splitlines()
@@ -190,8 +167,11 @@ class TestDocument:
   def render(self, tmp_path, **found):
     for name, value in found.items():
       document.write(tmp_path, name, value)
-    document.render(tmp_path, tmp_path / 'out.md')
-    return (tmp_path / 'out.md').read_text()
+    return document.render(tmp_path)
+
+  def test_it_is_what_the_records_give(self):
+    text = (scenarios.ROOT / 'RELIABILITY.md').read_text()
+    assert text == document.render(scenarios.ROOT / 'results' / 'reliability')
 
   def test_counts_kills_and_differences(self, tmp_path):
     text = self.render(tmp_path, crash=[dict(self.FOUND), {**self.FOUND, 'kills': 7}])

@@ -1,4 +1,4 @@
-"""Odd names and contents among the steps of a run; see `fuzz`."""
+"""Odd names and contents among the steps of a run; see `properties`."""
 
 from collections.abc import Callable
 import functools
@@ -10,9 +10,9 @@ import tempfile
 from hypothesis import strategies as st
 import numpy as np
 
-from . import attempts
 from maes_jax import checkpoints
 from maes_jax import files
+from tests.reliability import attempts
 
 STEP = 100
 TREE = {'w': np.arange(6.).reshape(2, 3), 'n': np.array([STEP])}

@@ -2,41 +2,35 @@
 
 from collections.abc import Iterable
 import concurrent.futures
-import contextlib
 import functools
 import os
 import pathlib
 import random
 import signal
-import subprocess
-import sys
 import time
 
-from .. import programs
-from . import remains
-from . import scenarios
+from tests.reliability import remains
+from tests.reliability import scenarios
 
-POLL = 0.005  # Seconds.
 LATER = 0.3  # A kill comes up to this many seconds after its iteration was saved,
 LAST = 0.8  # which is in this share of the run, so that it is not done before.
 
 
 def run(
-    todo: Iterable[scenarios.Scenario], folder: pathlib.Path, kills: int, jobs: int = 2,
-    seed: int = 0,
+    todo: Iterable[scenarios.Scenario], encoder: pathlib.Path, folder: pathlib.Path, kills: int,
+    jobs: int = 2, seed: int = 0,
 ) -> list[dict]:
   """A record for each run.
 
   Args:
     todo: the runs.
+    encoder: workdir of a run that they may build on.
     folder: an empty one for all of them.
     kills: how often each run is killed by SIGKILL; each is asked to stop by SIGTERM once, too.
     jobs: how many runs at a time.
     seed: of the moments.
   """
-  encoder = folder / 'encoder'
-  finish(scenarios.encoder(), encoder, encoder)
-  trials = [_Trial(scenario, folder / scenario.name.replace(' ', '_'), encoder / 'run',
+  trials = [_Trial(scenario, folder / scenario.name.replace(' ', '_'), encoder,
                    random.Random(f'{seed} {scenario.name}')) for scenario in todo]
   with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
     return list(pool.map(lambda trial: trial.run(kills), trials))
@@ -51,13 +45,13 @@ class _Trial:
 
   def run(self, kills) -> dict:
     start = time.monotonic()
-    finish(self._scenario, self._alone, self._encoder)
+    scenarios.finish(self._scenario, self._alone, self._encoder)
     seconds = time.monotonic() - start
     found = [self._kill(functools.partial(self._await_start, self._chance.uniform(0, seconds / 2)))
              for _ in range(kills // 3)]
     stopped = self._stop()
     found += [self._kill(moment) for moment in self._moments(kills - kills // 3)]
-    finish(self._scenario, self._killed, self._encoder)
+    scenarios.finish(self._scenario, self._killed, self._encoder)
     done = [kill for kill in found if kill]
     return {'run': self._scenario.name, 'kills': len(done),
             'during_a_save': sum(kill['saving'] for kill in done),
@@ -71,9 +65,12 @@ class _Trial:
     for i, target in enumerate(sorted(self._chance.randrange(last) for _ in range(count))):
       yield functools.partial(self._await_save if i % 2 else self._await, target)
 
+  def _started(self):
+    return scenarios.started(self._scenario, self._killed, self._encoder)
+
   def _kill(self, wait):
     """Kills all processes of the run at a moment; None if it was done before."""
-    with started(self._scenario, self._killed, self._encoder) as process:
+    with self._started() as process:
       wait(process)
       if process.poll() is not None:
         return None
@@ -84,45 +81,22 @@ class _Trial:
   def _await_start(self, seconds, process):
     """So many seconds, or until the first save: compiled programs are there the second time."""
     end, before = time.monotonic() + seconds, remains.step(self._killed)
-    poll(process, lambda: time.monotonic() > end or remains.step(self._killed) > before)
+    scenarios.poll(
+        process, lambda: time.monotonic() > end or remains.step(self._killed) > before)
 
   def _await(self, target, process):
-    poll(process, lambda: remains.step(self._killed) > target)
+    scenarios.poll(process, lambda: remains.step(self._killed) > target)
     time.sleep(self._chance.uniform(0, LATER))
 
   def _await_save(self, target, process):
-    poll(process, lambda: remains.step(self._killed) > target
-               and remains.unfinished(self._killed))
+    scenarios.poll(process, lambda: remains.step(self._killed) > target
+                   and remains.unfinished(self._killed))
 
   def _stop(self):
     """Asks to stop by SIGTERM; the seconds that took, None if the run was done before."""
-    with started(self._scenario, self._killed, self._encoder) as process:
+    with self._started() as process:
       self._await(remains.step(self._killed), process)
       start = time.monotonic()
       process.terminate()
       process.wait()
     return round(time.monotonic() - start, 1) if process.returncode else None
-
-
-@contextlib.contextmanager
-def started(scenario, here, encoder):
-  """Starts the command as a session of its own, so that all its processes can be killed at once."""
-  command = [sys.executable, '-m', *scenario.command(here, encoder)]
-  process = subprocess.Popen(command, cwd=programs.ROOT, start_new_session=True,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-  with process:
-    yield process
-
-
-def poll(process, condition):
-  """Waits for a condition, or the end of the process."""
-  while not condition() and process.poll() is None:
-    time.sleep(POLL)
-
-
-def finish(scenario, here, encoder):
-  """Lets the run come to its end."""
-  with started(scenario, here, encoder) as process:
-    _, printed = process.communicate()
-  if process.returncode:
-    raise RuntimeError(f'{scenario.name}: {printed}')

@@ -1,16 +1,22 @@
 """RELIABILITY.md from the records in results/reliability/."""
 
+import argparse
 from collections.abc import Iterable, Sequence
 import json
 import pathlib
 from typing import Any
 
-from ..paper import records
-from . import damage
-from . import soak
-from . import surroundings
+from experiments.shared import records
 from maes_jax.training import workdir
+from tests.reliability import damage
+from tests.reliability import hostile
+from tests.reliability import moved
+from tests.reliability import outputs
+from tests.reliability import soak
+from tests.reliability import stray
 
+# Unlucky and hostile surroundings by the name of their record: modules with a `HEAD` and a `table`.
+KINDS = {'moved': moved, 'hostile': hostile, 'stray': stray, 'outputs': outputs}
 FLAT = 0.02  # A process whose memory grew by less than this share over its run is flat.
 
 _HEAD = '''# How reliable it is
@@ -47,6 +53,18 @@ half-written file.
 '''
 
 
+def options(about: str, **counts: tuple[int, str]) -> argparse.Namespace:
+  """What the command line says: how many of what (default, help), where records are and go."""
+  parser = argparse.ArgumentParser(
+      description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+  for name, (default, text) in counts.items():
+    parser.add_argument(f'--{name}', type=int, default=default, help=text)
+  for name, place, text in (('results', 'results/reliability', 'Folder of the records.'),
+                            ('output', 'RELIABILITY.md', 'File to write.')):
+    parser.add_argument(f'--{name}', type=pathlib.Path, default=pathlib.Path(place), help=text)
+  return parser.parse_args()
+
+
 def write(results: pathlib.Path, name: str, found: Any):
   """Keeps what a test found, with the machine and the versions it ran on."""
   record = {'machine': records.machine(), 'versions': records.versions(), 'found': found}
@@ -57,23 +75,23 @@ def broken(results: pathlib.Path) -> bool:
   """Whether a record in the folder tells of a broken promise."""
   runs, files = _found(results, 'crash') or [], _found(results, 'damage') or []
   asked = _found(results, 'signals') or {}
-  rows = [row for name in surroundings.KINDS for row in _found(results, name) or []]
+  rows = [row for name in KINDS for row in _found(results, name) or []]
   return (any(run['differences'] for run in runs) or any(row['broken'] for row in rows)
           or any(damage.DIFFERENT in row.values() for row in files)
           or any(asked.get(column) for column in ('lost', 'tracebacks', 'wrong_statuses')))
 
 
-def render(results: pathlib.Path, output: pathlib.Path):
-  """Writes the document; a part that was never measured is left out."""
+def render(results: pathlib.Path) -> str:
+  """The document; a part that was never measured is left out."""
   parts = {'crash': (_CRASH, _crash), 'signals': (_SIGNALS, _signals),
            'damage': (_DAMAGE, _damage), 'soak': (_SOAK, _soak),
-           **{name: (kind.HEAD, _tally) for name, kind in surroundings.KINDS.items()},
+           **{name: (kind.HEAD, _tally) for name, kind in KINDS.items()},
            'fuzz': (_FUZZ, _fuzz)}
   text = [_HEAD]
   for name, (head, describe) in parts.items():
     if found := _found(results, name):
       text += [head, describe(found), _where(results, name)]
-  workdir.write_text(output, '\n'.join(text))
+  return '\n'.join(text)
 
 
 def _found(results, name):

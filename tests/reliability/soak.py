@@ -3,31 +3,32 @@
 import math
 import pathlib
 import re
+import statistics
 import time
 
-from . import crash
-from . import remains
-from . import scenarios
 from maes_jax.training import metrics
+from tests.reliability import remains
+from tests.reliability import scenarios
 
 EVERY = 0.5  # Seconds between two looks.
 
 
 def run(folder: pathlib.Path, iterations: int) -> dict:
   """The record of one model trained for `iterations`: [iteration, MiB] of its process, and more."""
-  scenario = scenarios.soak(iterations)
-  samples = []
-  with crash.started(scenario, folder, folder) as process:
+  scenario = scenarios.train(
+      'soak', '--task=serial_recall', '--save_seconds=1', iterations=iterations)
+  samples = {}  # The last one at each iteration that was saved.
+  with scenarios.started(scenario, folder) as process:
     while process.poll() is None:
-      samples.append([remains.step(folder), resident(process.pid)])
+      samples[remains.step(folder)] = _resident(process.pid)
       time.sleep(EVERY)
   rows = metrics.read(folder / 'run' / 'metrics.jsonl')
-  return {'iterations': rows[-1]['iteration'], 'samples': _thin(samples),
+  return {'iterations': rows[-1]['iteration'], 'samples': [list(item) for item in samples.items()],
           'finite': all(math.isfinite(value) for row in rows for value in row.values()),
           'skipped': sum(row.get('skipped', 0) for row in rows)}
 
 
-def resident(process: int) -> float:
+def _resident(process) -> float:
   """Memory of a process that is in RAM, in MiB; 0 once it has ended."""
   try:
     status = pathlib.Path(f'/proc/{process}/status').read_text()
@@ -46,13 +47,5 @@ def growth(samples) -> float:
   """MiB by which the second half's median lies above that of the second quarter."""
   saved = [memory for _, memory in trained(samples)]
   quarter = len(saved) // 4
-  return _median(saved[2 * quarter:]) - _median(saved[quarter:2 * quarter])
-
-
-def _median(values):
-  return sorted(values)[len(values) // 2]
-
-
-def _thin(samples):
-  """The last sample at each iteration that was saved."""
-  return [list(sample) for sample in dict(samples).items()]
+  return (statistics.median_high(saved[2 * quarter:])
+          - statistics.median_high(saved[quarter:2 * quarter]))

@@ -1,15 +1,21 @@
 """Runs small enough to be killed many times over; together they use every way of training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+import contextlib
 import dataclasses
+import os
 import pathlib
+import signal
+import subprocess
+import sys
+import time
 
-from .. import programs
-
+ROOT = pathlib.Path(__file__).parents[2]
 SMALL = ('--hold=0', '--grow=300', '--start_length=3', '--max_length=5', '--memory=8',
          '--validation_length=6', '--validation_memory=8', '--validation_sequences=16',
          '--stop_loss=0', '--save_seconds=0')
 PAPER = ('--length=40', '--memory=64', '--batches=1', '--save_seconds=0')
+_POLL = 0.005  # Seconds.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,43 +26,76 @@ class Scenario:
   words: Sequence[str]
 
   def command(self, here: pathlib.Path, encoder: pathlib.Path) -> list[str]:
-    """The words of the command, less the Python interpreter and `-m`."""
+    """All words of the command."""
     filled = [word.format(here=here, encoder=encoder) for word in self.words]
-    return [*filled, f'--max_iterations={self.iterations}']
+    return [sys.executable, '-m', *filled, f'--max_iterations={self.iterations}']
+
+
+@contextlib.contextmanager
+def started(
+    scenario: Scenario, here: pathlib.Path, encoder: pathlib.Path | None = None,
+) -> Iterator[subprocess.Popen]:
+  """Starts the command as a session of its own, so that all its processes can be killed at once."""
+  process = subprocess.Popen(
+      scenario.command(here, encoder or here), cwd=ROOT, start_new_session=True,
+      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+  with process:
+    try:
+      yield process
+    finally:
+      if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def poll(process: subprocess.Popen, condition: Callable[[], bool | int]):
+  """Waits for a condition, or the end of the process."""
+  while not condition() and process.poll() is None:
+    time.sleep(_POLL)
+
+
+def finish(scenario: Scenario, here: pathlib.Path, encoder: pathlib.Path | None = None):
+  """Lets the run come to its end."""
+  with started(scenario, here, encoder) as process:
+    _, printed = process.communicate()
+  if process.returncode:
+    raise RuntimeError(f'{scenario.name}: {printed}')
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+  """Workdirs of two runs that are done, each with two steps saved; their seeds differ."""
+  run: pathlib.Path
+  other: pathlib.Path
+
+
+def make(folder: pathlib.Path) -> Made:
+  """Trains both."""
+  for name, seed in (('one', 0), ('other', 1)):
+    finish(encoder(seed), folder / name)
+  return Made(folder / 'one' / 'run', folder / 'other' / 'run')
 
 
 def train(name: str, *flags: str, iterations: int = 2000) -> Scenario:
   """A small training run with these flags."""
-  words = (f'{programs.PACKAGE}.train', '--workdir={here}/run', *SMALL, *flags)
+  words = ('experiments.train', '--workdir={here}/run', *SMALL, *flags)
   return Scenario(name, iterations, words)
 
 
 def transfer(name: str, *flags: str, iterations: int = 2000) -> Scenario:
   """A small run on the encoder."""
-  words = (f'{programs.PACKAGE}.transfer', '--encoder={encoder}', '--workdir={here}/run', *SMALL,
-           *flags)
+  words = ('experiments.transfer', '--encoder={encoder}', '--workdir={here}/run', *SMALL, *flags)
   return Scenario(name, iterations, words)
 
 
 def _reproduce(name, *flags, iterations=1000):
-  words = (f'{programs.PACKAGE}.reproduce', '--workdir={here}/runs', '--results={here}/results',
-           *PAPER, *flags)
+  words = ('experiments.reproduce', '--workdir={here}/runs', '--results={here}/results', *PAPER,
+           *flags)
   return Scenario(name, iterations, words)
 
 
 def encoder(seed: int = 0) -> Scenario:
   """A short run on two tasks."""
   return train('encoder', '--task=serial_recall,reverse_recall', f'--seed={seed}', iterations=300)
-
-
-def soak(iterations: int) -> Scenario:
-  """One model that is not done before all its iterations are."""
-  return train('soak', '--task=serial_recall', '--save_seconds=1', iterations=iterations)
-
-
-def endless() -> Scenario:
-  """Two models that are not done before they are asked to stop."""
-  return train('endless', '--task=serial_recall', '--seeds=2', iterations=100_000_000)
 
 
 SCENARIOS = (
