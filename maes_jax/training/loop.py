@@ -167,17 +167,11 @@ def _watch(workdir, trainer, state, digest):
   workdir.check()
   first = iteration(state)
   if trainer.active(state).any():
-    origin.note(workdir, first, _shared_by(trainer))
+    origin.note(workdir, first, list(trainer.mesh.devices.flat))
   with (contextlib.closing(metrics.Log(workdir, first, digest)) as log,
         contextlib.closing(overviews.Overview(workdir, trainer, first)) as overview,
         contextlib.closing(Progress(first, trainer.config.max_iterations)) as progress):
     yield Watchers(log, overview, progress, workdir.check)
-
-
-def _shared_by(trainer) -> list[jax.Device]:
-  """Those of the trainer's devices that share the work; some may be left over."""
-  config = trainer.config
-  return list(devices.mesh(config.seeds, config.batch_size, trainer.devices).devices.flat)
 
 
 def _save(workdir, state, watchers):

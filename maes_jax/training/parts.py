@@ -10,49 +10,31 @@ import jax.numpy as jnp
 from maes_jax import batching
 from maes_jax import devices
 from maes_jax import tasks
+from maes_jax.cells import scan
 from maes_jax.encoder_solver import Params
 
 # Bytes of parameters from which on a CPU does better to read them once for a whole batch.
 LARGE = 2**23
 
 
-def by_model(
-    function: Callable, active: Callable[..., chex.Array], mesh: jax.sharding.Mesh) -> Callable:
-  """Maps the function of one model over a population, leaves [K, ...], dealt out on a mesh.
+def by_model(function: Callable, active: Callable[..., chex.Array]) -> Callable:
+  """Maps the function of one model over those of a device, leaves [K, ...].
 
   A CPU takes its models one by one, an accelerator, which is wide, all at once.
 
   Args:
     function: from a model's state to its next.
     active: whether that changes the state at all; a model that it would not change takes no time
-      where one device takes them one by one.
-    mesh: the devices.
+      where they are taken one by one.
   """
-  shares = mesh.shape[devices.MODELS]
-
-  def of_population(population):
-    size = len(jax.tree.leaves(population)[0])
-    dealt = jax.tree.map(lambda leaf: leaf.reshape(shares, -1, *leaf.shape[1:]), population)
-    results = batching.vmap(of_device, spmd_axis_name=devices.MODELS)(dealt)
-    return jax.tree.map(lambda leaf: leaf.reshape(size, *leaf.shape[2:]), results)
-
-  def of_device(models):
-    return lax.map(of_one, models) if _on_cpu() else batching.vmap(function)(models)
 
   def of_one(model):
-    if shares > 1:  # Under `vmap` a condition makes all that it guards differ from share to share.
-      return function(model)
     return lax.cond(active(model), function, lambda same: same, model)
 
-  return of_population
+  def of_all(models):
+    return lax.map(of_one, models) if _on_cpu() else batching.vmap(function)(models)
 
-
-def order(lengths: chex.Array, mesh: jax.sharding.Mesh) -> chex.Array:
-  """Indices [B] that put a batch of such lengths [B] in the order of shares.
-
-  Every share goes from the shortest sequence to the longest: they go through them together.
-  """
-  return lengths.argsort().reshape(-1, mesh.shape[devices.BATCH]).T.ravel()
+  return of_all
 
 
 def value_and_grad(
@@ -69,25 +51,21 @@ def value_and_grad(
     loss: (params, a part's episodes, answers by task that count in the whole batch) -> the part's
       summand of the loss.
     params: what is differentiated by.
-    episodes: as `order` has them.
-    mesh: the devices that share the batch.
+    episodes: those that a device has of the batch.
+    mesh: the devices that share it.
   """
-  shares = mesh.shape[devices.BATCH]
-  answers = {name: batch.mask.sum() for name, batch in episodes.items()}
+  params = scan.varying_like(params, episodes)  # The gradient is that of a device's own sequences.
+  answers = devices.total({name: batch.mask.sum() for name, batch in episodes.items()}, mesh)
   size = len(next(iter(episodes.values())).length)
-  parts = count(params, size // shares)
-  dealt = jax.tree.map(lambda leaf: leaf.reshape(shares, parts, -1, *leaf.shape[1:]), episodes)
+  parts = jax.tree.map(
+      lambda leaf: leaf.reshape(count(params, size), -1, *leaf.shape[1:]), episodes)
 
-  def of_share(params, episodes):
-    def add(total, part):
-      summand = jax.value_and_grad(loss)(params, part, answers)
-      return jax.tree.map(jnp.add, total, summand), None
+  def add(total, part):
+    summand = jax.value_and_grad(loss)(params, part, answers)
+    return jax.tree.map(jnp.add, total, summand), None
 
-    nothing = jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, params)
-    return lax.scan(add, nothing, episodes)[0]
-
-  results = devices.by_share(of_share, mesh)(params, dealt)
-  return jax.tree.map(lambda leaf: leaf.sum(0), results)
+  nothing = scan.zeros((jnp.zeros((), jnp.float32), params), like=episodes)
+  return devices.total(lax.scan(add, nothing, parts)[0], mesh)
 
 
 def count(params: Params, size: int) -> int:

@@ -6,6 +6,7 @@ Maths is written for one model; `Trainer` adds the population axis K by `vmap`, 
 from collections.abc import Collection, Mapping, Sequence
 import dataclasses
 import functools
+import math
 from typing import Any, NamedTuple
 
 import chex
@@ -71,11 +72,11 @@ class Trainer(devices.Picklable):
 
   def place(self, state: TrainState) -> TrainState:
     """A population that every process holds whole, dealt out to the devices."""
-    return devices.place(state, self._by_model)
+    return devices.place(state, devices.by_model(self.mesh))
 
   def _init_population(self, given):
     seeds = self.config.seed + jnp.arange(self.config.seeds, dtype=jnp.int32)
-    return self._vmap(lambda seed: self._init(seed, given))(seeds)
+    return batching.vmap(lambda seed: self._init(seed, given))(seeds)
 
   def _init(self, seed, given):
     params = self.model.init(randomness.key(seed, randomness.Stream.INIT))
@@ -115,18 +116,20 @@ class Trainer(devices.Picklable):
     params, opt_state = carry
     key = randomness.key(seed, randomness.Stream.TRAIN, iteration)
     drawn = lengths.draw(self.config, iteration)
-    order = parts.order(drawn, self._mesh)
-    episodes = self._sample(key, drawn, self.config.max_length, order)
-    loss, gradients = parts.value_and_grad(self._loss, params, episodes, self._mesh)
+    episodes = self._sample(key, drawn, self.config.max_length)
+    loss, gradients = parts.value_and_grad(self._loss, params, episodes, self.mesh)
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
     return (optax.apply_updates(params, updates), opt_state), loss
 
-  def _sample(self, key, drawn, max_length, order=slice(None)):
-    """A batch of episodes by task; the same keys, so that the tasks share main sequences."""
-    keys = devices.spread_batch(self._mesh, jax.random.split(key, drawn.size)[order])
-    return {name: tasks.sample_batch(task, keys, drawn[order], max_length)
+  def _sample(self, key, drawn, max_length):
+    """Episodes by task, those that a device has of a batch of such lengths [B].
+
+    All are of the same keys, so that the tasks share main sequences.
+    """
+    keys, drawn = devices.share((jax.random.split(key, drawn.size), drawn), self.mesh)
+    return {name: tasks.sample_batch(task, keys, drawn, max_length)
             for name, task in self._tasks.items()}
 
   def _loss(self, params, episodes, answers):
@@ -147,7 +150,8 @@ class Trainer(devices.Picklable):
         'converged': jnp.where(done, iterations[-1] + 1, state.converged)}
 
   def validate(self, state: TrainState) -> tuple[chex.Array, dict[str, evaluation.Counts]]:
-    """Loss and, by task, counts [B] of one model on long sequences in a larger memory."""
+    """Loss of one model on long sequences in a larger memory, and by task the counts [B] of those
+    that a device has."""
     config = self.config
     key = randomness.key(state.seed, randomness.Stream.VALIDATE, state.iteration)
     drawn = jnp.full(config.validation_sequences, config.validation_length, jnp.int32)
@@ -156,7 +160,9 @@ class Trainer(devices.Picklable):
     counts = {
         name: evaluation.count(logits[name], batch.targets, batch.mask, self._tasks[name].answers)
         for name, batch in episodes.items()}
-    return losses.loss(logits, episodes, self._weights), counts
+    answers = devices.total({name: batch.mask.sum() for name, batch in episodes.items()}, self.mesh)
+    loss = losses.loss(logits, episodes, self._weights, answers)
+    return devices.total(loss, self.mesh), counts
 
   def _take_in(self, state: TrainState, validation_losses, due) -> TrainState:
     """A population [K] with the losses of a validation, for the models that were `due` [K]."""
@@ -172,36 +178,37 @@ class Trainer(devices.Picklable):
   @functools.cached_property
   def train_population(self):
     """Compiled `window` over the axis K; gives its argument's buffers up."""
-    def train(population):
-      iteration = population.iteration.max()
+    def of_device(population, iteration):
       window = lambda state: self.window(state, iteration)
-      return parts.by_model(window, self.active, self._mesh)(population)
+      return parts.by_model(window, self.active)(population)
+
+    def train(population):
+      spread = devices.spread(of_device, self.mesh, (devices.OF_MODELS, devices.WHOLE),
+                              devices.OF_MODELS)
+      return spread(population, population.iteration.max())
     return self._jit(train, donate_argnums=0)
 
   @functools.cached_property
   def validate_population(self):
-    """Compiled `validate` over the axis K."""
-    return self._jit(self._vmap(self.validate))
+    """Compiled `validate` over the axis K: losses [K] and counts [K, B]."""
+    return compilation.jit(devices.spread(
+        batching.vmap(self.validate), self.mesh, devices.OF_MODELS,
+        (devices.OF_MODELS, devices.OF_ALL)))
 
   @functools.cached_property
   def take_in(self):
     """Compiled `_take_in`; gives the population's buffers up."""
     return self._jit(self._take_in, donate_argnums=0)
 
-  def _vmap(self, function):
-    """Adds the axis K, and says that the devices share it."""
-    return batching.vmap(function, spmd_axis_name=devices.MODELS)
-
   def _jit(self, function, **options):
-    return compilation.jit(function, out_shardings=self._by_model, **options)
+    return compilation.jit(function, out_shardings=devices.by_model(self.mesh), **options)
 
   @functools.cached_property
-  def _mesh(self):
-    return devices.mesh(self.config.seeds, self.config.batch_size, self.devices)
-
-  @property
-  def _by_model(self):
-    return devices.by_model(self._mesh)
+  def mesh(self) -> jax.sharding.Mesh:
+    """The devices that share the work, of training and of validation."""
+    config = self.config
+    batch = math.gcd(config.batch_size, config.validation_sequences)
+    return devices.mesh(config.seeds, batch, self.devices)
 
   @functools.cached_property
   def _tasks(self):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from maes_jax import devices
+from maes_jax import encoder_solver
 from maes_jax import models
 from maes_jax import tasks
 from maes_jax.config import Config
@@ -23,10 +24,6 @@ def always(model):
   return jnp.array(True)
 
 
-def one_device(models=1, batch=1):
-  return devices.mesh(models, batch, jax.devices()[:1])
-
-
 def of_bytes(count):
   return {'kernel': np.zeros(count, np.int8)}
 
@@ -39,7 +36,7 @@ def test_a_large_model_takes_its_batch_at_once(nbytes, count):
 def test_an_accelerator_takes_all_at_once(monkeypatch):
   monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
   assert parts.count(of_bytes(1), 64) == 1
-  train = parts.by_model(jnp.negative, always, one_device(8))
+  train = parts.by_model(jnp.negative, always)
   assert 'scan' not in str(jax.make_jaxpr(train)(jnp.arange(8)))
 
 
@@ -47,52 +44,43 @@ def test_an_accelerator_takes_all_at_once(monkeypatch):
 def test_a_population_keeps_its_order(size):
   population = {'a': np.arange(size * 2.).reshape(size, 2), 'b': np.arange(size)}
   function = lambda model: {'a': 2 * model['a'], 'b': model['b'] + model['a'].sum().astype(int)}
-  found = jax.jit(parts.by_model(function, always, one_device(size)))(population)
+  found = jax.jit(parts.by_model(function, always))(population)
   chex.assert_trees_all_equal(found, jax.vmap(function)(population))
 
 
 def test_a_model_that_is_done_is_left_out():
   active, double = lambda model: model == 5, lambda model: 2 * model
-  found = jax.jit(parts.by_model(double, active, one_device(8)))(jnp.arange(8))
+  found = jax.jit(parts.by_model(double, active))(jnp.arange(8))
   np.testing.assert_array_equal(found, [0, 1, 2, 3, 4, 10, 6, 7])
 
 
-@pytest.mark.parametrize('shares', [1, 2])
-def test_what_all_models_share_stays_one_number_on_every_device(shares):
+def test_what_all_models_share_stays_one_number(monkeypatch):
   """A loop whose length is the same for all: `vmap` must not make a length of each model's own."""
-  mesh = jax.sharding.AbstractMesh((shares, 1), (devices.MODELS, devices.BATCH))
+  monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
 
   def train(population, steps):
     function = lambda model: jax.lax.fori_loop(0, steps, lambda i, x: x + i, model)
-    return parts.by_model(function, lambda model: model > 0, mesh)(population)
+    return parts.by_model(function, lambda model: model > 0)(population)
 
   program = str(jax.make_jaxpr(train)(jnp.arange(8), 5))
   assert re.findall(r'cond_jaxpr=\{ lambda ;.*?let\s+\w+:(\S+) =', program) == ['bool[]']
 
 
-def test_every_device_goes_from_short_to_long():
-  """Each has its share of the shortest, of the next, and so on."""
-  lengths = jnp.arange(48)[::-1] // 2
-  mesh = jax.sharding.AbstractMesh((1, 4), (devices.MODELS, devices.BATCH))
-  dealt = lengths[parts.order(lengths, mesh)].reshape(4, 12)
-  np.testing.assert_array_equal(dealt.T.ravel(), np.sort(lengths))
-
-
 @pytest.mark.parametrize('count', [1, 4, 8])
 def test_parts_of_a_batch_add_up(count, monkeypatch):
-  """Parts in which the tasks have other numbers of answers; lengths are given in any order."""
+  """Parts in which the tasks have other numbers of answers; lengths come in any order."""
   monkeypatch.setattr(parts, 'count', lambda *_: count)
   model = models.build(Config(task=PAIR))
   params = model.init(jax.random.key(0))
-  lengths, keys = jnp.array([1, 1, 2, 3, 3, 5, 6, 6]), jax.random.split(jax.random.key(1), 8)
+  lengths, keys = jnp.array([6, 1, 3, 2, 6, 5, 1, 3]), jax.random.split(jax.random.key(1), 8)
   batch = {name: tasks.sample_batch(tasks.get(name), keys, lengths, 7) for name in PAIR}
 
-  def loss(params, episodes, answers=None, num_steps=None, padded=True):
-    logits = model.answer_batch(params, episodes, 9, num_steps=num_steps, padded=padded)
+  def loss(params, episodes, answers=None):
+    logits = model.answer_batch(
+        params, episodes, 9, encoder_solver.skipping if answers else encoder_solver.unroll)
     return losses.loss(logits, episodes, dict(zip(PAIR, (.25, .75))), answers)
 
-  mesh = one_device(batch=8)
-  ours = jax.jit(lambda params: parts.value_and_grad(
-      loss, params, batch, lengths[::-1], mesh))(params)
+  mesh = devices.mesh(1, 8, jax.devices()[:1])
+  ours = jax.jit(lambda params: parts.value_and_grad(loss, params, batch, mesh))(params)
   whole = jax.jit(jax.value_and_grad(loss))(params, batch)
   chex.assert_trees_all_close(ours, whole, rtol=1e-5, atol=1e-6)

@@ -26,7 +26,7 @@ CONFIG = presets.resolve(Config(
     validation_sequences=3))
 
 
-MODEL = Model(Tiny(), {TASK: Tiny(outputs=1)})
+MODEL = Model(Tiny(), {TASK: Tiny(outputs=1)}, tied=True)
 
 
 @functools.cache
