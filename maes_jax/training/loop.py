@@ -19,6 +19,7 @@ from maes_jax.config import Config
 from maes_jax.training import interrupts
 from maes_jax.training import metrics
 from maes_jax.training import nans
+from maes_jax.training import optimizer as optimizers
 from maes_jax.training import origin
 from maes_jax.training import overview as overviews
 from maes_jax.training.progress import Progress
@@ -49,6 +50,7 @@ def train(
     workdir: Workdir,
     given: Mapping[str, Any] | None = None,
     *,
+    optimizer: optimizers.Optimizer = None,
     save_seconds: float = SAVE_SECONDS,
     debug_nans: bool = False,
     on: Sequence[jax.Device] | None = None,
@@ -60,6 +62,7 @@ def train(
     workdir: claimed for this config, as `Workdir.claim` yields it.
     given: parameters to start from by top-level key, e.g. a trained encoder; they are frozen
       unless the config unfreezes them.
+    optimizer: one's own, see `Trainer`. A run goes on only with the one that it began with.
     save_seconds: at least this long between two checkpoints; what a kill costs at most.
     debug_nans: an update that is not finite ends the run with the line it comes from.
     on: the devices that share the work; None for all there are.
@@ -69,12 +72,12 @@ def train(
 
   Raises:
     Interrupted: somebody asked to stop; what was trained is saved.
-    UserError: what was saved is damaged, the disk is full, or `debug_nans` found one; the last
-      checkpoint is as it was.
+    UserError: what was saved is damaged or of another optimizer, the disk is full, or `debug_nans`
+      found one; the last checkpoint is as it was.
   """
   given = given or {}
-  trainer = Trainer(config, models.build(config), frozen=() if config.unfreeze else tuple(given),
-                    devices=on or devices.first())
+  trainer = Trainer(config, models.build(config), () if config.unfreeze else tuple(given),
+                    optimizer, devices=on or devices.first())
   try:
     with interrupts.graceful() as wish:
       with _nothing_to_save(wish, 'stopped; run the same command again to go on'):
@@ -100,9 +103,29 @@ def restore(
     return devices.fetch(trainer.init(given)), None
   log = jax.ShapeDtypeStruct((metrics.DIGEST_SIZE,), np.uint8)
   like = {**trainer.abstract(given)._asdict(), 'log': log}
+  _check_optimizer(workdir, like['optimizer'])
   _, saved = checkpoints.restore(workdir.checkpoints, like, workdir.fingerprint)
   digest = np.asarray(saved.pop('log'))
   return TrainState(**saved), digest
+
+
+def _check_optimizer(workdir, wanted):
+  """Whether all that was saved is of this optimizer: its state says, a config cannot."""
+  names = {f"['optimizer']{jax.tree_util.keystr(path)}"
+           for path, _ in jax.tree_util.tree_leaves_with_path(wanted)}
+  for saved in _saved_digests(workdir):
+    others = names ^ {name for name in saved if name.startswith("['optimizer']")}
+    if others:
+      raise errors.UserError(f'{workdir.path} was trained with another optimizer ({min(others)} is '
+                             'in the state of only one of the two); give the one it began with, '
+                             'which is ours where none is given, or use another workdir')
+
+
+def _saved_digests(workdir):
+  try:
+    return checkpoints.saved_digests(workdir.checkpoints).values()
+  except Exception:  # pylint: disable=broad-except; orbax raises all kinds. Restoring names it.
+    return ()
 
 
 def _run(trainer, workdir, state, watchers, wish, save_seconds, debug_nans):

@@ -12,13 +12,14 @@ from maes_jax.config import Config
 from maes_jax.training import demand
 from maes_jax.training import interrupts
 from maes_jax.training import loop
+from maes_jax.training.optimizer import Optimizer
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.trainer import TrainState
 from maes_jax.training.workdir import Workdir
 
 
-def train(config: Config, path: str | pathlib.Path, device_count: int | None = None,
-          **options: Any) -> TrainState:
+def train(config: Config, path: str | pathlib.Path, optimizer: Optimizer = None,
+          device_count: int | None = None, **options: Any) -> TrainState:
   """Trains, or goes on training, the run of `config` in the folder `path`.
 
   Args:
@@ -26,6 +27,8 @@ def train(config: Config, path: str | pathlib.Path, device_count: int | None = N
       that one is taken over, and frozen unless the config unfreezes it.
     path: a new folder, or that of a run of this config. `maes_jax.load(path)` then gives the
       best model.
+    optimizer: one's own instead of Adam on clipped gradients: any Optax transformation, or a
+      function from the config to one. No file names it: a run goes on only where it is given again.
     device_count: how many devices share the work; None for all there are.
     **options: of `loop.train`, how the run goes about it.
 
@@ -42,9 +45,9 @@ def train(config: Config, path: str | pathlib.Path, device_count: int | None = N
   on = devices.first(device_count)
   given = {'encoder': trained.load_encoder(config)} if config.encoder else {}
   demand.check(Trainer(config, models.build(config), () if config.unfreeze else tuple(given),
-                       devices=on), given)
+                       optimizer, devices=on), given)
   workdir = Workdir(pathlib.Path(path))
   claimed = workdir.claim(config, given) if devices.leads() else contextlib.nullcontext(workdir)
   with interrupts.graceful(), claimed as workdir:
     devices.wait_for_all('claimed')
-    return loop.train(config, workdir, given, on=on, **options)
+    return loop.train(config, workdir, given, optimizer=optimizer, on=on, **options)

@@ -29,7 +29,7 @@ from maes_jax.encoder_solver import Params
 from maes_jax.trained import NEVER
 from maes_jax.training import lengths
 from maes_jax.training import losses
-from maes_jax.training import optimizer
+from maes_jax.training import optimizer as optimizers
 from maes_jax.training import parts
 
 
@@ -53,12 +53,15 @@ class Trainer(devices.Picklable):
     config: resolved, no field of it is left to a preset.
     model: what is trained.
     frozen: top-level keys of the parameters that stay as they are.
+    optimizer: one's own instead of clipped gradients and Adam: any Optax transformation, or a
+      function from the config to one.
     window_size: iterations of one compiled call.
     devices: what the population and its batches are spread over; all there are by default.
   """
   config: Config
   model: Model
   frozen: Collection[str] = ()
+  optimizer: optimizers.Optimizer = None
   window_size: int = WINDOW
   devices: Sequence[jax.Device] = dataclasses.field(default_factory=devices.first)
 
@@ -88,12 +91,12 @@ class Trainer(devices.Picklable):
         loss=unknown, validation_loss=unknown)
 
   def _optimizer(self, params):
-    return optimizer.make(self.config, params, self.frozen)
+    return optimizers.make(self.config, params, self.frozen, self.optimizer)
 
   def active(self, state: TrainState) -> chex.Array:
     """Whether the model still trains."""
     undone = (state.converged == NEVER) & (state.iteration < self.config.max_iterations)
-    return undone & ~optimizer.failed(state.optimizer)
+    return undone & ~optimizers.failed(state.optimizer)
 
   def window(self, state: TrainState, iteration: chex.Array) -> TrainState:
     """`window_size` iterations of one model from `iteration` on; one that is done stays as it is.
@@ -134,7 +137,7 @@ class Trainer(devices.Picklable):
 
   def _loss(self, params, episodes, answers):
     """What these episodes add to the loss of a batch with so many answers by task."""
-    params = optimizer.stop_gradients(params, self.frozen)
+    params = optimizers.stop_gradients(params, self.frozen)
     logits = self.model.answer_batch(
         params, episodes, self.config.memory, encoder_solver.skipping)
     return losses.loss(logits, episodes, self._weights, answers)

@@ -3,9 +3,12 @@
 import concurrent.futures
 import errno
 import os
+import shutil
 import signal
 
 import jax
+import numpy as np
+import optax
 import pytest
 
 from experiments.reliability import remains
@@ -163,3 +166,24 @@ def test_a_run_that_goes_on_elsewhere_says_so(tmp_path, monkeypatch, caplog):
   monkeypatch.setattr(origin, '_cores', lambda: 78)
   train(tmp_path)
   assert caplog.text == ''
+
+
+def test_a_run_goes_on_only_with_the_optimizer_that_it_began_with(tmp_path, monkeypatch):
+  """Whether another one's state has more, less, or just other names."""
+  own = optax.sgd(.01, momentum=.9)
+  whole = train(tmp_path / 'whole', optimizer=own)
+  with monkeypatch.context() as patch, pytest.raises(interrupts.Interrupted):
+    on_update(patch, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    train(tmp_path, optimizer=own)
+  for other in (None, optax.sgd(.01), optax.rmsprop(.01)):
+    with pytest.raises(errors.UserError, match='was trained with another optimizer') as error:
+      train(tmp_path, optimizer=other)
+    assert '\n' not in str(error.value)
+  jax.tree.map(np.testing.assert_array_equal, train(tmp_path, optimizer=own), whole)
+
+
+def test_a_run_of_ours_goes_on_with_no_other(tmp_path, alone):
+  shutil.copytree(alone, tmp_path, dirs_exist_ok=True)
+  with pytest.raises(errors.UserError, match='was trained with another optimizer'):
+    train(tmp_path, optimizer=optax.sgd(.01))
+  assert remains.differences(alone, tmp_path) == []
