@@ -50,7 +50,7 @@ def sums(key, items, length):
 
 found = {'meshes': {f'{k} {b}': list(devices.mesh(k, b, devices.first()).shape.values())
                     for k, b in ((1, 1), (8, 1), (10, 1), (1, 64), (3, 2), (4, 2), (7, 5))},
-         'tests': [[int(n) for n in test(count)] for count in (1, 8)]}
+         'tests': [{name: int(n) for name, n in test(count)._asdict().items()} for count in (1, 8)]}
 tasks.register(tasks.Task('sums', 8, sums))
 found['own loop'] = trace(task=('sums',))
 devices.CHECK = True
@@ -115,4 +115,4 @@ def test_a_task_may_start_a_loop_at_a_constant(found):
 
 def test_tests_count_the_same(found):
   one, eight = found['tests']
-  assert one == eight and one[2] == 32
+  assert one == eight and one['sequences'] == 32

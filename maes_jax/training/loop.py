@@ -48,7 +48,7 @@ class Watchers(NamedTuple):
 def train(
     config: Config,
     workdir: Workdir,
-    given: Mapping[str, Any] | None = None,
+    pretrained: Mapping[str, Any] | None = None,
     *,
     optimizer: optimizers.Optimizer = None,
     save_seconds: float = SAVE_SECONDS,
@@ -60,7 +60,7 @@ def train(
   Args:
     config: resolved.
     workdir: claimed for this config, as `Workdir.claim` yields it.
-    given: parameters to start from by top-level key, e.g. a trained encoder; they are frozen
+    pretrained: parameters to start from by top-level key, e.g. a trained encoder; they are frozen
       unless the config unfreezes them.
     optimizer: one's own, see `Trainer`. A run goes on only with the one that it began with.
     save_seconds: at least this long between two checkpoints; what a kill costs at most.
@@ -75,13 +75,13 @@ def train(
     UserError: what was saved is damaged or of another optimizer, the disk is full, or `debug_nans`
       found one; the last checkpoint is as it was.
   """
-  given = given or {}
-  trainer = Trainer(config, models.build(config), () if config.unfreeze else tuple(given),
+  pretrained = pretrained or {}
+  trainer = Trainer(config, models.build(config), () if config.unfreeze else tuple(pretrained),
                     optimizer, devices=on or devices.first())
   try:
     with interrupts.graceful() as wish:
       with _nothing_to_save(wish, 'stopped; run the same command again to go on'):
-        state, digest = restore(trainer, workdir, given)
+        state, digest = restore(trainer, workdir, pretrained)
       with _watch(workdir, trainer, state, digest) as watchers:
         return _run(trainer, workdir, state, watchers, wish, save_seconds, debug_nans)
   except OSError as error:
@@ -96,13 +96,13 @@ def iteration(state: TrainState) -> int:
 
 
 def restore(
-    trainer: Trainer, workdir: Workdir, given: Mapping[str, Any],
+    trainer: Trainer, workdir: Workdir, pretrained: Mapping[str, Any],
 ) -> tuple[TrainState, np.ndarray | None]:
   """Where the run stands and the digest of its log up to there; a fresh population and None."""
   if not checkpoints.steps(workdir.checkpoints):
-    return devices.fetch(trainer.init(given)), None
+    return devices.fetch(trainer.init(pretrained)), None
   log = jax.ShapeDtypeStruct((metrics.DIGEST_SIZE,), np.uint8)
-  like = {**trainer.abstract(given)._asdict(), 'log': log}
+  like = {**trainer.abstract(pretrained)._asdict(), 'log': log}
   _check_optimizer(workdir, like['optimizer'])
   _, saved = checkpoints.restore(workdir.checkpoints, like, workdir.fingerprint)
   digest = np.asarray(saved.pop('log'))
@@ -176,7 +176,7 @@ def _window(trainer, placed, before, debug_nans):
   if not due.any():
     return placed, state, metrics.rows(before, state, {}, due)
   losses, counts = trainer.validate_population(placed)
-  placed = trainer.take_in(placed, losses, due)
+  placed = trainer.record_validation(placed, losses, due)
   state = devices.fetch(placed)
   return placed, state, metrics.rows(before, state, devices.fetch(counts), due)
 

@@ -43,11 +43,12 @@ def train(config: Config, path: str | pathlib.Path, optimizer: Optimizer = None,
   config = presets.resolve(config)
   models.check(config)
   on = devices.first(device_count)
-  given = {'encoder': trained.load_encoder(config)} if config.encoder else {}
-  demand.check(Trainer(config, models.build(config), () if config.unfreeze else tuple(given),
-                       optimizer, devices=on), given)
+  pretrained = {'encoder': trained.load_encoder(config)} if config.encoder else {}
+  demand.check(Trainer(config, models.build(config), () if config.unfreeze else tuple(pretrained),
+                       optimizer, devices=on), pretrained)
   workdir = Workdir(pathlib.Path(path))
-  claimed = workdir.claim(config, given) if devices.leads() else contextlib.nullcontext(workdir)
+  claimed = (workdir.claim(config, pretrained) if devices.leads() else
+             contextlib.nullcontext(workdir))
   with interrupts.graceful(), claimed as workdir:
     devices.wait_for_all('claimed')
-    return loop.train(config, workdir, given, optimizer=optimizer, on=on, **options)
+    return loop.train(config, workdir, pretrained, optimizer=optimizer, on=on, **options)

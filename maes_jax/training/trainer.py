@@ -30,7 +30,7 @@ from maes_jax.trained import NEVER
 from maes_jax.training import lengths
 from maes_jax.training import losses
 from maes_jax.training import optimizer as optimizers
-from maes_jax.training import parts
+from maes_jax.training import microbatches
 
 
 class TrainState(NamedTuple):
@@ -65,25 +65,25 @@ class Trainer(devices.Picklable):
   window_size: int = WINDOW
   devices: Sequence[jax.Device] = dataclasses.field(default_factory=devices.first)
 
-  def init(self, given: Mapping[str, Any] | None = None) -> TrainState:
-    """A fresh population; `given` (no axis K) replaces top-level keys of each model's own."""
-    return self._jit(self._init_population)(given or {})
+  def init(self, pretrained: Mapping[str, Any] | None = None) -> TrainState:
+    """A fresh population; `pretrained` (no axis K) replaces top-level keys of each model's own."""
+    return self._jit(self._init_population)(pretrained or {})
 
-  def abstract(self, given: Mapping[str, Any] | None = None) -> TrainState:
+  def abstract(self, pretrained: Mapping[str, Any] | None = None) -> TrainState:
     """The shapes of `init`, computing nothing."""
-    return jax.eval_shape(self._init_population, given or {})
+    return jax.eval_shape(self._init_population, pretrained or {})
 
   def place(self, state: TrainState) -> TrainState:
     """A population that every process holds whole, dealt out to the devices."""
     return devices.place(state, devices.by_model(self.mesh))
 
-  def _init_population(self, given):
+  def _init_population(self, pretrained):
     seeds = self.config.seed + jnp.arange(self.config.seeds, dtype=jnp.int32)
-    return batching.vmap(lambda seed: self._init(seed, given))(seeds)
+    return batching.vmap(lambda seed: self._init(seed, pretrained))(seeds)
 
-  def _init(self, seed, given):
+  def _init(self, seed, pretrained):
     params = self.model.init(randomness.key(seed, randomness.Stream.INIT))
-    params = {**params, **given}
+    params = {**params, **pretrained}
     never, unknown = jnp.int32(NEVER), jnp.float32(jnp.inf)
     return TrainState(
         params=params, optimizer=self._optimizer(params).init(params), seed=seed,
@@ -120,7 +120,7 @@ class Trainer(devices.Picklable):
     key = randomness.key(seed, randomness.Stream.TRAIN, iteration)
     drawn = lengths.draw(self.config, iteration)
     episodes = self._sample(key, drawn, self.config.max_length)
-    loss, gradients = parts.value_and_grad(self._loss, params, episodes, self.mesh)
+    loss, gradients = microbatches.value_and_grad(self._loss, params, episodes, self.mesh)
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
@@ -167,7 +167,7 @@ class Trainer(devices.Picklable):
     loss = losses.loss(logits, episodes, self._weights, answers)
     return devices.total(loss, self.mesh), counts
 
-  def _take_in(self, state: TrainState, validation_losses, due) -> TrainState:
+  def _record_validation(self, state: TrainState, validation_losses, due) -> TrainState:
     """A population [K] with the losses of a validation, for the models that were `due` [K]."""
     low = (validation_losses <= self.config.stop_loss) & self._stops_on('validation')
     done = due & low & (state.iteration >= self.config.full_range_from)
@@ -183,7 +183,7 @@ class Trainer(devices.Picklable):
     """Compiled `window` over the axis K; gives its argument's buffers up."""
     def of_device(population, iteration):
       window = lambda state: self.window(state, iteration)
-      return parts.by_model(window, self.active)(population)
+      return microbatches.by_model(window, self.active)(population)
 
     def train(population):
       spread = devices.spread(of_device, self.mesh, (devices.OF_MODELS, devices.WHOLE),
@@ -199,9 +199,9 @@ class Trainer(devices.Picklable):
         (devices.OF_MODELS, devices.OF_ALL)))
 
   @functools.cached_property
-  def take_in(self):
-    """Compiled `_take_in`; gives the population's buffers up."""
-    return self._jit(self._take_in, donate_argnums=0)
+  def record_validation(self):
+    """Compiled `_record_validation`; gives the population's buffers up."""
+    return self._jit(self._record_validation, donate_argnums=0)
 
   def _jit(self, function, **options):
     return compilation.jit(function, out_shardings=devices.by_model(self.mesh), **options)

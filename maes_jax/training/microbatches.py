@@ -1,4 +1,4 @@
-"""Populations and batches one by one, so that what is worked on stays in the cache of a CPU."""
+"""Models one by one and microbatches, so that a CPU keeps in its cache what it works on."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,8 +13,8 @@ from maes_jax import tasks
 from maes_jax.cells import scan
 from maes_jax.encoder_solver import Params
 
-# Bytes of parameters from which on a CPU does better to read them once for a whole batch.
-LARGE = 2**23
+# Of parameters; from there on a CPU does better to read them once for a whole batch.
+LARGE_MODEL_BYTES = 2**23
 
 
 def by_model(function: Callable, active: Callable[..., chex.Array]) -> Callable:
@@ -43,13 +43,13 @@ def value_and_grad(
     episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
     mesh: jax.sharding.Mesh,
 ) -> tuple[chex.Array, Params]:
-  """The loss of a batch and its gradient by `params`, as sums over parts of the batch.
+  """The loss of a batch and its gradient by `params`, added up over microbatches.
 
-  A part is computed up to its own longest sequence.
+  Each is computed up to its own longest sequence.
 
   Args:
-    loss: (params, a part's episodes, answers by task that count in the whole batch) -> the part's
-      summand of the loss.
+    loss: (params, a microbatch's episodes, answers by task that count in the whole batch) -> what
+      it adds to the loss.
     params: what is differentiated by.
     episodes: those that a device has of the batch.
     mesh: the devices that share it.
@@ -57,20 +57,20 @@ def value_and_grad(
   params = scan.varying_like(params, episodes)  # The gradient is that of a device's own sequences.
   answers = devices.total({name: batch.mask.sum() for name, batch in episodes.items()}, mesh)
   size = len(next(iter(episodes.values())).length)
-  parts = jax.tree.map(
+  microbatches = jax.tree.map(
       lambda leaf: leaf.reshape(count(params, size), -1, *leaf.shape[1:]), episodes)
 
-  def add(total, part):
-    summand = jax.value_and_grad(loss)(params, part, answers)
+  def add(total, microbatch):
+    summand = jax.value_and_grad(loss)(params, microbatch, answers)
     return jax.tree.map(jnp.add, total, summand), None
 
   nothing = scan.zeros((jnp.zeros((), jnp.float32), params), like=episodes)
-  return devices.total(lax.scan(add, nothing, parts)[0], mesh)
+  return devices.total(lax.scan(add, nothing, microbatches)[0], mesh)
 
 
 def count(params: Params, size: int) -> int:
-  """How many parts to cut so many sequences into; see `LARGE`."""
-  large = sum(leaf.nbytes for leaf in jax.tree.leaves(params)) > LARGE
+  """How many microbatches so many sequences are cut into; see `LARGE_MODEL_BYTES`."""
+  large = sum(leaf.nbytes for leaf in jax.tree.leaves(params)) > LARGE_MODEL_BYTES
   return size if _on_cpu() and not large else 1
 
 

@@ -1,4 +1,4 @@
-"""Parts of populations and of batches give what the whole gives."""
+"""Models one by one and microbatches give what populations and batches give as a whole."""
 
 import re
 
@@ -14,7 +14,7 @@ from maes_jax import models
 from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.training import losses
-from maes_jax.training import parts
+from maes_jax.training import microbatches
 
 PAIR = ('sequence_equality', 'serial_recall')  # Very different numbers of answers.
 
@@ -24,19 +24,16 @@ def always(model):
   return jnp.array(True)
 
 
-def of_bytes(count):
-  return {'kernel': np.zeros(count, np.int8)}
-
-
-@pytest.mark.parametrize('nbytes, count', [(parts.LARGE, 64), (parts.LARGE + 1, 1)])
-def test_a_large_model_takes_its_batch_at_once(nbytes, count):
-  assert parts.count(of_bytes(nbytes), 64) == count
+@pytest.mark.parametrize('more, count', [(0, 64), (1, 1)])
+def test_a_large_model_takes_its_batch_at_once(more, count):
+  params = {'kernel': np.zeros(microbatches.LARGE_MODEL_BYTES + more, np.int8)}
+  assert microbatches.count(params, 64) == count
 
 
 def test_an_accelerator_takes_all_at_once(monkeypatch):
   monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
-  assert parts.count(of_bytes(1), 64) == 1
-  train = parts.by_model(jnp.negative, always)
+  assert microbatches.count({'kernel': np.zeros(1, np.int8)}, 64) == 1
+  train = microbatches.by_model(jnp.negative, always)
   assert 'scan' not in str(jax.make_jaxpr(train)(jnp.arange(8)))
 
 
@@ -44,13 +41,13 @@ def test_an_accelerator_takes_all_at_once(monkeypatch):
 def test_a_population_keeps_its_order(size):
   population = {'a': np.arange(size * 2.).reshape(size, 2), 'b': np.arange(size)}
   function = lambda model: {'a': 2 * model['a'], 'b': model['b'] + model['a'].sum().astype(int)}
-  found = jax.jit(parts.by_model(function, always))(population)
+  found = jax.jit(microbatches.by_model(function, always))(population)
   chex.assert_trees_all_equal(found, jax.vmap(function)(population))
 
 
 def test_a_model_that_is_done_is_left_out():
   active, double = lambda model: model == 5, lambda model: 2 * model
-  found = jax.jit(parts.by_model(double, active))(jnp.arange(8))
+  found = jax.jit(microbatches.by_model(double, active))(jnp.arange(8))
   np.testing.assert_array_equal(found, [0, 1, 2, 3, 4, 10, 6, 7])
 
 
@@ -60,16 +57,16 @@ def test_what_all_models_share_stays_one_number(monkeypatch):
 
   def train(population, steps):
     function = lambda model: jax.lax.fori_loop(0, steps, lambda i, x: x + i, model)
-    return parts.by_model(function, lambda model: model > 0)(population)
+    return microbatches.by_model(function, lambda model: model > 0)(population)
 
   program = str(jax.make_jaxpr(train)(jnp.arange(8), 5))
   assert re.findall(r'cond_jaxpr=\{ lambda ;.*?let\s+\w+:(\S+) =', program) == ['bool[]']
 
 
 @pytest.mark.parametrize('count', [1, 4, 8])
-def test_parts_of_a_batch_add_up(count, monkeypatch):
-  """Parts in which the tasks have other numbers of answers; lengths come in any order."""
-  monkeypatch.setattr(parts, 'count', lambda *_: count)
+def test_microbatches_add_up(count, monkeypatch):
+  """In each the tasks have other numbers of answers; lengths come in any order."""
+  monkeypatch.setattr(microbatches, 'count', lambda *_: count)
   model = models.build(Config(task=PAIR))
   params = model.init(jax.random.key(0))
   lengths, keys = jnp.array([6, 1, 3, 2, 6, 5, 1, 3]), jax.random.split(jax.random.key(1), 8)
@@ -81,6 +78,6 @@ def test_parts_of_a_batch_add_up(count, monkeypatch):
     return losses.loss(logits, episodes, dict(zip(PAIR, (.25, .75))), answers)
 
   mesh = devices.mesh(1, 8, jax.devices()[:1])
-  ours = jax.jit(lambda params: parts.value_and_grad(loss, params, batch, mesh))(params)
+  ours = jax.jit(lambda params: microbatches.value_and_grad(loss, params, batch, mesh))(params)
   whole = jax.jit(jax.value_and_grad(loss))(params, batch)
   chex.assert_trees_all_close(ours, whole, rtol=1e-5, atol=1e-6)
