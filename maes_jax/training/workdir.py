@@ -88,6 +88,16 @@ class Workdir:
   def check(self):
     """Raises a UserError where the folder is no longer the one that was claimed."""
 
+  @contextlib.contextmanager
+  def writing(self) -> Iterator[None]:
+    """Says what the disk says, and what to do, where a run writes in its folder or reads there."""
+    try:
+      yield
+    except OSError as error:
+      raise errors.UserError(
+          f'cannot write in {self.path}: {error.strerror or error}; free some space and run the '
+          'same command again to go on from the last checkpoint') from error
+
   @property
   def _config_file(self):
     return self.path / 'config.json'

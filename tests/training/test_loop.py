@@ -22,6 +22,7 @@ from maes_jax.training import loop
 from maes_jax.training import optimizer
 from maes_jax.training import origin
 from maes_jax.training.progress import Progress
+from maes_jax.training.trainer import Trainer
 from maes_jax.training.workdir import Workdir
 from tests.training.tiny import Tiny
 
@@ -50,11 +51,12 @@ def family(monkeypatch):
   monkeypatch.setitem(models.FAMILIES, 'tiny', models.Family(Tiny, tied=True))
 
 
-def train(folder, options=None, **more):
+def train(folder, options=None, optimizer=None, **more):
   config = presets.resolve(Config(**{**OPTIONS, **(options or {})}))
+  trainer = Trainer(config, models.build(config), optimizer=optimizer)
   workdir = Workdir(folder / 'run')
   with workdir.claim(config):
-    return jax.device_get(loop.train(config, workdir, **{'save_seconds': 0., **more}))
+    return jax.device_get(loop.train(trainer, workdir, **{'save_seconds': 0., **more}))
 
 
 @pytest.fixture(scope='module')
@@ -69,15 +71,15 @@ def alone(compiled, tmp_path_factory):
 
 def on_update(monkeypatch, number, act):
   """Calls `act` when progress is shown for the n-th time, in the middle of the loop."""
-  update, seen = Progress.update, []
+  write, seen = Progress.write, []
 
   def acting(*args):
     seen.append(args)
     if len(seen) == number:
       act()
-    update(*args)
+    write(*args)
 
-  monkeypatch.setattr(Progress, 'update', acting)
+  monkeypatch.setattr(Progress, 'write', acting)
 
 
 def full():
