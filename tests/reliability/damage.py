@@ -87,7 +87,7 @@ def resume(run: pathlib.Path, damaged: pathlib.Path) -> str:
   config = whole.read_config()
   trainer = Trainer(config, models.build(config))
   with copy.claim(config) as claimed:
-    state, digest = loop.restore(trainer, claimed, given={})
+    state, digest = loop.restore(trainer, claimed, pretrained={})
     metrics.Log(claimed, loop.iteration(state), digest).close()
   return _compare(state, copy, whole)
 
