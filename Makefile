@@ -33,7 +33,7 @@ test: $(INSTALLED) lint
 
 test-oldest: $(OLDEST)
 	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m 'not slow' \
-	    --ignore=tests/experiments --ignore=tests/page
+	    --ignore=tests/experiments --ignore=tests/page --ignore=tests/reliability
 
 docs: $(SITE)
 	$(BIN)/mkdocs build
@@ -47,10 +47,10 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 crash: $(INSTALLED)
-	$(BIN)/python -m experiments.crash
+	$(BIN)/python -m tests.reliability.crash
 
 fuzz: $(INSTALLED)
-	$(BIN)/python -m experiments.fuzz
+	$(BIN)/python -m tests.reliability.fuzz
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -6,9 +6,8 @@
 Run it on an idle machine; `experiments.ledger` makes BENCHMARKS.md of the record.
 """
 
-from . import stopping  # First, as signals may come while the others are imported.
+from .shared import cli  # First, as signals may come while the others are imported.
 
-import functools
 import importlib.metadata
 import pathlib
 import time
@@ -16,13 +15,11 @@ import time
 from absl import flags
 import jax
 
-from . import cli
-from .bench import cost
-from .bench import growth
 from .bench import launch
 from .bench import limits
 from .bench import rows
-from .paper import records
+from .shared import records
+from .shared import stopping
 from maes_jax import errors
 from maes_jax.training import workdir
 
@@ -30,9 +27,7 @@ from maes_jax.training import workdir
 _PARTS = {'limits': lambda repeats: limits.measure(),
           'launch': lambda repeats: launch.measure(min(repeats, 2)),
           # Only a checkout has a Makefile.
-          **({'demo': lambda repeats: launch.demo()} if __package__ == 'experiments' else {}),
-          'cost': cost.measure,
-          'growth': growth.measure}
+          **({'demo': lambda repeats: launch.demo()} if __package__ == 'experiments' else {})}
 
 _ONLY = flags.DEFINE_list(
     'only', [*_PARTS, *rows.ROWS], 'Rows and parts to measure, with commas; default: all.')
@@ -42,26 +37,22 @@ _JSON = flags.DEFINE_string('json', None, 'File for the record.', required=True)
 
 def main():
   jax.config.update('jax_enable_compilation_cache', False)  # Compiling is measured, too.
-  path, start = pathlib.Path(_JSON.value), time.monotonic()
+  for name in _ONLY.value:
+    errors.pick('part of the benchmark', name, {**_PARTS, **rows.ROWS})
+  start = time.monotonic()
   record = {'machine': records.machine(), 'versions': _versions(), 'repeats': _REPEATS.value,
             'rows': {}}
-  for name, measure in [(name, _find(name)) for name in _ONLY.value]:
+  for name in _ONLY.value:
     stopping.say(f'{name} ...')
-    part_of = record['rows'] if name in rows.ROWS else record
-    part_of[name] = measure(_REPEATS.value)
+    if name in rows.ROWS:
+      record['rows'][name] = rows.measure(rows.ROWS[name], _REPEATS.value)
+    else:
+      record[name] = _PARTS[name](_REPEATS.value)
     record['seconds'] = round(time.monotonic() - start)
-    workdir.write_result(path, record)  # Whoever stops here keeps what was measured.
-  lazy = [name for name, row in record['rows'].items() if not rows.learned(row)]
-  if lazy:
+    workdir.write_result(pathlib.Path(_JSON.value), record)  # Whoever stops here keeps it.
+  if lazy := [name for name, row in record['rows'].items() if not rows.learned(row)]:
     raise errors.UserError(f'the training loss did not fall in {", ".join(lazy)}; the record is '
                            'written, but a speed without learning means nothing')
-
-
-def _find(name):
-  """How to measure a row or a part, given the number of repeats."""
-  measures = {**{row: functools.partial(rows.measure, rows.ROWS[row]) for row in rows.ROWS},
-              **_PARTS}
-  return errors.pick('part of the benchmark', name, measures)
 
 
 def _versions():

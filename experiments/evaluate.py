@@ -8,12 +8,12 @@ import pathlib
 
 from absl import flags
 
-from . import cli
-from . import cluster
-from . import look
-from . import output
-from . import restore
-from . import stopping
+from .shared import cli
+from .shared import cluster
+from .shared import look
+from .shared import output
+from .shared import restore
+from .shared import stopping
 from maes_jax import devices
 from maes_jax import evaluation
 from maes_jax import extras

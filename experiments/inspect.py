@@ -8,11 +8,11 @@ import pathlib
 
 from absl import flags
 
-from . import cli
-from . import look
-from . import output
-from . import restore
-from . import stopping
+from .shared import cli
+from .shared import look
+from .shared import output
+from .shared import restore
+from .shared import stopping
 import maes_jax
 from maes_jax import errors
 from maes_jax import extras

@@ -7,8 +7,8 @@ import pathlib
 
 from absl import flags
 
-from . import cli
-from . import output
+from .shared import cli
+from .shared import output
 from .bench import render
 from .paper import ledger
 from .paper import plots
@@ -30,7 +30,7 @@ def main():
     for name in plots.drawable(results, pathlib.Path(_CHECKPOINTS.value)):
       output.show(str(plots.draw(name, results, pathlib.Path(_CHECKPOINTS.value))))
   workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(results))
-  render.write(results, pathlib.Path(_BENCHMARKS.value), _FIGURES.value)
+  render.write(results, pathlib.Path(_BENCHMARKS.value))
   readme = pathlib.Path(_README.value)
   workdir.write_text(readme, ledger.into_readme(readme.read_text(), results))
 

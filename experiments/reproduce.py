@@ -10,9 +10,9 @@ import sys
 
 from absl import flags
 
-from . import cli
-from . import family
-from . import stopping
+from .shared import cli
+from .shared import family
+from .shared import stopping
 from .paper import execute
 from .paper import runs
 from maes_jax import errors
@@ -21,22 +21,24 @@ _ONLY = flags.DEFINE_list(
     'only', list(runs.GROUPS), 'Parts of the paper, or names of single runs, with commas.')
 _WORKDIR = cli.define_folder('workdir', 'Folder of all the runs.')
 _RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')
-_SEEDS = flags.DEFINE_integer('seeds', 10, 'Models per run.', lower_bound=1)
-_LENGTH = flags.DEFINE_integer('length', 1000, 'Items of a test sequence.', lower_bound=1)
-_MEMORY = flags.DEFINE_integer('memory', 1024, 'Memory addresses in the test.', lower_bound=1)
-_BATCHES = flags.DEFINE_integer(
-    'batches', None, "Test batches of every model; default: the run's budget.", lower_bound=1)
-_MAX_ITERATIONS = flags.DEFINE_integer(
-    'max_iterations', None, "Most iterations of a run; default: the run's budget.", lower_bound=1)
-_SAVE_SECONDS = cli.define_save_seconds()
 _JOBS = flags.DEFINE_integer('jobs', 1, 'Runs at a time, each a process of its own.', lower_bound=1)
+_SETTINGS = [
+    flags.DEFINE_integer('seeds', 10, 'Models per run.', lower_bound=1),
+    flags.DEFINE_integer('length', 1000, 'Items of a test sequence.', lower_bound=1),
+    flags.DEFINE_integer('memory', 1024, 'Memory addresses in the test.', lower_bound=1),
+    flags.DEFINE_integer(
+        'batches', None, "Test batches of every model; default: the run's budget.", lower_bound=1),
+    flags.DEFINE_integer(
+        'max_iterations', None, "Most iterations of a run; default: the run's budget.",
+        lower_bound=1),
+    cli.define_save_seconds()]
 
 
 def main():
   family.join()
   settings = execute.Settings(
-      pathlib.Path(_WORKDIR.value), pathlib.Path(_RESULTS.value), _SEEDS.value, _LENGTH.value,
-      _MEMORY.value, _BATCHES.value, _MAX_ITERATIONS.value, _SAVE_SECONDS.value)
+      pathlib.Path(_WORKDIR.value), pathlib.Path(_RESULTS.value),
+      **{flag.name: flag.value for flag in _SETTINGS})
   todo = [run for run in runs.select(_ONLY.value) if not execute.done(run, settings)]
   for run in todo:
     execute.check(run, settings)
@@ -68,10 +70,8 @@ def _shares(jobs):
 
 
 def _command(name):
-  names = ('workdir', 'results', 'seeds', 'length', 'memory', 'batches', 'max_iterations',
-           'save_seconds')
-  passed_on = [f'--{flag}={flags.FLAGS[flag].value}'
-               for flag in names if flags.FLAGS[flag].value is not None]
+  passed_on = [f'--{flag.name}={flag.value}'
+               for flag in (_WORKDIR, _RESULTS, *_SETTINGS) if flag.value is not None]
   return [sys.executable, '-m', f'{__package__}.reproduce', f'--only={name}', *passed_on]
 
 

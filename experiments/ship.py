@@ -1,25 +1,45 @@
-"""Takes the best models of finished runs into checkpoints/.
+"""Takes the best models of finished runs into checkpoints/: small, without paths of this machine.
 
   python -m experiments.ship --workdir=/tmp/paper
 """
 
+from .shared import cli  # First, as signals may come while the others are imported.
+
+import dataclasses
 import pathlib
 
 from absl import flags
+import jax
 
-from . import cli
-from . import output
-from .paper import ship
+from .paper import runs
+from .shared import output
+from maes_jax import checkpoints
+from maes_jax import trained
+from maes_jax.training.workdir import Workdir
 
+SHIPPED = ('E_S', 'E_R', 'E_J', *(f'E_J-{task}' for task in runs.TASKS))
 _WORKDIR = cli.define_folder('workdir', 'Folder of the runs.')
 _CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')
-_ONLY = flags.DEFINE_list('only', list(ship.SHIPPED), 'Names of runs, with commas.')
+_ONLY = flags.DEFINE_list('only', list(SHIPPED), 'Names of runs, with commas.')
 
 
 def main():
   for name in _ONLY.value:
-    ship.ship(name, pathlib.Path(_WORKDIR.value), pathlib.Path(_CHECKPOINTS.value))
+    ship(name, pathlib.Path(_WORKDIR.value), pathlib.Path(_CHECKPOINTS.value))
     output.show(name)
+
+
+def ship(name: str, workdir: pathlib.Path, folder: pathlib.Path):
+  """Copies the best model of the run `name` as a population of one, without optimizer state."""
+  best = trained.load(workdir / name)
+  encoder = str(folder / runs.RUNS[name].encoder) if runs.RUNS[name].encoder else None
+  config = dataclasses.replace(
+      best.config, seeds=1, seed=best.config.seed + best.index, encoder=encoder)
+  target = Workdir(folder / name)
+  alone = jax.tree.map(lambda leaf: leaf[None], best.saved)
+  with target.claim(config) as target:
+    checkpoints.save(
+        target.checkpoints, best.iterations, alone, target.fingerprint, target.check)
 
 
 if __name__ == '__main__':

@@ -5,22 +5,15 @@
 
 from absl import flags
 
-from . import cli
-from . import output
-from . import report
-from maes_jax import devices
-from maes_jax.training import run
+from . import train
+from .shared import cli
 
-_WORKDIR = cli.define_folder('workdir', 'Folder of the run.')
-cli.define_config_flags()
-cli.define_training_flags()
+cli.define_config_flags(of_transfer=True)
 flags.mark_flag_as_required('encoder')
 
 
 def main():
-  state = run.train(cli.config_from_flags(), _WORKDIR.value, **cli.training_options())
-  if devices.leads():
-    output.show(report.population(state))
+  train.main()
 
 
 def program():

@@ -17,8 +17,10 @@ The names below are the public API. Everything else is reached through its modul
 | `Tester` | accuracy at any length and memory size |
 | `record(...)` | every step of one sequence: memory, attention, answers |
 | `tasks.register(task)` | makes one's own task known by name |
+| `tasks.from_arrays(name, ...)` | a task from data of one's own |
 | `models.register(name, family)` | makes one's own cell known by name |
 | `cells` | one time step of each model: `cells.maes`, `cells.ntm`, `cells.dnc`, `cells.lstm` |
+| `cells.MAES`, `NTM`, `DNC`, `LSTM` | the same for `flax.linen.RNN` |
 | `memory` | what all of them do with a memory: read, write, move, sharpen |
 | `page.render(recording, title)` | a recording as a page to step through; needs bokeh and jinja2 |
 | `figures` | pictures as files; needs matplotlib |

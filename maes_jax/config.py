@@ -15,11 +15,15 @@ from typing import Any
 import numpy as np
 
 from maes_jax import errors
+from maes_jax import options
+from maes_jax.options import Options
 
 WINDOW = 100  # Iterations of one compiled call; over as many the loss is averaged.
 LARGEST = 2**30  # Of whole numbers: the sum of two still fits into the 32 bits that JAX counts in.
-MANY = 100  # Of what a program spells out one by one: it would take hours to compile.
 LARGEST_FLOAT = 2.**127  # Of other numbers, in single precision.
+
+
+_NONE = Options()
 
 
 def _field(default, help, minimum=None, choices=None, maximum=None):
@@ -27,9 +31,13 @@ def _field(default, help, minimum=None, choices=None, maximum=None):
   return dataclasses.field(default=default, metadata=metadata)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, init=False)
 class Config:
-  """What to train and how; one documented field a line."""
+  """What to train and how; one documented field a line.
+
+  Options of cells may be given by their names, too: `Config(units=7)` is
+  `Config(cell={'units': 7})`, for all that `options.NAMED` lists.
+  """
   # What.
   model: str = _field('maes', 'Model, by name.')
   task: tuple[str, ...] = _field(
@@ -39,33 +47,11 @@ class Config:
   # The population.
   seeds: int = _field(1, 'Models trained side by side.', minimum=1)
   seed: int = _field(0, 'Seed of the first model; model k has seed + k.', minimum=0)
-  # Sizes.
-  width: int | None = _field(None, 'Word width W.', minimum=1)
-  units: int | None = _field(None, 'Controller units H.', minimum=1)
-  layers: int | None = _field(None, 'Controller layers (lstm).', minimum=1, maximum=MANY)
-  read_heads: int | None = _field(None, 'Read heads (ntm, dnc).', minimum=1, maximum=MANY)
-  write_heads: int | None = _field(None, 'Write heads (ntm).', minimum=1, maximum=MANY)
-  shift_range: int | None = _field(
-      None, 'Addresses that attention may move in a step.', minimum=0, maximum=MANY)
-  solver_shift_range: int | None = _field(
-      None, 'The same, of the solvers alone.', minimum=0, maximum=MANY)
-  output_hidden: int | None = _field(
-      None, "Units of the solvers' ReLU layer before the output; 0 for none.", minimum=0)
-  line3: str | None = _field(
-      None, 'Reading of Algorithm 1, line 3.', choices=('write_first', 'move_first'))
-  add_activation: str | None = _field(
-      None, 'Activation of the add vector.', choices=('sigmoid', 'linear'))
-  write_bias: float | None = _field(
-      None, 'First bias of erase and add, before the activation; negative: writes little.')
-  gamma_bias: float | None = _field(
-      None, 'First bias of gamma, before softplus; negative: sharpens little.')
-  latch: float | None = _field(
-      None, "First weight of each of the solvers' hidden units on itself, so that it can hold a "
-      'bit.', minimum=0.)
-  initial_memory: float | None = _field(
-      None, 'What every cell of the memory holds at first (ntm).', minimum=0.)
-  initial_attention: str | None = _field(
-      None, 'Where every head looks at first (ntm).', choices=('address_0', 'uniform'))
+  # The model's options.
+  cell: Options = _field(  # noqa: RUF009  A config copies it.
+      _NONE, 'Options of the model, e.g. units=7,width=12: the fields of the class of its cells.')
+  solver: Options = _field(  # noqa: RUF009
+      _NONE, 'Options of its solvers alone, e.g. shift_range=2.')
   # Data.
   memory: int = _field(30, 'Memory addresses N in training.', minimum=1)
   batch_size: int | None = _field(None, 'Sequences per iteration and model.', minimum=1)
@@ -110,11 +96,13 @@ class Config:
       None, 'Model of that population; default: the best.', minimum=0)
   unfreeze: bool = _field(False, 'Fine-tune the encoder taken over instead of freezing it.')
 
-  def __post_init__(self):
+  def __init__(self, **values: Any):
+    values = options.gathered(values)
+    _check_names(values)
     for field in dataclasses.fields(self):
-      value = _plain(getattr(self, field.name))
-      _check(field, value)
-      object.__setattr__(self, field.name, value)
+      value = _plain(values.get(field.name, field.default))
+      object.__setattr__(self, field.name, checked(
+          field.name, value, field.type, **_bounds(field)))
     _check_relations(self)
 
   @property
@@ -130,14 +118,8 @@ class Config:
     """Reads a config back; an unknown key is an error that names the closest known one."""
     if not isinstance(values, Mapping):
       raise errors.UserError(f'a config is a mapping of names to values, not {values!r}')
-    known = {field.name for field in dataclasses.fields(cls)}
-    for key in values:
-      if key not in known:
-        close = ''.join(difflib.get_close_matches(key, known, n=1))
-        hint = f'; did you mean {close!r}?' if close else ''
-        raise errors.UserError(f'unknown config key {key!r}{hint}')
     tuples = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-    return cls(**{**values, **tuples})
+    return cls(**{str(key): value for key, value in {**values, **tuples}.items()})
 
 
 def differences(one: Config, other: Config) -> list[str]:
@@ -146,41 +128,78 @@ def differences(one: Config, other: Config) -> list[str]:
   return [f'{name}: {a!r}, not {b!r}' for name, a, b in pairs if a != b]
 
 
+def _check_names(values):
+  known = {field.name for field in dataclasses.fields(Config)} | options.NAMED.keys()
+  for key in values:
+    if key not in known:
+      close = ''.join(difflib.get_close_matches(key, known, n=1))
+      hint = f'; did you mean {close!r}?' if close else ''
+      raise errors.UserError(f'unknown config key {key!r}{hint}')
+
+
 def _plain(value):
-  """Python's own number or text for NumPy's, also within a tuple."""
+  """Python's own number or text for NumPy's, also within a tuple or a mapping."""
   if isinstance(value, tuple):
     return tuple(map(_plain, value))
+  if isinstance(value, Mapping):
+    return Options({name: _plain(option) for name, option in value.items()})
   return value.item() if isinstance(value, np.generic) else value
 
 
-def _check(field, value):
-  minimum, choices = field.metadata['minimum'], field.metadata['choices']
-  if not _fits(value, field.type):
-    kind = field.type.__name__ if isinstance(field.type, type) else field.type
-    hint = f', e.g. {(value,)!r}' if _fits((value,), field.type) else ''
-    raise errors.UserError(f'{field.name} is {errors.shortened(value)}; it must be {kind}{hint}')
-  if value is None:
-    return
-  if choices and value not in choices:
-    errors.pick(field.name, value, dict.fromkeys(choices))
+def _bounds(field):
+  return {name: field.metadata.get(name) for name in ('minimum', 'maximum', 'choices')}
+
+
+def checked_option(name: str, value: Any, field: dataclasses.Field, kind: Any) -> Any:
+  """The value of a cell's option; see `checked`."""
+  return checked(name, value, kind, **_bounds(field))
+
+
+def checked(name: str, value: Any, kind: Any, minimum: float | None = None,
+            maximum: float | None = None, choices: tuple[str, ...] | None = None) -> Any:
+  """The value, if it is what it may be.
+
+  Args:
+    name: what it is called.
+    value: what was given.
+    kind: its type; a whole number will do for a float.
+    minimum: the smallest number allowed.
+    maximum: the largest; by default what can be counted or held in single precision.
+    choices: what it must be one of.
+
+  Raises:
+    UserError: it is not.
+  """
+  if not _fits(value, kind):
+    written = _WRITTEN.get(kind) or (kind.__name__ if isinstance(kind, type) else kind)
+    hint = f', e.g. {(value,)!r}' if _fits((value,), kind) else ''
+    raise errors.UserError(f'{name} is {errors.shortened(value)}; it must be {written}{hint}')
+  if choices and value is not None and value not in choices:
+    errors.pick(name, value, dict.fromkeys(choices))
+  if isinstance(value, int | float):
+    largest = LARGEST_FLOAT if float in (kind, *typing.get_args(kind)) else LARGEST
+    _check_number(name, value, minimum, largest if maximum is None else maximum)
+  return value
+
+
+def _check_number(name, value, minimum, maximum):
   if isinstance(value, float) and not math.isfinite(value):
-    raise errors.UserError(f'{field.name} is {value}; it must be a finite number')
+    raise errors.UserError(f'{name} is {value}; it must be a finite number')
   if minimum is not None and not value >= minimum:
-    raise errors.UserError(
-        f'{field.name} is {errors.shortened(value)}; it must be at least {minimum}')
-  if isinstance(value, int | float) and abs(value) > _largest(field):
-    raise errors.UserError(
-        f'{field.name} is {errors.shortened(value)}; it must be at most {_largest(field)}')
+    raise errors.UserError(f'{name} is {errors.shortened(value)}; it must be at least {minimum}')
+  if abs(value) > maximum:
+    raise errors.UserError(f'{name} is {errors.shortened(value)}; it must be at most {maximum}')
 
 
-def _largest(field):
-  if field.metadata['maximum'] is not None:
-    return field.metadata['maximum']
-  return LARGEST_FLOAT if float in (field.type, *typing.get_args(field.type)) else LARGEST
+_WRITTEN = {Options: "a mapping of options to values, e.g. {'units': 7}"}
 
 
 def _fits(value, kind):
   """Whether a value is of a field's type; a whole number will do for a float."""
+  if kind is Options:
+    return isinstance(value, Options) and all(
+        isinstance(name, str) and isinstance(option, bool | int | float | str)
+        for name, option in value.items())
   if _items(kind):
     return isinstance(value, tuple) and all(_fits(item, _items(kind)) for item in value)
   kinds = typing.get_args(kind) or (kind,)

@@ -3,6 +3,9 @@
 Models need no word from each other, so they are dealt out first; what devices are then left over
 share the batches. One process sees all its devices; several processes, each with its own, see
 the same mesh and run the same program (`jax.distributed`). Nothing else knows of devices.
+
+Within `spread`, which is `jax.shard_map`, a program is that of one device: it has its models and
+its `share` of their batches, and what is added up over a whole batch is a `total`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,15 +16,18 @@ from typing import Any
 import jax
 from jax import lax
 from jax.experimental import multihost_utils
-import jax.numpy as jnp
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec
 import numpy as np
 
-from maes_jax import batching
 from maes_jax import errors
 
 MODELS, BATCH = 'models', 'batch'  # The axes of a mesh.
+# What a device has of an array: of a population's [K, ...], of its batches' [K, B, ...], of a
+# batch's [B, ...]; all of it.
+OF_MODELS, OF_ALL = PartitionSpec(MODELS), PartitionSpec(MODELS, BATCH)
+OF_BATCH, WHOLE = PartitionSpec(BATCH), PartitionSpec()
+CHECK = False  # See `spread`.
 _PLATFORMS = 'jax_platforms'  # JAX's option that JAX_PLATFORMS sets.
 
 
@@ -95,39 +101,34 @@ def _of_numbers(numbers):
 
 def by_model(mesh: jax.sharding.Mesh) -> NamedSharding:
   """How arrays [K, ...] of a population lie on a mesh."""
-  return NamedSharding(mesh, PartitionSpec(MODELS))
+  return NamedSharding(mesh, OF_MODELS)
 
 
 def everywhere(mesh: jax.sharding.Mesh) -> NamedSharding:
   """How arrays that every device needs whole lie on a mesh."""
-  return NamedSharding(mesh, PartitionSpec())
+  return NamedSharding(mesh, WHOLE)
 
 
-def spread_batch(mesh: jax.sharding.Mesh, tree: Any) -> Any:
-  """Spreads arrays [B, ...] of a batch over a mesh, inside a compiled program.
-
-  A batch that cannot be dealt out evenly stays where it is.
-  """
-  spread = NamedSharding(mesh, PartitionSpec(BATCH))
-  return jax.tree.map(
-      lambda leaf: leaf if len(leaf) % mesh.shape[BATCH] else
-      lax.with_sharding_constraint(leaf, spread), tree)
+def spread(function: Callable, mesh: jax.sharding.Mesh, in_specs: Any, out_specs: Any) -> Callable:
+  """`jax.shard_map`: the function of all, from a function of what each device has of it."""
+  # Tasks and cells of users may start loops at constants, which the check of what differs from
+  # device to device refuses. The tests have it on, for all models and tasks of ours.
+  return jax.shard_map(
+      function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=CHECK)
 
 
-def by_share(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
-  """Maps `function(params, share)` over shares [S, ...] of a batch, one for each device of it.
+def share(tree: Any, mesh: jax.sharding.Mesh) -> Any:
+  """What a device has of arrays [B, ...] of a batch, inside `spread`."""
+  shares = mesh.shape[BATCH]
+  if shares == 1:
+    return tree
+  dealt = jax.tree.map(lambda leaf: leaf.reshape(shares, -1, *leaf.shape[1:]), tree)
+  return jax.tree.map(lambda leaf: leaf[lax.axis_index(BATCH)], dealt)
 
-  Each share has parameters of its own, so that what is computed of them, such as gradients, meets
-  those of other devices where the results do, not at every step of a scan.
-  """
-  count, spread = mesh.shape[BATCH], NamedSharding(mesh, PartitionSpec(BATCH))
 
-  def of_all(params, shares):
-    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), params)
-    copies, shares = lax.with_sharding_constraint((copies, shares), spread)
-    return batching.vmap(function, spmd_axis_name=BATCH)(copies, shares)
-
-  return of_all
+def total(tree: Any, mesh: jax.sharding.Mesh) -> Any:
+  """Sums over the devices that share a batch, inside `spread`."""
+  return tree if mesh.shape[BATCH] == 1 else lax.psum(tree, BATCH)
 
 
 def place(tree: Any, sharding: NamedSharding) -> Any:

@@ -44,6 +44,7 @@ def unroll(
 # For training and tests: steps beyond the longest sequence of a batch take no time. What it
 # computes can be differentiated in reverse mode alone, and once.
 skipping = functools.partial(unroll, skip_padding=True)
+alone = functools.partial(unroll, alone=True)  # The same, for one sequence at a time.
 
 
 class Embed(nn.Module):
@@ -183,7 +184,7 @@ class _Run:
     _, steps = self.unroll(
         self.model.cell(task), self.params_of(task), self.fresh(task),
         self.model.read(self.params, stream.inputs), stream.steps)
-    return phases.cut(program, jax.tree.map(lambda leaf: leaf[stream.places], steps))
+    return phases.cut(program, stream.starts, steps)
 
   def in_turn(self, task, program, duty):
     """Cells that take turns: how things stand at the end, and the steps by part."""
@@ -238,5 +239,6 @@ def _with_memory(state_t: base.State, step: base.Step) -> base.Step:
 
 def _init_cell(cell: base.Cell, key: chex.PRNGKey, item: chex.Array) -> Mapping:
   # Any memory size does that is wide enough for every head and shift kernel.
-  state = cell.initial_state(addresses=max(64, 2 * (cell.reach or 0) + 1))
+  farthest = max(cell.reach or 0, getattr(cell, 'shift_range', 0))
+  state = cell.initial_state(addresses=max(64, 2 * farthest + 1))
   return cell.init(key, state, item)['params']

@@ -143,32 +143,35 @@ class Tester(devices.Picklable):
 
   @functools.cached_property
   def _through_window(self):
-    def test(params, length, key):
-      episodes = self._sample(length, key)
+    def test(params, length, keys):
+      episodes = self._sample(length, keys)
       logits, exact = windowed.answer_batch(
           self.model, params, self.task.name, episodes, self.addresses)
       return self._count(logits, episodes), exact
-    return self._jit(test)
+    return self._spread(test)
 
   @functools.cached_property
   def _through_all(self):
-    def test(params, length, key):
-      episodes = self._sample(length, key)
+    def test(params, length, keys):
+      episodes = self._sample(length, keys)
       logits = self.model.answer_batch(
           params, {self.task.name: episodes}, self.addresses, encoder_solver.skipping)
       return self._count(logits[self.task.name], episodes)
-    return self._jit(test)
+    return self._spread(test)
 
   def _count(self, logits, episodes):
     return count(logits, episodes.targets, episodes.mask, self.task.answers)
 
-  def _sample(self, length, key):
-    keys = devices.spread_batch(self._mesh, jax.random.split(key, self.batch_size))
-    return tasks.sample_batch(
-        self.task, keys, jnp.full(self.batch_size, length), self.max_length)
+  def _sample(self, length, keys):
+    return tasks.sample_batch(self.task, keys, jnp.full(len(keys), length), self.max_length)
 
-  def _jit(self, function):
-    return compilation.jit(function, out_shardings=devices.everywhere(self._mesh))
+  def _spread(self, test):
+    """Compiled (parameters, length, key) -> what `test` gives of a batch's keys [B]."""
+    of_all = devices.spread(test, self._mesh, (devices.WHOLE, devices.WHOLE, devices.OF_BATCH),
+                            devices.OF_BATCH)
+    return compilation.jit(
+        lambda params, length, key: of_all(params, length, jax.random.split(key, self.batch_size)),
+        out_shardings=devices.everywhere(self._mesh))
 
 
 def interval(right: int, total: int) -> tuple[float, float]:

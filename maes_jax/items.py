@@ -49,6 +49,9 @@ class Items(Protocol):
   def decoded(self, outputs: chex.Array) -> chex.Array:
     """What a cell answers in the terms of the targets [..., Y], e.g. as probabilities."""
 
+  def chosen(self, outputs: chex.Array) -> chex.Array:
+    """The same without doubt, as a user gives it: bits, numbers of tokens [...], real numbers."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Bits:
@@ -80,6 +83,9 @@ class Bits:
 
   def decoded(self, outputs: chex.Array) -> chex.Array:
     return jax.nn.sigmoid(outputs)
+
+  def chosen(self, outputs: chex.Array) -> chex.Array:
+    return (outputs > 0).astype(jnp.int32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +132,9 @@ class Tokens:
   def decoded(self, outputs: chex.Array) -> chex.Array:
     return jax.nn.softmax(outputs)
 
+  def chosen(self, outputs: chex.Array) -> chex.Array:
+    return outputs.argmax(-1)
+
 
 @dataclasses.dataclass(frozen=True)
 class Vectors:
@@ -160,6 +169,9 @@ class Vectors:
     return jnp.abs(outputs - targets) <= self.tolerance
 
   def decoded(self, outputs: chex.Array) -> chex.Array:
+    return outputs
+
+  def chosen(self, outputs: chex.Array) -> chex.Array:
     return outputs
 
 

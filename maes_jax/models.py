@@ -1,71 +1,23 @@
-"""Models by name: a family of cells with the sizes of the paper (sections 4.1 and 5.4)."""
+"""Models as a config describes them, and a walk through one in shapes alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import dataclasses
 import functools
-from typing import Any
 
 from flax import errors as flax_errors
 import jax
 
 from maes_jax import errors
+from maes_jax import families
 from maes_jax import phases
 from maes_jax import shapes
 from maes_jax import tasks
-from maes_jax.cells import base
-from maes_jax.cells import dnc
-from maes_jax.cells import lstm
-from maes_jax.cells import maes
-from maes_jax.cells import ntm
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Embed
 from maes_jax.encoder_solver import Model
-
-
-@dataclasses.dataclass(frozen=True)
-class Family:
-  """How to build a model.
-
-  Attributes:
-    cell: the class of its cells.
-    tied: encoder and solver are one cell with one set of parameters.
-    solvers: by task, what its solver has beyond the cell's defaults.
-  """
-  cell: type[base.Cell]
-  tied: bool
-  solvers: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-
-
-# XOR of two words needs a hidden layer (section 4.1); Odd Recall must jump by two (section 5.2).
-_MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
-    'odd_recall': {'shift_range': 2},
-    'sequence_comparison': {'output_hidden': 10},
-    'sequence_equality': {'output_hidden': 10},
-    'hard_equality': {'output_hidden': 10},
-}
-
-FAMILIES: dict[str, Family] = {
-    'maes': Family(maes.Maes, tied=False, solvers=_MAES_SOLVERS),
-    'ntm': Family(ntm.Ntm, tied=True),
-    'dnc': Family(dnc.Dnc, tied=True),
-    'lstm': Family(lstm.Lstm, tied=True),
-}
-
-# Config fields that are attributes of a cell.
-_CELL_OPTIONS = ('width', 'units', 'layers', 'read_heads', 'write_heads', 'shift_range',
-                 'line3', 'add_activation', 'write_bias', 'gamma_bias', 'initial_memory',
-                 'initial_attention')
-
-
-def register(name: str, family: Family):
-  """Makes a model known by its name, to the library and, through `--plugins`, to every binary.
-
-  Raises:
-    UserError: the name is taken.
-  """
-  if name in FAMILIES:
-    raise errors.UserError(f'model {name!r} is registered already; give it another name')
-  FAMILIES[name] = family
+from maes_jax.families import FAMILIES  # noqa: F401
+from maes_jax.families import Family  # noqa: F401
+from maes_jax.families import register  # noqa: F401
 
 
 def build(config: Config) -> Model:
@@ -77,18 +29,13 @@ def build(config: Config) -> Model:
   Raises:
     UserError: an unknown model or task, or an option that the model does not have.
   """
-  family = errors.pick('model', config.model, FAMILIES)
-  shared = {name: getattr(config, name) for name in _CELL_OPTIONS}
-  solver = {'shift_range': config.solver_shift_range, 'output_hidden': config.output_hidden,
-            'latch': config.latch}
-  if family.tied and _given(solver):
-    raise errors.UserError(f'model {config.model!r} shares one cell between encoder and solver; '
-                           'leave solver_shift_range, output_hidden and latch out')
-  encoder = _cell(config.model, family, shared)
+  family = families.get(config.model)
+  families.check_options(config)
+  encoder = family.cell(**config.cell)
   solvers = {}
   for name in config.task:
-    preset = {**_given(shared), **family.solvers.get(name, {}), **_given(solver)}
-    solvers[name] = _cell(config.model, family, preset, outputs=tasks.get(name).outputs)
+    preset = {**config.cell, **family.solvers.get(name, {}), **config.solver}
+    solvers[name] = family.cell(outputs=tasks.get(name).outputs, **preset)
   return Model(encoder, solvers, family.tied, *_reading(config.task))
 
 
@@ -112,9 +59,23 @@ def check(config: Config):
     UserError: whatever `build` or `walk` raises.
   """
   model, asked = build(config), [tasks.get(name) for name in config.task]
+  for task in asked:
+    _check_lengths(task, config)
   for length, addresses in ((config.max_length, config.memory),
                             (config.validation_length, config.validation_memory)):
     walk(model, asked, length, addresses, config.model)
+
+
+def _check_lengths(task, config):
+  """Whether every example of a task from data is short enough to be drawn."""
+  for split, option, memory in ((tasks.TRAINING, 'max_length', 'memory'),
+                                (tasks.HELD_OUT, 'validation_length', 'validation_memory')):
+    longest = task.longest(split)
+    if longest and longest > getattr(config, option):
+      raise errors.UserError(
+          f'task {task.name!r} has a sequence of {longest:,} items where {option} is '
+          f'{getattr(config, option):,}; use {option} of at least {longest:,} and {memory} of at '
+          f'least {longest + 1:,}, or take longer ones out of its arrays')
 
 
 def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int, name: str = ''):
@@ -123,7 +84,7 @@ def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int,
   Args:
     model: what answers.
     asked: the tasks that it is asked.
-    length: what sequences are padded to; the tasks are tried at length 1, too.
+    length: what sequences are padded to; the tasks are tried at their shortest, too.
     addresses: N.
     name: of the model; by default that of its cell.
 
@@ -134,9 +95,11 @@ def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int,
   """
   drawn = [tasks.dry_run(task, length) for task in asked]
   for task in asked:
-    tasks.dry_run(task, max_length=1)
+    tasks.dry_run(task, task.shortest)
   episodes = {task.name: episode for task, episode in zip(asked, drawn)}
   model = _with_solvers(model, episodes)
+  for task in asked:
+    _check_room(task, episodes[task.name].program, model, addresses)
   name = name or type(model.encoder).__name__.lower()
   try:
     params = parameters(model)
@@ -169,6 +132,16 @@ def _with_solvers(model, episodes):
       model, solvers={name: model.solvers[name] for name in needed | set(episodes)})
 
 
+def _check_room(task, program, model, addresses):
+  """Every step of storing needs an address of its own."""
+  stored = phases.stored(program)
+  if stored > addresses and not task.reuses_memory and memory_of(model, addresses) is not None:
+    raise errors.UserError(
+        f'task {task.name!r} stores up to {stored:,} items and markers, and the memory has '
+        f'{addresses:,} addresses; use a memory of at least {stored:,}, or give the task '
+        'reuses_memory=True if what it stores may be written over')
+
+
 @shapes.quietly()
 def parameters(model: Model):
   """The shapes of a model's parameters."""
@@ -197,16 +170,3 @@ def memory_to_see(model: Model, addresses: int) -> jax.ShapeDtypeStruct:
 def count_parameters(config: Config) -> int:
   """How many parameters a model of this config has, all its solvers included."""
   return sum(leaf.size for leaf in jax.tree.leaves(parameters(build(config))))
-
-
-def _given(options):
-  return {name: value for name, value in options.items() if value is not None}
-
-
-def _cell(name, family, options, outputs=0):
-  known = {field.name for field in dataclasses.fields(family.cell)}
-  for option, value in _given(options).items():
-    if option not in known:
-      raise errors.UserError(f'model {name!r} has no option {option!r} (given: {value!r}); '
-                             'leave it out')
-  return family.cell(outputs=outputs, **_given(options))

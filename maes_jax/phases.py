@@ -110,6 +110,12 @@ def size(program: Program) -> int:
   return sum(math.prod(phase.inputs.shape[:-1]) for part in program for phase in of(part))
 
 
+def stored(program: Program) -> int:
+  """The same, of the encoder's phases."""
+  return sum(math.prod(phase.inputs.shape[:-1]) for part in program for phase in of(part)
+             if phase.cell == ENCODER)
+
+
 def each(part: Phase | Repeat, function: Callable[[Phase], Any]) -> tuple | Repeat:
   """A function of the phases of a part, in the part's form."""
   values = tuple(function(phase) for phase in of(part))
@@ -162,37 +168,47 @@ class Stream(NamedTuple):
   """A program as one sequence without gaps."""
   inputs: chex.Array  # [S, X]
   steps: chex.Array  # []
-  places: chex.Array  # [S] where in it the steps of all phases are, in their order
+  starts: list[tuple | Repeat]  # By part, where in it each phase begins.
 
 
 def stream(program: Program) -> Stream:
-  """The steps of all phases one after the other, and all padding after them."""
-  inputs = joined([each(part, lambda phase: phase.inputs) for part in program], 1)
-  valid = joined([each(part, lambda phase: phase.valid) for part in program], 0)
-  places = jnp.cumsum(valid, dtype=jnp.int32) - 1
-  outside = len(inputs)
-  compact = jnp.zeros_like(inputs).at[jnp.where(valid, places, outside)].set(inputs, mode='drop')
-  return Stream(compact, valid.sum(dtype=jnp.int32), jnp.maximum(places, 0))
-
-
-def cut(program: Program, steps: Any) -> list[tuple | Repeat]:
-  """Steps of all phases, leaves [S, *], in the form of the program: `joined` undone."""
-  parts, start = [], 0
+  """The steps of all phases one after the other; what comes after them is padding."""
+  inputs = next(iter(of(program[0]))).inputs
+  carry = jnp.zeros((size(program), inputs.shape[-1]), inputs.dtype), jnp.int32(0)
+  starts: list[tuple | Repeat] = []
   for part in program:
-    sizes = [phase.inputs.shape[-2] for phase in of(part)]
-    repeats = len(of(part)[0].inputs) if isinstance(part, Repeat) else 1
-    end = start + repeats * sum(sizes)
-    pieces = _pieces(jax.tree.map(lambda leaf: leaf[start:end], steps), repeats, sizes)  # noqa: B023
-    parts.append(Repeat(pieces) if isinstance(part, Repeat) else
-                 jax.tree.map(lambda leaf: leaf[0], pieces))
-    start = end
+    carry, found = (lax.scan(_append, carry, part.phases) if isinstance(part, Repeat) else
+                    _append(carry, (part,)))
+    starts.append(Repeat(found) if isinstance(part, Repeat) else found)
+  return Stream(*carry, starts)
+
+
+def _append(carry, of_part):
+  """Writes phases behind those that are there, over their padding."""
+  inputs, end = carry
+  starts = []
+  for phase in of_part:
+    inputs = lax.dynamic_update_slice_in_dim(inputs, phase.inputs, end, axis=0)
+    starts.append(end)
+    end = end + phase.steps
+  return (inputs, end), tuple(starts)
+
+
+def cut(program: Program, starts: Sequence[tuple | Repeat], steps: Any) -> list[tuple | Repeat]:
+  """Steps of a stream, leaves [S, *], in the form of the program, padding included."""
+  parts: list[tuple | Repeat] = []
+  for part, begin in zip(program, starts):
+    if isinstance(part, Repeat):
+      of_part: Any = begin
+      parts.append(Repeat(tuple(
+          jax.vmap(functools.partial(_piece, phase, steps))(start)
+          for phase, start in zip(part.phases, of_part.phases))))
+    else:
+      parts.append((_piece(part, steps, *begin),))
   return parts
 
 
-def _pieces(steps, repeats, sizes):
-  """Leaves [R sum(T), *] as a tree with leaves [R, T, *] of each T in `sizes`."""
-  ends = [sum(sizes[:i + 1]) for i in range(len(sizes) - 1)]
-  dealt = jax.tree.map(lambda leaf: leaf.reshape(repeats, -1, *leaf.shape[1:]), steps)
-  starts = [0, *ends]
-  return tuple(jax.tree.map(lambda leaf: leaf[:, start:start + size], dealt)  # noqa: B023
-               for start, size in zip(starts, sizes))
+def _piece(phase, steps, start):
+  """The steps of a phase that begins there."""
+  size = phase.inputs.shape[-2]
+  return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, size), steps)

@@ -9,10 +9,12 @@ import warnings
 import jax
 import numpy as np
 
+from maes_jax import answering
 from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import files
 from maes_jax import models
+from maes_jax import options
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
@@ -47,7 +49,42 @@ class Trained:
     return int(self.saved['converged']) != NEVER
 
 
-def load(path: str | pathlib.Path, index: int | None = None, *, only: Sequence[str] = (),
+  def answer(self, sequences: Any, aux: Any = None, *, task: str = '',
+             addresses: int | None = None, hard: bool = False) -> Any:
+    """What the model answers about sequences of one's own, markers added.
+
+    Sequences are padded to the next of 15, 31, 63, ... items and go through a compiled program by
+    32: the first of a size waits for it to be compiled, later ones do not, however many they are.
+
+    Args:
+      sequences: an array [n, D], of tokens [n] whole numbers, or a list of such of any lengths.
+      aux: the auxiliary sequence of each, for tasks that ask about one.
+      task: which of its tasks, where it has several.
+      addresses: N. By default the smallest power of two that the sequence and its marker fit into,
+        or the size in training, if that is larger.
+      hard: give bits, tokens or numbers, not probabilities.
+
+    Returns:
+      The answers that count [m, Y], of tokens without doubt [m]; of a list of sequences a list.
+
+    Raises:
+      UserError: a sequence or a memory of another size, other numbers than the task's, no such
+        task, or one that is no question about items.
+    """
+    if 'solvers' not in self.params:
+      raise errors.UserError('only the encoder was loaded; leave `only` out to load all of it')
+    asked = answering.choose(self.model, task)
+    several = isinstance(sequences, list | tuple)
+    if several and aux is not None and len(aux) != len(sequences):
+      raise errors.UserError(f'{len(sequences):,} sequences and {len(aux):,} aux; give as many')
+    found = answering.answers(
+        self.model, self.params, asked, sequences if several else [sequences],
+        aux if several or aux is None else [aux], self.config.memory, addresses, hard)
+    return found if several else found[0]
+
+
+def load(
+    path: str | pathlib.Path, index: int | None = None, *, only: str | Sequence[str] = (),
 ) -> Trained:
   """Restores a model from the workdir of a training run.
 
@@ -55,8 +92,8 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: Sequence[s
     path: the workdir, or the name of a shipped model, e.g. `E_J`; a workdir goes first.
     index: which model of the population; None takes the best: the first to converge or, where
       none has, the one of the smallest validation loss.
-    only: top-level keys of the parameters, e.g. 'encoder': of those, nothing else is read; one that
-      the model lacks is left out. Empty: all.
+    only: a top-level key of the parameters, e.g. 'encoder', or several: nothing else is read. One
+      that the model lacks is left out.
 
   Raises:
     UserError: no intact run is there, or the population has no such model.
@@ -66,7 +103,8 @@ def load(path: str | pathlib.Path, index: int | None = None, *, only: Sequence[s
   model = models.build(config)
   whole = _saved(config, model)
   params = whole['params']
-  wanted = {**whole, 'params': {key: params[key] for key in only or params if key in params}}
+  only = [only] if isinstance(only, str) else only or params.keys()
+  wanted = {**whole, 'params': {key: params[key] for key in only if key in params}}
   _, saved = checkpoints.restore(workdir.checkpoints, wanted, workdir.fingerprint, whole)
   index = best(saved) if index is None else index
   if not 0 <= index < config.seeds:
@@ -134,16 +172,12 @@ def load_encoder(config: Config) -> Params:
   return source.params
 
 
-# Where parameters start from, which is past once they are trained.
-_INITIAL = ('write_bias', 'gamma_bias', 'latch')
-
-
 def _describe(name, model) -> str:
   """The model, what it reads and those of its encoder's options that parameters depend on."""
-  cell, hidden = model.encoder, ('parent', 'name', 'outputs', *_INITIAL)
-  options = ', '.join(f'{field.name}={getattr(cell, field.name)}'
-                      for field in dataclasses.fields(cell) if field.name not in hidden)
-  return f'{name} {options}, reading {_reading(model)}'
+  known = options.of(type(model.encoder))
+  text = ', '.join(f'{option}={getattr(model.encoder, option)}' for option, field in known.items()
+                   if not field.metadata.get('initial'))
+  return f'{name} {text}, reading {_reading(model)}'
 
 
 def _reading(model) -> str:

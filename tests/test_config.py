@@ -14,7 +14,11 @@ import pytest
 import maes_jax
 from maes_jax import config as config_lib
 from maes_jax import errors
+from maes_jax import families
+from maes_jax import models
+from maes_jax import options
 from maes_jax import presets
+from maes_jax.cells import lstm
 from maes_jax.config import Config
 
 FIELDS = dataclasses.fields(Config)
@@ -38,7 +42,8 @@ def test_unknown_key_names_the_closest():
 
 @pytest.mark.parametrize('wrong', [
     {'seeds': 'two'}, {'seeds': 2.5}, {'seeds': True}, {'unfreeze': 1}, {'task': 'serial_recall'},
-    {'task': (3,)}, {'learning_rate': '1e-3'}, {'line3': 3}, {'memory': None}])
+    {'task': (3,)}, {'learning_rate': '1e-3'}, {'memory': None}, {'cell': 3}, {'solver': 'units=3'},
+    {'cell': {'units': None}}, {'cell': {3: 3}}, {'cell': {'units': (3,)}}])
 def test_a_value_of_another_type_is_refused(wrong):
   (name,) = wrong
   with pytest.raises(errors.UserError, match=f'^{name} is .*; it must be '):
@@ -107,8 +112,8 @@ def test_every_field_has_help(field):
 
 @each_field(is_number)
 def test_every_number_has_a_bound(field):
-  """Whatever is a count or a rate is checked; biases may have any sign."""
-  assert field.metadata['minimum'] is not None or field.name.endswith('_bias')
+  """Whatever is a count or a rate is checked."""
+  assert field.metadata['minimum'] is not None
 
 
 @each_field(lambda field: field.metadata['minimum'] is not None)
@@ -134,20 +139,17 @@ def test_somebody_reads_every_field(field):
 
 @functools.cache
 def names_read_from_configs():
-  """Attributes of anything called config, and option names that models pass on to cells."""
+  """Attributes of anything called config."""
   names = set()
   for folder in ('maes_jax', 'experiments'):
     for path in (ROOT / folder).rglob('*.py'):
       if path.name != 'config.py':
         names |= {node.attr for node in ast.walk(ast.parse(path.read_text()))
                   if isinstance(node, ast.Attribute) and _name(node.value).endswith('config')}
-  models = ast.parse((ROOT / 'maes_jax/models.py').read_text())
-  options = next(node.value for node in models.body if isinstance(node, ast.Assign)
-                 and _name(node.targets[0]) == '_CELL_OPTIONS')
   properties = {'full_range_from': {'hold', 'grow'}}
   for name in names & properties.keys():
     names = names | properties[name]
-  return names | set(ast.literal_eval(options))
+  return names
 
 
 def _name(node):
@@ -176,15 +178,59 @@ def test_memory_for_each_item_and_the_marker_is_enough():
   assert Config(max_length=20, memory=21).memory == 21
 
 
+class TestOptions:
+
+  @pytest.mark.parametrize('name', options.NAMED)
+  def test_a_name_of_its_own_is_short_for_an_option(self, name):
+    named = options.NAMED[name]
+    config = Config(**{name: 1})
+    assert getattr(config, named.whose) == {named.name or name: 1}
+    assert config == Config(**{named.whose: {named.name or name: 1}})
+    assert Config(**{name: None}) == Config()
+
+  def test_every_name_is_an_option_of_some_model(self):
+    known = {option for family in families.FAMILIES.values() for option in options.of(family.cell)}
+    assert {named.name or name for name, named in options.NAMED.items()} <= known
+
+  def test_what_is_given_wins_over_the_recipe(self):
+    config = presets.resolve(Config(gamma_bias=.5, cell={'units': 3}))
+    assert config.cell == {'write_bias': -3., 'gamma_bias': .5, 'units': 3}
+
+  def test_configs_of_before_are_read(self):
+    """Options were keys of their own, None for the model's default."""
+    config = Config.from_dict({'units': 7, 'width': None, 'latch': 3., 'solver_shift_range': 2})
+    assert (config.cell, config.solver) == ({'units': 7}, {'latch': 3., 'shift_range': 2})
+
+  @pytest.mark.parametrize('given, line', [
+      ({'cell': {'unts': 3}}, "model 'maes' has no option 'unts' .*did you mean 'units'"),
+      ({'layers': 3}, "model 'maes' has no option 'layers' .*its options are add_activation"),
+      ({'units': 0}, 'units is 0; it must be at least 1'),
+      ({'units': 2**40}, 'units is .*; it must be at most 1073741824'),
+      ({'units': 2.5}, 'units is 2.5; it must be int'),
+      ({'units': True}, 'units is True; it must be int'),
+      ({'shift_range': 101}, 'shift_range is 101; it must be at most 100'),
+      ({'latch': float('nan')}, 'latch is nan; it must be a finite number'),
+      ({'line3': 'x'}, "unknown line3 'x': it must be one of move_first, write_first"),
+      ({'solver': {'line3': 'x'}}, "unknown line3 'x'"),
+      ({'model': 'ntm', 'latch': 1.}, "shares one cell .* solver option 'latch' out")])
+  def test_what_a_model_does_not_have_is_refused_in_a_line(self, given, line):
+    with pytest.raises(errors.UserError, match=line) as error:
+      models.build(Config(**given))
+    assert '\n' not in str(error.value)
+
+  def test_a_model_without_a_recipe_gets_a_neutral_one(self, monkeypatch):
+    monkeypatch.setitem(families.FAMILIES, 'own', families.Family(lstm.Lstm, tied=True))
+    config = presets.resolve(Config(model='own'))
+    assert (config.stop_on, config.cell, config.solver) == ('validation', {}, {})
+    assert (config.validation_length, config.validation_memory) == (20, 30)
+
+
 @pytest.mark.parametrize('recipe', ['plain', 'short_first'])
 @pytest.mark.parametrize('task', ['serial_recall', 'sequence_equality'])
 def test_presets_leave_nothing_about_training_open(recipe, task):
   config = presets.resolve(Config(recipe=recipe, task=(task,)))
-  sizes = {'width', 'units', 'layers', 'read_heads', 'write_heads', 'shift_range', 'line3',
-           'solver_shift_range', 'output_hidden', 'add_activation', 'write_bias', 'gamma_bias',
-           'latch', 'initial_memory', 'initial_attention', 'encoder', 'encoder_model'}
   still_open = {f.name for f in FIELDS if getattr(config, f.name) is None}
-  assert still_open <= sizes
+  assert still_open == {'encoder', 'encoder_model'}
   assert presets.resolve(config) == config
 
 

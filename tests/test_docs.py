@@ -6,12 +6,14 @@ import re
 import shlex
 import subprocess
 import sys
+import types
 
 import pytest
 
 from experiments.paper import runs
 from maes_jax import models
 from maes_jax import tasks
+from maes_jax.training import metrics
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / 'README.md', ROOT / 'BUILD.md', *(ROOT / 'docs').glob('*.md')])
@@ -34,9 +36,34 @@ def of_different_flags():
   return {tuple(word.split('=')[0] for word in command): command for command in commands()}.values()
 
 
+class Tracker(types.ModuleType):
+  """What the tutorial uses of Weights & Biases; it keeps what it is told."""
+
+  def __init__(self):
+    super().__init__('wandb')
+    self.logged, self.open = [], []
+
+  def init(self, project):
+    self.open.append(project)
+    return self
+
+  def log(self, numbers, step):
+    self.logged.append((step, numbers))
+
+  def finish(self):
+    self.open.pop()
+
+
+@pytest.fixture
+def tracker(monkeypatch):
+  tracker = Tracker()
+  monkeypatch.setitem(sys.modules, 'wandb', tracker)
+  return tracker
+
+
 @pytest.mark.parametrize(
     'document', [path for path in DOCUMENTS if blocks(path)], ids=lambda path: path.name)
-def test_python_blocks_run(document, tmp_path, monkeypatch):
+def test_python_blocks_run(document, tmp_path, monkeypatch, tracker):
   monkeypatch.chdir(tmp_path)
   monkeypatch.syspath_prepend(str(tmp_path))
   monkeypatch.setattr(tasks, 'TASKS', dict(tasks.TASKS))
@@ -47,6 +74,12 @@ def test_python_blocks_run(document, tmp_path, monkeypatch):
       pathlib.Path(file).write_text(code)
     else:
       exec(compile(code, str(document), 'exec'), namespace)
+  assert not tracker.open
+  if document.name == 'tutorial.md':
+    rows = metrics.read('runs/adamw/metrics.jsonl')
+    assert len(rows) == 4
+    assert tracker.logged == [
+        (row['iteration'], {f'{name}/{row["model"]}': row[name] for name in row}) for row in rows]
 
 
 @pytest.mark.parametrize('command', of_different_flags(), ids=' '.join)

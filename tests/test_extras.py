@@ -34,8 +34,6 @@ def launch(folder, name, *flags, without=OPTIONAL):
     ('inspect', ('--checkpoint=E_S', '--html=a.html'), 'bokeh'),
     ('inspect', ('--checkpoint=E_S', '--html=a.html'), 'jinja2'),
     ('ledger', (), 'matplotlib'),
-    ('crash', (), 'tensorboardX'),
-    ('fuzz', (), 'hypothesis'),
 ])
 def test_a_program_says_what_to_install_before_any_work(tmp_path, name, flags, package):
   done = launch(tmp_path, name, *flags, without=(package,))

@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-from experiments import usage
+from experiments.shared import usage
 import maes_jax
 
 ROOT = pathlib.Path(__file__).parents[1]

@@ -6,7 +6,7 @@ from matplotlib import pyplot as plt
 import numpy as np
 import pytest
 
-from experiments import look
+from experiments.shared import look
 from maes_jax import figures
 
 

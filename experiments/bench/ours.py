@@ -52,17 +52,6 @@ def training(
   return timing.Workload(run, seeds * window)
 
 
-def validating(seeds: int = 10) -> timing.Workload:
-  """Validations as in training; a unit is the validation of one model."""
-  settings = config(seeds=seeds)
-  trainer = Trainer(settings, models.build(settings))
-  state = trainer.init()
-
-  def run():
-    jax.block_until_ready(trainer.validate_population(state))
-  return timing.Workload(run, seeds)
-
-
 def testing(addresses: int = 1024, length: int = 1000, batch: int = 32) -> timing.Workload:
   """A batch of long sequences through a trained model; a unit is one sequence.
 

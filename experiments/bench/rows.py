@@ -5,13 +5,13 @@ import dataclasses
 import functools
 
 from . import ours
-from . import profiling
 from . import timing
 from . import work
 from maes_jax import errors
 from maes_jax import windowed
 
 EAGER, COMPILED, PACKAGE = 'PyTorch', 'torch.compile', 'dnc'
+POPULATIONS = (1, 8, 32, 128)
 _MEAN_LENGTH = (3 + 20) / 2  # Of training sequences.
 _LONG = {'addresses': 1024, 'length': 1000, 'batch': 32}
 
@@ -23,33 +23,32 @@ class Row:
   """One line of the table.
 
   Attributes:
-    name: what `--only` calls it.
-    what: the same for the reader.
+    what: for the reader.
     unit: what is counted per second.
     ours: makes our workload.
     peers: makes those of the peers, by name.
     checked: the model whose outputs must equal the peer's first; '' where they share no parameters.
-    works: the least work of one unit, by how it is counted.
+    counted: what `work` counts, in words.
+    least: the least work of one unit.
   """
-  name: str
   what: str
   unit: str
   ours: Make
-  peers: Mapping[str, Make] = dataclasses.field(default_factory=dict)
+  peers: Mapping[str, Make]
   checked: str = ''
-  works: Mapping[str, work.Work] = dataclasses.field(default_factory=dict)
+  counted: str = ''
+  least: work.Work | None = None
 
 
 def measure(row: Row, repeats: int) -> timing.Record:
-  """Checks, times and profiles one row; see BENCHMARKS.md for what its record holds."""
+  """Checks and times one row; see BENCHMARKS.md for what its record holds."""
   equal_within = _peers().check(row.checked) if row.checked else None
   workloads = {'ours': row.ours(), **{name: make() for name, make in row.peers.items()}}
   sides = timing.interleave(workloads, repeats)
   return {
       'what': row.what, 'unit': row.unit, 'equal_within': equal_within, 'sides': sides,
       'ratios': {name: timing.ratio(sides['ours'], sides[name]) for name in row.peers},
-      'works': {name: done._asdict() for name, done in row.works.items()},
-      'profile': profiling.shares(workloads['ours'].run)}
+      'works': {row.counted: row.least._asdict()} if row.least else {}}
 
 
 def learned(record: timing.Record) -> bool:
@@ -71,40 +70,32 @@ def _peer(function, *args, **options) -> Make:
   return lambda: getattr(_peers(), function)(*args, **options)
 
 
-def _train(seeds, batch):
+def _train(batch, seeds):
   iterations = 20 if batch == 1 else 10
   return Row(
-      f'train_{batch}_{seeds}', f'MAES training, batch {batch}, K = {seeds}',
-      'iterations per model', functools.partial(ours.training, seeds=seeds, batch=batch),
+      f'MAES training, batch {batch}, K = {seeds}', 'iterations per model',
+      functools.partial(ours.training, seeds=seeds, batch=batch),
       {EAGER: _peer('training', 'maes', iterations, batch),
-       COMPILED: _peer('compiled_training', iterations, batch)},
-      checked='maes', works={'on paper': work.train_iteration(ours.ADDRESSES, batch, _MEAN_LENGTH)})
+       COMPILED: _peer('compiled_training', iterations, batch)}, 'maes',
+      'on paper', work.train_iteration(ours.ADDRESSES, batch, _MEAN_LENGTH))
 
 
 def _baseline(name, peer, seeds, iterations, window, checked):
   return Row(
-      name, f'{name.upper()} training, batch 1, K = {seeds}', 'iterations per model',
+      f'{name.upper()} training, batch 1, K = {seeds}', 'iterations per model',
       functools.partial(ours.training, name, seeds=seeds, window=window),
-      {peer: _peer('training', name, iterations)}, checked=checked)
+      {peer: _peer('training', name, iterations)}, checked)
 
 
-def _test():
-  works = {'the whole memory': _LONG['addresses'], 'the window': windowed.SIZE}
-  return Row(
-      'test', 'MAES test, 32 sequences of length 1000, N = 1024', 'sequences',
-      functools.partial(ours.testing, **_LONG), {EAGER: _peer('testing', **_LONG)},
-      checked='maes',
-      works={name: work.test_sequence(addresses, _LONG['batch'], _LONG['length'])
-             for name, addresses in works.items()})
-
-
-ROWS: dict[str, Row] = {row.name: row for row in (
-    *(_train(seeds, batch=1) for seeds in (1, 8, 32, 128)),
-    *(_train(seeds, batch=64) for seeds in (1, 10)),
-    _test(),
-    Row('validate', 'MAES validation, 64 sequences of length 64, N = 80, K = 10',
-        'validations', ours.validating),
-    _baseline('ntm', EAGER, seeds=10, iterations=10, window=100, checked='ntm'),
-    _baseline('dnc', PACKAGE, seeds=10, iterations=5, window=50, checked=''),
-    _baseline('lstm', EAGER, seeds=1, iterations=20, window=100, checked='lstm'),
-)}
+# By what `--only` calls them.
+ROWS: dict[str, Row] = {
+    **{f'train_{batch}_{seeds}': _train(batch, seeds)
+       for batch, populations in ((1, POPULATIONS), (64, (1, 10))) for seeds in populations},
+    'test': Row(
+        'MAES test, 32 sequences of length 1000, N = 1024', 'sequences',
+        functools.partial(ours.testing, **_LONG), {EAGER: _peer('testing', **_LONG)}, 'maes',
+        'the window', work.test_sequence(windowed.SIZE, _LONG['batch'], _LONG['length'])),
+    'ntm': _baseline('ntm', EAGER, seeds=10, iterations=10, window=100, checked='ntm'),
+    'dnc': _baseline('dnc', PACKAGE, seeds=10, iterations=5, window=50, checked=''),
+    'lstm': _baseline('lstm', EAGER, seeds=1, iterations=20, window=100, checked='lstm'),
+}

@@ -1,21 +1,14 @@
-"""Floating-point operations and bytes of MAES, counted on paper.
+"""The least operations and bytes of MAES with the paper's sizes, counted on paper.
 
-Letters: N addresses, W word width, H controller units, T' = 2k + 1 taps of the shift kernel,
-X inputs, Y outputs, Z = X + H + W what the layers see, P = H + (2 W + T' + 1) + Y what they give.
-A multiplication, an addition, a comparison, an exponential and a logarithm count one each.
+N addresses, Z P the entries of a cell's layers, T taps of the shift kernel, W the word width. A
+multiplication, an addition, a comparison, an exponential and a logarithm count one each.
 
-One step of one sequence, forward:
-  layers            2 Z P       y = A z + b
-  read              2 W N       r = M w
-  erase and add     5 W N       M (1 - e w) + a w: three products, a difference, a sum
-  shift             (2 T' - 1) N
-  sharpen           7 N         log, times gamma, less the largest (two), exp, sum, divide
-Backward:
-  layers            4 Z P       the gradients of A and of z
-  read              4 W N       of M and of w
-  erase and add    12 W N       of M: 3, of e: 3, of a: 2, of w: 4
-  shift             4 T' N      of the kernel and of w
-  sharpen          10 N
+  of one step    forward       backward
+  layers         2 Z P          4 Z P    y = A z + b
+  read           2 W N          4 W N    r = M w
+  erase and add  5 W N         12 W N    M (1 - e w) + a w: three products, a difference, a sum
+  shift          (2 T - 1) N    4 T N
+  sharpen        7 N           10 N      log, times gamma, less the largest (two), exp, sum, divide
 
 Bytes, the least that have to move with four to a number: forward reads and writes M and w, and
 reads the layers' A; backward reads what forward left, reads and writes the gradient of M and of w,
@@ -24,23 +17,8 @@ reads A and adds to its gradient. Sequences of a batch share A.
 
 from typing import NamedTuple
 
+WIDTH, UNITS, TAPS, INPUTS, OUTPUTS = 10, 5, 3, 10, 8
 _BYTES = 4
-
-
-class Sizes(NamedTuple):
-  """The sizes of one cell."""
-  addresses: int  # N
-  width: int = 10  # W
-  units: int = 5  # H
-  taps: int = 3  # T'
-  inputs: int = 10  # X
-  outputs: int = 8  # Y; 0 for an encoder
-
-  @property
-  def weights(self) -> int:
-    """Z P, the entries of the layers' matrices."""
-    seen = self.inputs + self.units + self.width
-    return seen * (self.units + 2 * self.width + self.taps + 1 + self.outputs)
 
 
 class Work(NamedTuple):
@@ -53,35 +31,30 @@ class Work(NamedTuple):
     return max(self.flops / flops_per_second, self.bytes / bytes_per_second)
 
 
-def forward(sizes: Sizes, batch: int = 1) -> Work:
-  """One step of one sequence."""
-  n, wn = sizes.addresses, sizes.width * sizes.addresses
-  flops = 2 * sizes.weights + 7 * wn + (2 * sizes.taps + 6) * n
-  return Work(flops, _BYTES * (2 * wn + 2 * n + sizes.weights / batch))
+def weights(outputs: int) -> int:
+  """Entries of the layers' matrices of a cell; an encoder has no outputs."""
+  return (INPUTS + UNITS + WIDTH) * (UNITS + 2 * WIDTH + TAPS + 1 + outputs)
 
 
-def backward(sizes: Sizes, batch: int = 1) -> Work:
-  """The gradient of one step of one sequence, the forward pass not counted."""
-  n, wn = sizes.addresses, sizes.width * sizes.addresses
-  flops = 4 * sizes.weights + 16 * wn + (4 * sizes.taps + 10) * n
-  return Work(flops, _BYTES * (3 * wn + 3 * n + 3 * sizes.weights / batch))
+def step(addresses: int, outputs: int = OUTPUTS, batch: int = 1) -> tuple[Work, Work]:
+  """One step of one sequence: forward, and its gradient."""
+  n, wn, layers = addresses, WIDTH * addresses, weights(outputs)
+  return (Work(2 * layers + 7 * wn + (2 * TAPS + 6) * n,
+               _BYTES * (2 * wn + 2 * n + layers / batch)),
+          Work(4 * layers + 16 * wn + (4 * TAPS + 10) * n,
+               _BYTES * (3 * wn + 3 * n + 3 * layers / batch)))
 
 
 def train_iteration(addresses: int, batch: int, mean_length: float) -> Work:
   """One iteration of one model: the steps of all sequences of a batch, padding not counted."""
-  parts = [part(sizes, batch) for sizes in _cells(addresses) for part in (forward, backward)]
-  return _times(batch * (mean_length + 1), parts)
+  return _times(batch * (mean_length + 1), [
+      part for outputs in (0, OUTPUTS) for part in step(addresses, outputs, batch)])
 
 
 def test_sequence(addresses: int, batch: int, length: int) -> Work:
   """One sequence read and answered."""
-  return _times(length + 1, [forward(sizes, batch) for sizes in _cells(addresses)])
-
-
-def _cells(addresses):
-  """An encoder and a solver."""
-  return Sizes(addresses, outputs=0), Sizes(addresses)
+  return _times(length + 1, [step(addresses, outputs, batch)[0] for outputs in (0, OUTPUTS)])
 
 
 def _times(steps, parts):
-  return Work(steps * sum(part.flops for part in parts), steps * sum(part.bytes for part in parts))
+  return Work(*(steps * sum(values) for values in zip(*parts)))

@@ -3,18 +3,24 @@
 from collections.abc import Callable, Mapping
 import dataclasses
 import statistics
+from typing import NamedTuple
 
-from .records import Record
+from ..shared.records import Record
 
 BETTER, SAME, NOT, OPEN = 'better', 'reproduced', 'not reproduced', 'not measured'
 ENOUGH = 0.9  # A claim about training holds where at least this share of the seeds succeeds.
+NEVER = 100_000  # What the paper gives as the iterations of a model that does not converge.
 
 
-@dataclasses.dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
   """What was measured, in words, and the verdict."""
   text: str
   verdict: str
+
+
+def found(text: str, holds: bool, better: bool = False) -> Finding:
+  """Whether a claim holds; `better` counts if it does."""
+  return Finding(text, NOT if not holds else BETTER if better else SAME)
 
 
 Measure = Callable[..., Finding]
@@ -39,16 +45,20 @@ class Claim:
 
   def judge(self, records: Mapping[str, Record], prefix: str = '') -> Finding:
     """Measures the claim on the records of one recipe."""
-    found = [records.get(prefix + name) for name in self.runs]
-    if None in found:
+    names = [prefix + name for name in self.runs]
+    if not records.keys() >= set(names):
       return Finding('', OPEN)
-    return self.measure(*found)
+    return self.measure(*(records[name] for name in names))
 
 
 def succeeded(seed: Mapping) -> bool:
   """Converged, and every bit of every long sequence right."""
-  return seed['converged'] is not None and all(
-      test['bits_right'] == test['bits'] for test in seed['test'].values())
+  return seed['converged'] is not None and share_right(seed) == 1
+
+
+def share_right(seed: Mapping) -> float:
+  """Share of right bits at length 1000, the worst task's."""
+  return min(test['bits_right'] / test['bits'] for test in seed['test'].values())
 
 
 def success(record: Record) -> float:
@@ -56,9 +66,14 @@ def success(record: Record) -> float:
   return sum(map(succeeded, record['seeds'])) / len(record['seeds'])
 
 
+def converged(*records: Record) -> list[Mapping]:
+  """The seeds that converged."""
+  return [seed for record in records for seed in record['seeds'] if seed['converged'] is not None]
+
+
 def iterations(record: Record) -> list[int]:
   """Iterations to convergence of the seeds that converged, in order."""
-  return sorted(seed['converged'] for seed in record['seeds'] if seed['converged'] is not None)
+  return sorted(seed['converged'] for seed in converged(record))
 
 
 def accuracies(record: Record) -> list[float]:
@@ -87,24 +102,22 @@ def describe(record: Record) -> str:
 def converges(within: int) -> Measure:
   """Nearly all seeds succeed, in the paper's number of iterations (+ 10 %) in the median."""
   def measure(record):
-    done = iterations(record)
-    if success(record) < ENOUGH or statistics.median(done) > 1.1 * within:
-      return Finding(describe(record), NOT)
-    faster = statistics.median(done) < 0.9 * within
-    return Finding(describe(record), BETTER if faster else SAME)
+    enough = success(record) >= ENOUGH
+    steps = statistics.median(iterations(record)) if enough else float('inf')
+    return found(describe(record), steps <= 1.1 * within, better=steps < 0.9 * within)
   return measure
 
 
 def fails(record) -> Finding:
   """The paper's training failed."""
-  return Finding(describe(record), SAME if success(record) <= 1 - ENOUGH else NOT)
+  return found(describe(record), success(record) <= 1 - ENOUGH)
 
 
 def stays_above(loss: float) -> Measure:
   """No seed's 100-iteration loss ever falls under `loss`."""
   def measure(record):
     best = sorted(seed['best_loss'] for seed in record['seeds'])
-    return Finding(f'lowest loss {span(best, "{:.2g}")}', SAME if best[0] >= loss else NOT)
+    return found(f'lowest loss {span(best, "{:.2g}")}', best[0] >= loss)
   return measure
 
 
@@ -114,68 +127,59 @@ def accuracy_implied(*records) -> Finding:
             for point in seed['validations'] if point[1] <= 0.01]
   full = sum(point[2] == 1 for point in points)
   share = full / max(len(points), 1)
-  text = f'{full:,} of {len(points):,} validations at a loss of at most 0.01 ({share:.1%})'
-  return Finding(text, SAME if points and full == len(points) else NOT)
+  return found(
+      f'{full:,} of {len(points):,} validations at a loss of at most 0.01 ({share:.1%})',
+      0 < full == len(points))
 
 
 def converged_means_perfect(*records) -> Finding:
   """A model that reached the stopping loss is perfect at length 1000."""
-  done = [seed for record in records for seed in record['seeds'] if seed['converged'] is not None]
+  done = converged(*records)
   perfect = sum(map(succeeded, done))
-  text = f'{perfect} of {len(done)} converged models are perfect at length 1000'
-  return Finding(text, SAME if done and perfect == len(done) else NOT)
+  return found(f'{perfect} of {len(done)} converged models are perfect at length 1000',
+               0 < perfect == len(done))
 
 
 def writes_hard(*records) -> Finding:
   """Every write on one address, each on its own, one step on in a constant direction."""
-  seen = [seed['encoder'] for record in records for seed in record['seeds']
-          if seed['converged'] is not None]
+  seen = [seed['encoder'] for seed in converged(*records)]
   hard = sum(e['hardness'] > 0.99 and e['distinct'] == 1 and e['constant_step'] == 1 for e in seen)
-  text = (f'{hard} of {len(seen)} converged encoders; smallest share on the largest address '
-          f'{min((e["hardness"] for e in seen), default=0):.4f}')
-  return Finding(text, SAME if seen and hard == len(seen) else NOT)
+  return found(
+      f'{hard} of {len(seen)} converged encoders; smallest share on the largest address '
+      f'{min((e["hardness"] for e in seen), default=0):.4f}', 0 < hard == len(seen))
 
 
 def both_directions(*records) -> Finding:
   """Some encoders move forwards, others backwards."""
-  steps = [seed['encoder']['step'] for record in records for seed in record['seeds']
-           if seed['converged'] is not None]
+  steps = [seed['encoder']['step'] for seed in converged(*records)]
   forwards, backwards = sum(s > 0 for s in steps), sum(s < 0 for s in steps)
-  return Finding(f'{forwards} move forwards, {backwards} backwards',
-                 SAME if forwards and backwards else NOT)
-
-
-def bias(record) -> list[float]:
-  """Forward bias of the converged encoders, in order."""
-  return sorted(seed['encoder']['forward_bias'] for seed in record['seeds']
-                if seed['converged'] is not None)
+  return found(f'{forwards} move forwards, {backwards} backwards', min(forwards, backwards) > 0)
 
 
 def more_biased(serial, joint) -> Finding:
   """E_S stores a repeated item less evenly than E_J."""
-  one, other = bias(serial), bias(joint)
-  text = f'spread E_S {span(one, "{:.2%}")}, E_J {span(other, "{:.2%}")}'
-  holds = one and other and statistics.median(one) > 2 * statistics.median(other)
-  return Finding(text, SAME if holds else NOT)
+  one, other = (sorted(seed['encoder']['forward_bias'] for seed in converged(record))
+                for record in (serial, joint))
+  return found(
+      f'spread E_S {span(one, "{:.2%}")}, E_J {span(other, "{:.2%}")}',
+      bool(one and other) and statistics.median(one) > 2 * statistics.median(other))
 
 
 def accuracy_at(length: int, task: str, at_least: float, at_most: float) -> Measure:
   """Bit accuracy at a length lies between two bounds in most seeds."""
   def measure(record):
     values = sorted(seed['test'][task]['curve'][str(length)] for seed in record['seeds'])
-    text = f'bits right at {length}: {span(values, "{:.2%}")}'
     middle = statistics.median(values)
-    if middle < at_least:
-      return Finding(text, NOT)
-    return Finding(text, SAME if middle <= at_most else BETTER)
+    return found(f'bits right at {length}: {span(values, "{:.2%}")}', middle >= at_least,
+                 better=middle > at_most)
   return measure
 
 
 def sooner(one, other) -> Finding:
   """The first converges in fewer iterations than the second."""
   a, b = iterations(one), iterations(other)
-  text = f'{span(a)} against {span(b)}'
-  return Finding(text, SAME if a and b and statistics.median(a) < statistics.median(b) else NOT)
+  return found(f'{span(a)} against {span(b)}',
+               bool(a and b) and statistics.median(a) < statistics.median(b))
 
 
 def best(record: Record) -> Mapping:
@@ -188,24 +192,16 @@ def baseline(steps: int, accuracy: float) -> Measure:
   """The best of a population against the paper's best of ten (section 5.4).
 
   Args:
-    steps: iterations to convergence in the paper; 100,000 stands for never.
+    steps: iterations to convergence in the paper, or `NEVER`.
     accuracy: share of right bits at length 1000 in the paper, in percent.
   """
   def measure(record):
     chosen = best(record)
-    in_time = steps == 100_000 or (chosen['converged'] or 100_000) <= 1.1 * steps
-    perfect = share_right(chosen) == 1
-    if perfect and (accuracy < 100 or (chosen['converged'] or 100_000) < 0.9 * steps):
-      verdict = BETTER
-    else:
-      verdict = SAME if in_time and (perfect or accuracy < 100) else NOT
-    return Finding(_describe_best(record, chosen), verdict)
+    taken, perfect = chosen['converged'] or NEVER, share_right(chosen) == 1
+    better = perfect and (accuracy < 100 or taken < 0.9 * steps)
+    holds = (steps == NEVER or taken <= 1.1 * steps) and (perfect or accuracy < 100)
+    return found(_describe_best(record, chosen), holds or better, better)
   return measure
-
-
-def share_right(seed: Mapping) -> float:
-  """Share of right bits at length 1000, the worst task's."""
-  return min(test['bits_right'] / test['bits'] for test in seed['test'].values())
 
 
 def _describe_best(record, chosen):

@@ -6,8 +6,8 @@ import time
 
 import jax
 
-from . import records
 from . import runs
+from ..shared import records
 from maes_jax import compilation
 from maes_jax import diagnostics
 from maes_jax import evaluation

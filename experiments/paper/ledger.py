@@ -4,9 +4,10 @@ import pathlib
 
 from . import claims
 from . import plots
-from . import records
 from . import runs
 from .claims import Claim
+from ..shared import markdown
+from ..shared import records
 from maes_jax import models
 
 _PAPER = ('T. S. Jayram, Tomasz Kornuta, Ryan L. McAvoy and Ahmet S. Ozcan, [*Using Multi-task and '
@@ -69,41 +70,50 @@ CLAIMS = [
           ('E_J-hard_equality',), claims.converges(9_200)),
 ]
 
-# Table 2, right-hand side: steps to converge (100,000: never) and percent of bits at length 1000.
+# Table 2, right-hand side: steps to converge and percent of bits at length 1000, task by task.
 _BASELINES = {
-    'lstm': {'serial_recall': (100_000, 50.12), 'reverse_recall': (100_000, 50.19),
-             'odd_recall': (100_000, 50.72), 'sequence_equality': (100_000, 50.13),
-             'sequence_comparison': (100_000, 50.75)},
-    'ntm': {'serial_recall': (29_000, 100.), 'reverse_recall': (37_000, 100.),
-            'odd_recall': (57_000, 100.), 'sequence_equality': (98_000, 100.),
-            'sequence_comparison': (100_000, 50.13)},
-    'dnc': {'serial_recall': (19_100, 65.64), 'reverse_recall': (17_800, 63.34),
-            'odd_recall': (100_000, 50.19), 'sequence_equality': (83_100, 45.31),
-            'sequence_comparison': (100_000, 50.75)},
+    'lstm': ((claims.NEVER, 50.12), (claims.NEVER, 50.19), (claims.NEVER, 50.72),
+             (claims.NEVER, 50.13), (claims.NEVER, 50.75)),
+    'ntm': ((29_000, 100.), (37_000, 100.), (57_000, 100.), (98_000, 100.), (claims.NEVER, 50.13)),
+    'dnc': ((19_100, 65.64), (17_800, 63.34), (claims.NEVER, 50.19), (83_100, 45.31),
+            (claims.NEVER, 50.75)),
 }
 BASELINES = [
     Claim(model.upper(), task, f'{steps:,}; {percent} %', (f'{model}-{task}',),
           claims.baseline(steps, percent))
-    for model, table in _BASELINES.items() for task, (steps, percent) in table.items()]
-
-
+    for model, best in _BASELINES.items() for task, (steps, percent) in zip(runs.PAPER_TASKS, best)]
 _MARKS = ('<!-- measured -->\n', '<!-- /measured -->\n')
+
+
+_HEAD = f'''# Results
+
+The paper is {_PAPER}.
+
+Written by `python -m experiments.ledger` from the records in `results/`; do not edit.
+*E_S*, *E_R* and *E_J* are encoders trained on Serial Recall, on Reverse Recall and on both
+jointly; *E_J-odd_recall* is a fresh solver for Odd Recall on E_J, frozen; others alike.
+A run *converges* at the first 100-iteration mean of its training loss at or under 1e-5.
+A seed *succeeds* if it converges and then has every bit of 3,200 sequences of length 1000
+right, in a memory of 1024 addresses. Figures are median [min–max] over the seeds.
+Verdicts: *better* and *reproduced* need 9 of 10 seeds and a median of at most 0.9 and 1.1
+times the number of iterations in the paper.
+'''
 
 
 def render(results: pathlib.Path) -> str:
   """RESULTS.md from the records in `results`; the same records give the same bytes."""
   found = _found(results)
   return '\n'.join([
-      *_head(), *_claims(found), *_baselines(found), *_parameters(), *_figures(results),
-      *_seeds(found), *_made(found)])
+      _HEAD, *_claims(found), *_baselines(found), *_parameters(), *_figures(results),
+      *_seeds(found), *_made(found), ''])
 
 
 def into_readme(text: str, results: pathlib.Path) -> str:
   """The README with its table of results brought up to date."""
   before, rest = text.split(_MARKS[0])
   _, after = rest.split(_MARKS[1])
-  table = '\n'.join(_summary(_found(results)))
-  return f'{before}{_MARKS[0]}{table}\n{_MARKS[1]}{after}'
+  lines = '\n'.join(_summary(_found(results)))
+  return f'{before}{_MARKS[0]}{lines}\n{_MARKS[1]}{after}'
 
 
 def _found(results):
@@ -112,58 +122,37 @@ def _found(results):
 
 
 def _summary(found):
-  yield '| run | seeds that succeed | iterations, median [min–max] | bits right at length 1000 |'
-  yield '|---|---|---|---|'
-  for name in (*_ENCODERS, *_JOINT):
-    if name not in found:
-      continue
-    record = found[name]
-    wins = f'{sum(map(claims.succeeded, record["seeds"]))} of {len(record["seeds"])}'
-    accuracy = claims.span(claims.accuracies(record), '{:.2%}')
-    yield f'| {name} | {wins} | {claims.span(claims.iterations(record))} | {accuracy} |'
+  return markdown.table(
+      'run | seeds that succeed | iterations, median [min–max] | bits right at length 1000',
+      [(name, f'{sum(map(claims.succeeded, found[name]["seeds"]))} of {len(found[name]["seeds"])}',
+        claims.span(claims.iterations(found[name])),
+        claims.span(claims.accuracies(found[name]), '{:.2%}'))
+       for name in (*_ENCODERS, *_JOINT) if name in found])
 
 
-def _head():
-  return [
-      '# Results',
-      '',
-      f'The paper is {_PAPER}.',
-      '',
-      'Written by `python -m experiments.ledger` from the records in `results/`; do not edit.',
-      '*E_S*, *E_R* and *E_J* are encoders trained on Serial Recall, on Reverse Recall and on both',
-      'jointly; *E_J-odd_recall* is a fresh solver for Odd Recall on E_J, frozen; others alike.',
-      'A run *converges* at the first 100-iteration mean of its training loss at or under 1e-5.',
-      'A seed *succeeds* if it converges and then has every bit of 3,200 sequences of length 1000',
-      'right, in a memory of 1024 addresses. Figures are median [min–max] over the seeds.',
-      'Verdicts: *better* and *reproduced* need 9 of 10 seeds and a median of at most 0.9 and 1.1',
-      'times the number of iterations in the paper.', '']
+def _section(title, text, columns, rows):
+  """A title, perhaps a text, and a table."""
+  return [f'## {title}', '', *([text, ''] if text else []), *markdown.table(columns, rows), '']
 
 
 def _claims(found):
-  yield from ['## The paper, claim by claim', '']
-  yield ('| section | claim | paper | measured, `short_first` | verdict '
-         '| measured, `plain` | verdict |')
-  yield '|---|---|---|---|---|---|---|'
-  for claim in CLAIMS:
-    ours, plain = claim.judge(found), claim.judge(found, 'plain/')
-    cells = (claim.section, claim.says, claim.paper, ours.text, ours.verdict, plain.text,
-             plain.verdict)
-    yield f'| {" | ".join(cells)} |'
-  yield ''
+  return _section(
+      'The paper, claim by claim', '',
+      'section | claim | paper | measured, `short_first` | verdict | measured, `plain` | verdict',
+      [(claim.section, claim.says, claim.paper, *claim.judge(found), *claim.judge(found, 'plain/'))
+       for claim in CLAIMS])
 
 
 def _baselines(found):
-  yield from [
-      '## Table 2, right-hand side: the baselines', '',
-      'A baseline converges when its loss on 64 validation sequences of length 21 is at most 1e-5.',
-      'The paper reports the best of ten; so does the verdict. *Budget*: seeds and iterations.', '',
-      '| model | task | paper: best | measured | budget | verdict |', '|---|---|---|---|---|---|']
-  for claim in BASELINES:
-    finding = claim.judge(found)
-    cells = (claim.section, claim.says, claim.paper, finding.text, _budget(found, *claim.runs),
-             finding.verdict)
-    yield f'| {" | ".join(cells)} |'
-  yield ''
+  def row(claim):
+    text, verdict = claim.judge(found)
+    return (claim.section, claim.says, claim.paper, text, _budget(found, *claim.runs), verdict)
+  return _section(
+      'Table 2, right-hand side: the baselines',
+      'A baseline converges when its loss on 64 validation sequences of length 21 is at most '
+      '1e-5.\nThe paper reports the best of ten; so does the verdict. *Budget*: seeds and '
+      'iterations.', 'model | task | paper: best | measured | budget | verdict',
+      map(row, BASELINES))
 
 
 def _budget(found, name):
@@ -176,12 +165,11 @@ def _budget(found, name):
 
 def _parameters():
   """Section 4.1: fewer than 2,000 parameters, whatever the memory size."""
-  yield from ['## Parameters of each model', '',
-              'The paper: fewer than 2,000, independent of the memory size.', '',
-              '| task | parameters |', '|---|---|']
-  for task in runs.TASKS:
-    yield f'| {task} | {models.count_parameters(runs.RUNS[f"E_J-{task}"].config(seeds=1)):,} |'
-  yield ''
+  counts = {task: models.count_parameters(runs.RUNS[f'E_J-{task}'].config(seeds=1))
+            for task in runs.TASKS}
+  return _section('Parameters of each model',
+                  'The paper: fewer than 2,000, independent of the memory size.',
+                  'task | parameters', [(task, f'{count:,}') for task, count in counts.items()])
 
 
 def _figures(results):
@@ -192,35 +180,27 @@ def _figures(results):
 
 
 def _seeds(found):
-  yield from ['## Every seed', '',
-              'Iterations to convergence by seed; a failed seed shows its last loss and, after the '
-              'slash, its share of right bits at length 1000.', '',
-              '| run | seeds |', '|---|---|']
-  for name, record in found.items():
-    yield f'| {name} | {", ".join(map(_seed, record["seeds"]))} |'
-  yield ''
+  return _section(
+      'Every seed', 'Iterations to convergence by seed; a failed seed shows its last loss and, '
+      'after the slash, its share of right bits at length 1000.', 'run | seeds',
+      [(name, ', '.join(map(_seed, record['seeds']))) for name, record in found.items()])
 
 
 def _seed(seed):
-  accuracy = claims.share_right(seed)
-  if claims.succeeded(seed):
-    return f'{seed["converged"]:,}'
-  start = f'{seed["converged"]:,}' if seed['converged'] is not None else f'loss {seed["loss"]:.1g}'
-  return f'**{start} / {accuracy:.2%}**'
+  start = f'loss {seed["loss"]:.1g}' if seed['converged'] is None else f'{seed["converged"]:,}'
+  right = claims.share_right(seed)
+  return start if claims.succeeded(seed) else f'**{start} / {right:.2%}**'
 
 
 def _made(found):
   tables = runs.select(['table1', 'section4_3', 'table2_maes'])
   ours = [found[run.name]['seconds'] for run in tables if run.name in found]
-  yield from ['## How these were made', '',
-              f'The {len(ours)} runs of MAES with the recipe `short_first` took '
-              f'{sum(ours) / 60:.0f} minutes in all, added up; `--jobs=2` runs two at a time.', '',
-              '| run | batch | most iterations | seconds to train | seconds in all | machine |',
-              '|---|---|---|---|---|---|']
-  for name, record in found.items():
-    config = record['config']
-    yield (f'| {name} | {config["batch_size"]} | {config["max_iterations"]:,} | '
-           f'{record["train_seconds"]:,} | {record["seconds"]:,} | {record["machine"]} |')
-  versions = sorted({', '.join(f'{k} {v}' for k, v in record['versions'].items())
-                     for record in found.values()})
-  yield from ['', *(f'Versions: {line}.' for line in versions), '']
+  versions = {', '.join(f'{k} {v}' for k, v in record['versions'].items())
+              for record in found.values()}
+  return [*_section(
+      'How these were made', f'The {len(ours)} runs of MAES with the recipe `short_first` took '
+      f'{sum(ours) / 60:.0f} minutes in all, added up; `--jobs=2` runs two at a time.',
+      'run | batch | most iterations | seconds to train | seconds in all | machine',
+      [(name, str(record['config']['batch_size']), f'{record["config"]["max_iterations"]:,}',
+        f'{record["train_seconds"]:,}', f'{record["seconds"]:,}', record['machine'])
+       for name, record in found.items()]), *(f'Versions: {line}.' for line in sorted(versions))]

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 import dataclasses
+import itertools
 import pathlib
 
 import numpy as np
 
-from .. import look
+from ..shared import look
+from ..shared import records
 from . import claims
-from . import records
 from . import runs
 import maes_jax
 from maes_jax import config
@@ -83,15 +84,13 @@ _FAMILIES = {'MAES': 'E_J', 'NTM': 'ntm', 'DNC': 'dnc', 'LSTM': 'lstm'}
 def _generalisation(results, checkpoints, path):
   """Table 2 as curves over length, of every family of models that was measured."""
   del checkpoints
-  curves = {task: {} for task in runs.PAPER_TASKS}
-  for family, prefix in _FAMILIES.items():
-    for task in runs.PAPER_TASKS:
-      record = records.read(results, f'{prefix}-{task}')
-      if record is not None:
-        curve = claims.best(record)['test'][task]['curve']
-        curves[task][family] = {int(length): share for length, share in curve.items()}
-  titles = {task.replace('_', ' '): lines for task, lines in curves.items()}
-  maes_jax.figures.generalisation(titles, config.Config().max_length, path)
+  curves = {}
+  for task, (family, prefix) in itertools.product(runs.PAPER_TASKS, _FAMILIES.items()):
+    if record := records.read(results, f'{prefix}-{task}'):
+      curve = claims.best(record)['test'][task]['curve']
+      curves.setdefault(task.replace('_', ' '), {})[family] = {
+          int(length): share for length, share in curve.items()}
+  maes_jax.figures.generalisation(curves, config.Config().max_length, path)
 
 
 FIGURES: dict[str, Figure] = {

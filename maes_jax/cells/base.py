@@ -38,8 +38,10 @@ def as_it_is(state_t: State, step: Step) -> Step:
   return step
 
 
-def where(valid_t: chex.Array, new: State, old: State) -> State:
-  """The new state; in padding the old one."""
+def where(valid_t: chex.Array | None, new: State, old: State) -> State:
+  """The new state; in padding the old one. None: there is no padding."""
+  if valid_t is None:
+    return new
   return jax.tree.map(lambda *leaves: jnp.where(valid_t, *leaves), new, old)
 
 
@@ -84,6 +86,15 @@ class Cell(nn.Module):
     fresh = self.initial_state(memory.shape[-1])._replace(memory=memory)
     return fresh if start == phases.RESTART else fresh._replace(attention=attention)
 
+  def features(self, state: State) -> chex.Array:
+    """What a cell without outputs shows of its state [F], where Flax wants an answer (`rnn`).
+
+    Raises:
+      TypeError: nobody said.
+    """
+    raise TypeError(f'{type(self).__name__} has outputs={self.outputs} and no features; give it '
+                    'outputs of at least 1')
+
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, Step]:
     """One time step on the input x_t [X]."""
     raise NotImplementedError
@@ -96,6 +107,7 @@ class Cell(nn.Module):
       steps: chex.Array | None = None,  # []
       show: Show = as_it_is,
       skip_padding: bool = False,
+      alone: bool = False,
   ) -> tuple[State, Step]:
     """Runs the cell over a sequence; padding leaves the state as it was.
 
@@ -108,6 +120,7 @@ class Cell(nn.Module):
       show: what to keep of a step.
       skip_padding: steps beyond the longest sequence of a batch take no time. The result can then
         be differentiated in reverse mode alone, and once.
+      alone: the same, for a sequence that shares a batch with none of another length.
 
     Returns:
       The last state, and of every step what `show` makes of the state it left and its `Step`.
@@ -116,9 +129,11 @@ class Cell(nn.Module):
     params = jax.tree.map(jnp.asarray, params)
     state, inputs = precision.as_params((state, inputs), params)
     steps = jnp.asarray(len(inputs) if steps is None else steps, jnp.int32)
+    if alone:  # Then no step that is done is padding.
+      return self._unroll(params, state, inputs, None, show, scan.own(steps))
     valid = jnp.arange(len(inputs), dtype=jnp.int32) < steps
-    longest = scan.longest(steps) if skip_padding else None
-    return self._unroll(params, state, inputs, valid, show, longest)
+    return self._unroll(
+        params, state, inputs, valid, show, scan.longest(steps) if skip_padding else None)
 
   def _unroll(self, params, state, inputs, valid, show, num_steps):
 

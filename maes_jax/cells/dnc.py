@@ -17,6 +17,8 @@ from maes_jax import memory
 from maes_jax import precision
 from maes_jax.cells import base
 from maes_jax.cells import lstm
+from maes_jax.options import MANY
+from maes_jax.options import option
 
 # Allocation multiplies usages as a sum of logarithms; a usage below this counts as this, and has no
 # gradient. It is 0 to the precision of any weight.
@@ -140,9 +142,9 @@ class Dnc(base.Cell):
     units: H, units of the LSTM controller.
     read_heads: R; one head writes.
   """
-  width: int = 10
-  units: int = 20
-  read_heads: int = 1
+  width: int = option(10, minimum=1)
+  units: int = option(20, minimum=1)
+  read_heads: int = option(1, minimum=1, maximum=MANY)
 
   def initial_state(self, addresses: int) -> State:
     """All zeros: an empty memory, nothing used, nothing read.
@@ -162,6 +164,10 @@ class Dnc(base.Cell):
         write=zeros(addresses),
         attention=zeros((self.read_heads, addresses)),
         read=zeros((self.read_heads, self.width)))
+
+  def features(self, state: State) -> chex.Array:
+    """What was read [R W]."""
+    return state.read.ravel()
 
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:

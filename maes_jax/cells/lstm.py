@@ -14,6 +14,8 @@ import jax.numpy as jnp
 
 from maes_jax.cells import base
 from maes_jax.cells import scan
+from maes_jax.options import MANY
+from maes_jax.options import option
 
 
 class State(NamedTuple):
@@ -127,8 +129,8 @@ class Lstm(base.Cell):
     layers: how many LSTM layers lie on top of each other.
     units: H, units per layer.
   """
-  layers: int = 3
-  units: int = 512
+  layers: int = option(3, minimum=1, maximum=MANY)
+  units: int = option(512, minimum=1)
 
   def initial_state(self, addresses: int) -> State:
     """Zeros; there is no memory, so `addresses` changes nothing.
@@ -141,6 +143,10 @@ class Lstm(base.Cell):
       raise ValueError(f'an LSTM of {self.layers} layers of {self.units} units; '
                        'use at least 1 of each')
     return State(*jnp.zeros((2, self.layers, self.units), jnp.float32))
+
+  def features(self, state: State) -> chex.Array:
+    """h_t of the layer on top [H]."""
+    return state.hidden[-1]
 
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:

@@ -11,8 +11,12 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from maes_jax import errors
 from maes_jax import memory
 from maes_jax.cells import base
+from maes_jax.cells import heads
+from maes_jax.options import MANY
+from maes_jax.options import option
 
 
 class State(NamedTuple):
@@ -26,38 +30,29 @@ class Interface(NamedTuple):
   """P_t: what the controller asks of the memory."""
   add: chex.Array  # a_t [W]
   erase: chex.Array  # e_t [W] in (0, 1)
-  kernel: chex.Array  # s_t [2k + 1], sums to 1
-  gamma: chex.Array  # gamma_t [] >= 1
+  head: chex.Array  # what the head makes s_t and gamma_t from, see `heads`
 
 
 ADD_ACTIVATIONS = {'sigmoid': jax.nn.sigmoid, 'linear': lambda a: a}
 
 
 def interface(raw: chex.Array, width: int, add_activation: str) -> Interface:
-  """Splits the interface layer's output [2 W + (2k + 1) + 1] into P_t."""
-  add, erase, kernel, gamma = jnp.split(raw, [width, 2 * width, raw.size - 1])
+  """Splits the interface layer's output [2 W + numbers of the head] into P_t."""
+  add, erase, head = jnp.split(raw, [width, 2 * width])
   return Interface(
-      add=ADD_ACTIVATIONS[add_activation](add),
-      erase=jax.nn.sigmoid(erase),
-      kernel=jax.nn.softmax(kernel),
-      gamma=1 + jax.nn.softplus(gamma[0]))
+      add=ADD_ACTIVATIONS[add_activation](add), erase=jax.nn.sigmoid(erase), head=head)
 
 
-def write_first(params: Interface, memory_tm1, attention_tm1):
+def write_first(params: Interface, address, memory_tm1, attention_tm1):
   """Lines 3 and 4 in the order printed: writes at w_{t-1}, then moves. Returns M_t, w_t."""
   memory_t = memory.erase_and_add(memory_tm1, attention_tm1, params.erase, params.add)
-  return memory_t, move(params, attention_tm1)
+  return memory_t, address(params.head, memory_tm1, attention_tm1)
 
 
-def move_first(params: Interface, memory_tm1, attention_tm1):
+def move_first(params: Interface, address, memory_tm1, attention_tm1):
   """Lines 3 and 4 by their indices: moves, then writes at w_t. Returns M_t, w_t."""
-  attention_t = move(params, attention_tm1)
+  attention_t = address(params.head, memory_tm1, attention_tm1)
   return memory.erase_and_add(memory_tm1, attention_t, params.erase, params.add), attention_t
-
-
-def move(params: Interface, attention_tm1):
-  """Line 4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)."""
-  return memory.sharpen(memory.shift(attention_tm1, params.kernel), params.gamma)
 
 
 # Line 3 writes with w_t, which only line 4 computes: the paper allows both readings.
@@ -79,21 +74,28 @@ class Maes(base.Cell):
     gamma_bias: first bias of gamma, before its softplus.
     latch: first weight of each hidden unit on itself; its first bias is minus half of that. Near
       4 the unit adds up what comes in; above, it has two resting points and holds a bit.
+    head: how it addresses, one of `heads.HEADS`: `shift` is the paper's. All see M_{t-1}, in both
+      readings of line 3.
   """
-  width: int = 10
-  units: int = 5
-  shift_range: int = 1
-  output_hidden: int = 0
-  line3: str = 'write_first'
-  add_activation: str = 'sigmoid'
-  write_bias: float = 0.
-  gamma_bias: float = 0.
-  latch: float = 0.
+  width: int = option(10, minimum=1)
+  units: int = option(5, minimum=1)
+  shift_range: int = option(1, minimum=0, maximum=MANY)
+  output_hidden: int = option(0, minimum=0)
+  line3: str = option('write_first', choices=tuple(LINE3))
+  add_activation: str = option('sigmoid', choices=tuple(ADD_ACTIVATIONS))
+  write_bias: float = option(0., initial=True)
+  gamma_bias: float = option(0., initial=True)
+  latch: float = option(0., minimum=0., initial=True)
+  head: str = option('shift')
 
   @property
-  def reach(self) -> int:
-    """Attention moves by shifts alone."""
-    return self.shift_range
+  def reach(self) -> int | None:
+    """The shift range where attention moves by shifts alone."""
+    return self.shift_range if self._head.by_shifts else None
+
+  @property
+  def _head(self) -> heads.Head:
+    return errors.pick('head', self.head, heads.HEADS)
 
   def initial_state(self, addresses: int) -> State:
     """Empty memory M_0 = 0, attention on address 0."""
@@ -101,6 +103,10 @@ class Maes(base.Cell):
         hidden=jnp.zeros(self.units, jnp.float32),
         memory=jnp.zeros((self.width, addresses), jnp.float32),
         attention=jax.nn.one_hot(0, addresses, dtype=jnp.float32))
+
+  def features(self, state: State) -> chex.Array:
+    """The word that the next step reads [W]."""
+    return memory.read(state.memory, state.attention)
 
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:
@@ -110,12 +116,13 @@ class Maes(base.Cell):
     # 2: h_t, y_t, P_t <- control(x_t, r_t, h_{t-1})
     z_t = jnp.concatenate([x_t, hidden_tm1, read_t])
     hidden_t = nn.sigmoid(self._hidden(z_t, x_t.size))
-    taps = 2 * self.shift_range + 1
-    raw_t = nn.Dense(2 * self.width + taps + 1, name='interface', bias_init=self._bias)(z_t)
+    size = 2 * self.width + self._head.size(self.width, self.shift_range)
+    raw_t = nn.Dense(size, name='interface', bias_init=self._bias)(z_t)
     output_t = self._output(z_t)
-    # 3: M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T;  4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)
     params_t = interface(raw_t, self.width, self.add_activation)
-    memory_t, attention_t = LINE3[self.line3](params_t, memory_tm1, attention_tm1)
+    # 3: M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T;  4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)
+    memory_t, attention_t = LINE3[self.line3](
+        params_t, self._head.address, memory_tm1, attention_tm1)
     written = attention_t if self.line3 == 'move_first' else attention_tm1
     step = base.Step(output_t, read=attention_tm1[None], write=written[None])
     return State(hidden_t, memory_t, attention_t), step
@@ -129,10 +136,10 @@ class Maes(base.Cell):
     return nn.Dense(self.units, name='hidden', kernel_init=kernel, bias_init=bias)(z_t)
 
   def _bias(self, unused_key, shape, dtype):
-    """Biases of (a, e, s, gamma) to start from."""
+    """Biases of (a, e) and the head's numbers, gamma the last, to start from."""
     (size,) = shape
     bias = jnp.zeros(size, dtype).at[:2 * self.width].set(self.write_bias)
-    return bias.at[-1].set(self.gamma_bias)
+    return bias.at[-1].set(self.gamma_bias) if self._head.sharpens else bias
 
   def _output(self, z_t: chex.Array) -> chex.Array | None:
     """y_t as logits, through a ReLU layer where the task needs one (section 4.1)."""

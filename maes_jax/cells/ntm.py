@@ -15,6 +15,9 @@ from maes_jax import addressing
 from maes_jax import errors
 from maes_jax import memory
 from maes_jax.cells import base
+from maes_jax.cells import heads
+from maes_jax.options import MANY
+from maes_jax.options import option
 
 
 class State(NamedTuple):
@@ -23,34 +26,6 @@ class State(NamedTuple):
   memory: chex.Array  # M_t [W, N]
   attention: chex.Array  # w_t [R + heads, N], the read heads first
   read: chex.Array  # r_t [R, W]
-
-
-class Head(NamedTuple):
-  """How one head addresses the memory (section 3.3)."""
-  key: chex.Array  # k_t [W]
-  strength: chex.Array  # beta_t [] > 0
-  gate: chex.Array  # g_t [] in (0, 1)
-  kernel: chex.Array  # s_t [2k + 1], sums to 1
-  gamma: chex.Array  # gamma_t [] >= 1
-
-
-def head(raw: chex.Array, width: int) -> Head:
-  """Splits one head's part of the interface [W + (2k + 1) + 3] into its parameters."""
-  key, kernel, scalars = jnp.split(raw, [width, raw.size - 3])
-  return Head(
-      key=key,
-      strength=jax.nn.softplus(scalars[0]),
-      gate=jax.nn.sigmoid(scalars[1]),
-      kernel=jax.nn.softmax(kernel),
-      gamma=1 + jax.nn.softplus(scalars[2]))
-
-
-def address(params: Head, memory_tm1: chex.Array, attention_tm1: chex.Array) -> chex.Array:
-  """One head's attention w_t [N] from M_{t-1} [W, N] and w_{t-1} [N] (figure 2, equations 5-9)."""
-  content_t = addressing.content_weights(memory_tm1, params.key, params.strength)
-  gated_t = addressing.interpolate(content_t, attention_tm1, params.gate)
-  # w~_t(i) = sum_j w^g_t(j) s_t(i - j);  w_t(i) = w~_t(i)^gamma_t / sum_j w~_t(j)^gamma_t
-  return memory.sharpen(memory.shift(gated_t, params.kernel), params.gamma)
 
 
 def write(
@@ -87,13 +62,13 @@ class Ntm(base.Cell):
     initial_memory: the constant in every cell of M_0; Graves et al. name none.
     initial_attention: `address_0` (one-hot) or `uniform`, for w_0 of every head.
   """
-  width: int = 10
-  units: int = 20
-  read_heads: int = 1
-  write_heads: int = 1
-  shift_range: int = 1
-  initial_memory: float = 1e-6
-  initial_attention: str = 'address_0'
+  width: int = option(10, minimum=1)
+  units: int = option(20, minimum=1)
+  read_heads: int = option(1, minimum=1, maximum=MANY)
+  write_heads: int = option(1, minimum=1, maximum=MANY)
+  shift_range: int = option(1, minimum=0, maximum=MANY)
+  initial_memory: float = option(1e-6, minimum=0.)
+  initial_attention: str = option('address_0', choices=tuple(INITIAL_ATTENTION))
 
   def initial_state(self, addresses: int) -> State:
     """Constant memory and reads of it, every head at `initial_attention`, h_0 = 0.
@@ -111,6 +86,10 @@ class Ntm(base.Cell):
         attention=jnp.tile(attention(addresses), (self.read_heads + self.write_heads, 1)),
         read=jnp.full((self.read_heads, self.width), self.initial_memory, jnp.float32))
 
+  def features(self, state: State) -> chex.Array:
+    """What was read [R W]."""
+    return state.read.ravel()
+
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:
     """One time step on the input x_t [X].
@@ -123,7 +102,7 @@ class Ntm(base.Cell):
     z_t = jnp.concatenate([x_t, hidden_tm1, read_tm1.ravel()])
     hidden_t = nn.sigmoid(nn.Dense(self.units, name='hidden')(z_t))
     heads_t, erase_t, add_t = self._interface(hidden_t)
-    attention_t = jax.vmap(address, (0, None, 0))(heads_t, memory_tm1, attention_tm1)
+    attention_t = jax.vmap(heads.address, (0, None, 0))(heads_t, memory_tm1, attention_tm1)
     read_attention_t, write_attention_t = jnp.split(attention_t, [self.read_heads])
     memory_t = write(memory_tm1, write_attention_t, erase_t, add_t)
     # r_t = sum_i w_t(i) M_t(i)  (equation 2)
@@ -131,13 +110,13 @@ class Ntm(base.Cell):
     step = base.Step(self._output(hidden_t, read_t), read_attention_t, write_attention_t)
     return State(hidden_t, memory_t, attention_t, read_t), step
 
-  def _interface(self, hidden_t: chex.Array) -> tuple[Head, chex.Array, chex.Array]:
+  def _interface(self, hidden_t: chex.Array) -> tuple[heads.Content, chex.Array, chex.Array]:
     """One fused layer: every head's parameters, and e_t and a_t [heads, W] of those that write."""
-    heads, words = self.read_heads + self.write_heads, self.write_heads * self.width
-    size = self.width + 2 * self.shift_range + 4
-    raw_t = nn.Dense(heads * size + 2 * words, name='interface')(hidden_t)
-    raw_heads, erase, add = jnp.split(raw_t, [heads * size, heads * size + words])
-    heads_t = jax.vmap(head, (0, None))(raw_heads.reshape(heads, size), self.width)
+    count, words = self.read_heads + self.write_heads, self.write_heads * self.width
+    size = heads.HEADS['content'].size(self.width, self.shift_range)
+    raw_t = nn.Dense(count * size + 2 * words, name='interface')(hidden_t)
+    raw_heads, erase, add = jnp.split(raw_t, [count * size, count * size + words])
+    heads_t = jax.vmap(heads.content, (0, None))(raw_heads.reshape(count, size), self.width)
     by_head = (self.write_heads, self.width)
     return heads_t, nn.sigmoid(erase).reshape(by_head), add.reshape(by_head)
 

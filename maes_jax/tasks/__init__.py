@@ -6,11 +6,16 @@ from maes_jax.phases import Phase
 from maes_jax.phases import Repeat
 from maes_jax.tasks import recall
 from maes_jax.tasks import relation
+from maes_jax.tasks.data import DataTask
+from maes_jax.tasks.data import from_arrays
+from maes_jax.tasks.data import from_iterator
 from maes_jax.tasks.episode import dry_run
+from maes_jax.tasks.episode import HELD_OUT
 from maes_jax.tasks.episode import Question
 from maes_jax.tasks.episode import sample
 from maes_jax.tasks.episode import sample_batch
 from maes_jax.tasks.episode import Task
+from maes_jax.tasks.episode import TRAINING
 from maes_jax.tasks.episode import with_marker
 from maes_jax.tasks.episode import within
 

@@ -22,6 +22,8 @@ from maes_jax.tasks import checks
 
 _WORDS = Bits(8)
 STORE, RECALL = 0, 1  # The control bits of the paper's tasks (section 4.1).
+# Of a task from data, which examples to draw from. What is made from random numbers has no parts.
+TRAINING, HELD_OUT = 'training', 'held_out'
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=['aux', 'targets', 'mask'],
@@ -53,6 +55,7 @@ class Task:
     items: what is stored.
     answers: what an answer is; by default words of Y bits.
     control_bits: how many bits stand before an item, that tell markers apart.
+    reuses_memory: what it stores may be written over, so that it needs no address for every item.
 
   Raises:
     UserError: the name is no text, the outputs are no whole number of at least 1 or not those of
@@ -64,6 +67,7 @@ class Task:
   items: Items = _WORDS
   answers: Items = None  # type: ignore[assignment]  # Never None once it is made.
   control_bits: int = 2
+  reuses_memory: bool = False
 
   def __post_init__(self):
     if not isinstance(self.name, str) or not self.name:
@@ -85,39 +89,90 @@ class Task:
     """X, numbers of an item with its control bits, as a task makes it."""
     return self.control_bits + self.items.width
 
+  @property
+  def shortest(self) -> int:
+    """The fewest items that an episode can have."""
+    return 1
 
-def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int) -> Episode:
+  def longest(self, split: str) -> int | None:
+    """The most items that an example has, of `TRAINING` or `HELD_OUT`; None: as many as wanted."""
+    del split
+    return None
+
+  def draw(self, key: chex.PRNGKey, length: chex.Array, max_length: int, split: str) -> Episode:
+    """One episode; see `sample`."""
+    del split
+    items_key, ask_key = jax.random.split(key)
+    drawn = self.items.draw(items_key, max_length)
+    items = jnp.where(within(length, max_length)[:, None], drawn, 0)
+    asked = self.ask(ask_key, items, length)
+    if isinstance(asked, Question):
+      checks.question(self, asked, max_length)
+      asked = self.pose(items, length, asked, length, shared=True)
+    checks.program(self, asked, max_length)
+    return Episode(jax.tree.map(jnp.asarray, tuple(asked)), length)
+
+  @functools.cached_property
+  def shows(self) -> bool:
+    """Whether the solver is shown an auxiliary sequence, not empty items."""
+    items = self.items.draw(jax.random.key(0), 64)
+    asked = self.ask(jax.random.key(1), items, jnp.int32(len(items)))
+    return isinstance(asked, Question) and bool(jnp.any(asked.aux != 0))
+
+  def steps(self, length: int) -> int | None:
+    """How many steps a solver has after its marker, of n items; None: as many as it is shown."""
+    return length
+
+  def about(self, items: chex.Array, length: chex.Array, aux: chex.Array,
+            slots: chex.Array) -> tuple[Phase, Phase]:
+    """The program that asks about given items [L, D], showing the solver aux [M, D].
+
+    Raises:
+      UserError: the task asks by a program of its own.
+    """
+    asked = self.ask(jax.random.key(0), items, length)
+    if not isinstance(asked, Question):
+      raise errors.UserError(f'task {self.name!r} asks by a program of its own, which given items '
+                             'cannot be put into; run one by Model.answer')
+    checks.question(self, asked, len(items))
+    return self.pose(items, length, dataclasses.replace(asked, aux=aux), slots)
+
+  def pose(self, items: chex.Array, length: chex.Array, question: Question, slots: chex.Array,
+           shared: bool = False) -> tuple[Phase, Phase]:
+    """A marker and the items, then a marker and the question; `slots` of its steps count."""
+    valid = within(slots, len(question.aux))
+    aux = jnp.where(valid[:, None], question.aux, 0)
+    return (
+        Phase(with_marker(self, items, STORE), 1 + length, shared=shared),
+        Phase(with_marker(self, aux, RECALL), 1 + slots,
+              targets=_single(jnp.pad(question.targets, ((1, 0), (0, 0)))),
+              mask=jnp.pad(question.mask & valid, (1, 0)), cell=phases.SOLVER,
+              start=question.start))
+
+
+def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int,
+           split: str = HELD_OUT) -> Episode:
   """Draws one episode of `length` items, padded to `max_length`.
 
   The same key gives the same main sequence whatever the task, so that several solvers can be
   asked about one encoding. `length` may be traced: one compiled program serves every length. It
   can then not be checked; beyond `max_length` its targets mean nothing.
 
+  A task from data draws one of its examples of `length` items or fewer.
+
+  Args:
+    task: whose episode.
+    key: what it is drawn from.
+    length: n.
+    max_length: what it is padded to.
+    split: of a task from data, which of its examples to draw from: `TRAINING` or `HELD_OUT`.
+
   Raises:
     UserError: a known length of less than 1 or more than `max_length`, or a question of other
       shapes than `Question` or `Phase` says.
   """
   limits.check(length=length, max_length=max_length)
-  length = jnp.asarray(length, jnp.int32)
-  items_key, ask_key = jax.random.split(key)
-  items = jnp.where(within(length, max_length)[:, None], task.items.draw(items_key, max_length), 0)
-  asked = task.ask(ask_key, items, length)
-  if isinstance(asked, Question):
-    checks.question(task, asked, max_length)
-    asked = _two_phases(task, items, asked, length)
-  checks.program(task, asked, max_length)
-  return Episode(jax.tree.map(jnp.asarray, tuple(asked)), length)
-
-
-def _two_phases(task, items, question, length):
-  """A marker and the items, then a marker and the question."""
-  valid = within(length, items.shape[0])
-  aux = jnp.where(valid[:, None], question.aux, 0)
-  return (
-      Phase(with_marker(task, items, STORE), 1 + length, shared=True),
-      Phase(with_marker(task, aux, RECALL), 1 + length,
-            targets=_single(jnp.pad(question.targets, ((1, 0), (0, 0)))),
-            mask=jnp.pad(question.mask & valid, (1, 0)), cell=phases.SOLVER, start=question.start))
+  return task.draw(key, jnp.asarray(length, jnp.int32), max_length, split)
 
 
 def with_marker(task: Task, items: chex.Array, bit: int) -> chex.Array:
@@ -131,11 +186,13 @@ def sample_batch(
     keys: chex.PRNGKey,  # [B]
     lengths: chex.Array,  # [B]
     max_length: int,
+    split: str = HELD_OUT,
 ) -> Episode:
   """A batch of episodes of any mix of lengths; every leaf has a leading axis B. See `sample`."""
   shapes.check(lengths=(lengths, 'B', int))
   limits.check(length=lengths, max_length=max_length)
-  return batching.vmap(lambda key, length: sample(task, key, length, max_length))(keys, lengths)
+  draw = lambda key, length: sample(task, key, length, max_length, split)
+  return batching.vmap(draw)(keys, lengths)
 
 
 def dry_run(task: Task, max_length: int) -> Episode:

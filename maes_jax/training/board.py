@@ -39,6 +39,9 @@ class NoBoard:
   def add_image(self, name: str, grey: np.ndarray, step: int):
     """Nothing."""
 
+  def add_text(self, name: str, text: str, step: int):
+    """Nothing."""
+
   def flush(self):
     """Nothing."""
 
@@ -69,6 +72,10 @@ class Board:
   def add_image(self, name: str, grey: np.ndarray, step: int):
     """A picture [H, W] of grey levels of 8 bits."""
     self._write(step=step, summary=summary.image(name, grey, dataformats='HW'))
+
+  def add_text(self, name: str, text: str, step: int):
+    """A text in Markdown."""
+    self._write(step=step, summary=summary.text(name, text))
 
   def flush(self):
     """Puts all events on the disk."""

@@ -9,22 +9,22 @@ from maes_jax import shapes
 from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.room import Part
-from maes_jax.training import parts
+from maes_jax.training import microbatches
 from maes_jax.training.trainer import Trainer
 
 
-def check(trainer: Trainer, given: Mapping[str, Any]):
+def check(trainer: Trainer, pretrained: Mapping[str, Any]):
   """Adds up a population, and a batch in training or a validation, whichever is larger.
 
   Args:
     trainer: what will train.
-    given: parameters to start from by top-level key.
+    pretrained: parameters to start from by top-level key.
 
   Raises:
     UserError: there is no room for it.
   """
   with shapes.quietly():
-    population = trainer.abstract(given)
+    population = trainer.abstract(pretrained)
   one = shapes.size(population.params) // trainer.config.seeds
   work = {'a training batch': _batch(trainer, one), 'a validation': _validation(trainer)}
   larger = max(work, key=lambda name: work[name].size)
@@ -40,7 +40,7 @@ def _batch(trainer, params):
   A CPU takes models one by one, and the sequences of small ones, too.
   """
   config, on_cpu = trainer.config, trainer.devices[0].platform == 'cpu'
-  sequences = 1 if on_cpu and params <= parts.LARGE else config.batch_size
+  sequences = 1 if on_cpu and params <= microbatches.LARGE_MODEL_BYTES else config.batch_size
   steps = max(phases.size(tasks.dry_run(tasks.get(name), config.max_length).program)
               for name in config.task)
   kept = sequences * steps * shapes.size(room.state(trainer.model, config.memory))

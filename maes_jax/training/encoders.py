@@ -14,19 +14,19 @@ from maes_jax import files
 from maes_jax.config import Config
 
 
-def digest(given: Mapping[str, Any]) -> str:
+def digest(pretrained: Mapping[str, Any]) -> str:
   """What tells parameters taken over, by top-level key, from any others."""
-  found = sorted(checkpoints.digests(given).items())
+  found = sorted(checkpoints.digests(pretrained).items())
   return hashlib.blake2b(repr(found).encode(), digest_size=16).hexdigest()
 
 
 def same(
-    given: Mapping[str, Any], noted: str | None, directory: pathlib.Path, here: Config,
+    pretrained: Mapping[str, Any], noted: str | None, directory: pathlib.Path, here: Config,
     asked: Config) -> bool:
   """Whether these parameters are what a run began with.
 
   Args:
-    given: the parameters, of one model.
+    pretrained: the parameters, of one model.
     noted: their `digest` when it began. None in folders of version 0.1: their checkpoints hold
       the same numbers while they are frozen; else only the place is left to compare.
     directory: of its checkpoints.
@@ -34,16 +34,16 @@ def same(
     asked: the config that it is to go on with.
   """
   if noted is not None:
-    return noted == digest(given)
+    return noted == digest(pretrained)
   place = [(config.encoder and os.path.realpath(files.local(config.encoder)),
             config.encoder_model) for config in (here, asked)]
   return place[0] == place[1] or (
-      not here.unfreeze and _frozen_in(directory, given, here.seeds))
+      not here.unfreeze and _frozen_in(directory, pretrained, here.seeds))
 
 
-def _frozen_in(directory, given, models):
+def _frozen_in(directory, pretrained, models):
   """Whether every model of the population has these parameters in all that was saved."""
-  population = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (models, *leaf.shape)), given)
+  population = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (models, *leaf.shape)), pretrained)
   wanted = checkpoints.digests({'params': population}).items()
   try:
     saved = checkpoints.saved_digests(directory).values()

@@ -1,7 +1,6 @@
-"""What a run measured: one line of JSON per logged step and model, and TensorBoard scalars."""
+"""What a run measured: one line of JSON per logged step and model."""
 
-from collections.abc import Iterable, Mapping
-import contextlib
+from collections.abc import Mapping, Sequence
 import hashlib
 import json
 import os
@@ -15,12 +14,11 @@ from maes_jax import errors
 from maes_jax import files
 from maes_jax import tasks
 from maes_jax.evaluation import Counts
-from maes_jax.training import board
 from maes_jax.training import optimizer
 from maes_jax.training.trainer import TrainState
 from maes_jax.training import workdir as workdir_lib
 
-Row = Mapping[str, Any]
+Row = Mapping[str, Any]  # 'iteration', 'model', and the numbers by name.
 
 DIGEST_SIZE = 16  # Bytes.
 _MOST_LINE = 2**20  # Bytes; a longer one is none of ours.
@@ -44,27 +42,24 @@ class Log:
     self._path = workdir.metrics
     self._drop_after(iteration, digest)
     self._file = workdir.metrics.open('a', buffering=1)  # Whole lines, for whoever watches.
-    self._board = board.opened(workdir.tensorboard, first=iteration + 1)
 
-  def write(self, rows: Iterable[Row]):
+  def write(self, state: TrainState, rows: Sequence[Row]):
+    """Takes in one window: the population's state [K] and the rows it logged."""
+    del state
     for row in rows:
       self._file.write(_line(row))
-      for name in row.keys() - {'iteration', 'model'}:
-        self._board.add(f'{name}/model_{row["model"]}', row[name], row['iteration'])
 
   def flush(self):
     """Puts all rows on the disk."""
     self._file.flush()
     os.fsync(self._file.fileno())
-    self._board.flush()
 
   def digest(self) -> np.ndarray:
     """What tells the rows flushed so far from any others."""
     return np.frombuffer(bytes.fromhex(files.digest(self._path)), np.uint8)
 
   def close(self):
-    with contextlib.closing(self._board):
-      self._file.close()
+    self._file.close()
 
   def _drop_after(self, iteration, digest):
     rows = read(self._path) if self._path.exists() else []
@@ -110,6 +105,16 @@ def _parse(path, number, line):
   except (ValueError, TypeError, KeyError) as error:
     raise errors.UserError(f'{path}, line {number} is damaged ({error}); '
                            'restore the file from a copy') from error
+
+
+def iteration(rows: Sequence[Row]) -> int:
+  """Where the window of these rows ends."""
+  return max(row['iteration'] for row in rows)
+
+
+def numbers(row: Row) -> dict[str, float]:
+  """What a row says of its model, by name."""
+  return {name: row[name] for name in row if name not in ('iteration', 'model')}
 
 
 def rows(

@@ -1,9 +1,11 @@
 """Where a number that is no number comes from: the step that was skipped, line by line."""
 
+import dataclasses
 import pathlib
 import traceback
 
 import jax
+import numpy as np
 
 from maes_jax import errors
 from maes_jax.training import optimizer
@@ -30,21 +32,23 @@ def explain(trainer: Trainer, before: TrainState, after: TrainState):
   skipped = optimizer.skipped(after.optimizer) > optimizer.skipped(before.optimizer)
   if skipped.any():
     k = int(skipped.argmax())
-    carry, seed, iteration = _skipped_step(trainer, jax.tree.map(lambda leaf: leaf[k], before))
-    raise errors.UserError(f'model {k}, iteration {int(iteration)}: '
-                           f'{_source(trainer, carry, seed, iteration)}; the checkpoint before it '
-                           'is kept, without --debug_nans such updates are skipped')
+    alone = dataclasses.replace(trainer, devices=trainer.devices[:1])
+    found = _where(alone, jax.tree.map(lambda leaf: leaf[k], before))
+    raise errors.UserError(f'model {k}, {found}; the checkpoint before it is kept, without '
+                           '--debug_nans such updates are skipped')
 
 
-def _skipped_step(trainer, state):
-  """The arguments of `Trainer.iterate` for the first step whose update is skipped."""
+def _where(trainer, state) -> str:
+  """Iteration and line of the first step of one model's window whose update is skipped."""
   step = jax.jit(trainer.iterate)
-  carry, iteration = (state.params, state.optimizer), state.iteration
-  while True:
+  carry = state.params, state.optimizer
+  for iteration in state.iteration + np.arange(trainer.window_size, dtype=np.int32):
     (params, opt_state), _ = step(carry, state.seed, iteration)
     if optimizer.skipped(opt_state) > optimizer.skipped(carry[1]):
-      return carry, state.seed, iteration
-    carry, iteration = (params, opt_state), iteration + 1
+      return f'iteration {iteration}: {_source(trainer, carry, state.seed, iteration)}'
+    carry = params, opt_state
+  return (f'iterations {state.iteration} to {iteration}: an update that was not finite on several '
+          'devices is finite on one alone')
 
 
 def _source(trainer, *step) -> str:

@@ -1,44 +1,99 @@
-"""Adam with clipping, on the parameters that are not frozen, for gradients that are finite."""
+"""What steps on gradients: Adam or a user's own, on what is not frozen, where all is finite."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 import functools
+from typing import Any, NamedTuple, TypeAlias
 
 import chex
 import jax
+import jax.numpy as jnp
 import optax
 
+from maes_jax import errors
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Params
 from maes_jax.training import adam
+
+# An optimizer of one's own, or what makes it from a config. None: clipped gradients and Adam.
+Optimizer: TypeAlias = (
+    optax.GradientTransformation | Callable[[Config], optax.GradientTransformation] | None)
 
 HALVINGS = 5
 TOO_MANY = 100  # Updates skipped in a row from which on a model counts as failed.
 
 
-def make(config: Config, params: Params, frozen: Collection[str]) -> optax.GradientTransformation:
+def make(
+    config: Config, params: Params, frozen: Collection[str], own: Optimizer = None,
+) -> optax.GradientTransformation:
   """The optimizer of one model.
 
-  Clipping stands inside the freezing transform: it never sees a frozen gradient, and the frozen
-  parameters have no optimizer state. A gradient that is not finite is skipped: parameters and
-  moments stay as they were, and the state counts it.
+  It stands inside the freezing transform: it never sees a frozen gradient, and the frozen
+  parameters have no optimizer state. A gradient that is not finite is skipped and counted:
+  parameters and the optimizer's state stay as they were.
 
   Args:
     config: the training run.
     params: only their tree structure is used.
     frozen: top-level keys of `params` that stay as they are.
+    own: instead of clipped gradients and Adam.
+
+  Raises:
+    UserError: `own` is no optimizer.
   """
-  trained = adam.skipping(learning_rate(config), config.b2, config.clip)
+  trained = (adam.skipping(learning_rate(config), config.b2, config.clip) if own is None else
+             skipping(_from_user(own, config)))
   return optax.selective_transform(trained, freeze_mask=mask(params, frozen))
+
+
+def _from_user(own, config):
+  made = own if isinstance(own, optax.GradientTransformation) or not callable(own) else own(config)
+  if not isinstance(made, optax.GradientTransformation):
+    raise errors.UserError(f'the optimizer is {errors.shortened(made)}; give an Optax '
+                           'transformation, e.g. optax.sgd(.1), or a function from a config to one')
+  return made
+
+
+class Skipping(NamedTuple):
+  """The state of an optimizer that steps over what is not finite."""
+  inner: Any
+  skipped_in_a_row: chex.Array  # [] gradients stepped over since the last update
+  skipped: chex.Array  # [] all of them
+
+
+def skipping(inner: optax.GradientTransformation) -> optax.GradientTransformation:
+  """The same; a gradient that is not finite changes nothing, bit for bit, and is counted."""
+
+  def init(params):
+    zero = jnp.zeros((), jnp.int32)
+    return Skipping(inner.init(params), zero, zero)
+
+  # Optax mixes counts and rates, and would raise powers in double precision where that is on.
+  @jax.numpy_dtype_promotion('standard')
+  @jax.enable_x64(False)
+  def update(gradients, state, params=None):
+    finite = adam.all_finite(gradients)
+    updates, after = inner.update(gradients, state.inner, params)
+    keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+    updates = jax.tree.map(lambda leaf: jnp.where(finite, leaf, -0.), updates)  # -0 + -0 is -0.
+    return updates, Skipping(keep(after, state.inner), keep(0, state.skipped_in_a_row + 1),
+                             keep(state.skipped, state.skipped + 1))
+
+  return optax.GradientTransformation(init, update)
 
 
 def skipped(state: optax.OptState) -> chex.Array:
   """How many updates were skipped so far; [] for one model, [K] for a population."""
-  return optax.tree.get(state, 'skipped')
+  return _counters(state).skipped
 
 
 def failed(state: optax.OptState) -> chex.Array:
   """Whether so many updates in a row were skipped that more will not help; [] or [K]."""
-  return optax.tree.get(state, 'skipped_in_a_row') >= TOO_MANY
+  return _counters(state).skipped_in_a_row >= TOO_MANY
+
+
+def _counters(state) -> Skipping | adam.State:
+  ours = lambda node: isinstance(node, Skipping | adam.State)
+  return next(filter(ours, jax.tree.leaves(state, is_leaf=ours)))
 
 
 def learning_rate(config: Config) -> optax.Schedule:

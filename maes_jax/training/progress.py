@@ -1,5 +1,6 @@
 """How a run is doing, for the person waiting: a bar on a terminal, else a line per validation."""
 
+from collections.abc import Sequence
 import contextlib
 import datetime
 import sys
@@ -8,8 +9,11 @@ import time
 import numpy as np
 
 from maes_jax import extras
+from maes_jax.training import metrics
 from maes_jax.training import optimizer
+from maes_jax.training.metrics import Row
 from maes_jax.training.trainer import NEVER
+from maes_jax.training.trainer import TrainState
 
 
 class Progress:
@@ -20,14 +24,14 @@ class Progress:
     self._bar = _bar(iteration, max_iterations)
     self._accuracy = ''
 
-  def update(self, iteration: int, state, rows):
+  def write(self, state: TrainState, rows: Sequence[Row]):
     """Takes in one window: the population's state and the rows it logged."""
     accuracies = [row[name] for row in rows for name in row if _of_units(name)]
     if accuracies:
       self._accuracy = f', validation {np.median(accuracies):.2%}'
     text = self._describe(state)
     with whether_or_not_it_is_read():
-      self._show(iteration, text, bool(accuracies))
+      self._show(metrics.iteration(rows), text, bool(accuracies))
 
   def _show(self, iteration, text, validated):
     if self._bar:
@@ -35,6 +39,9 @@ class Progress:
       self._bar.update(iteration - self._bar.n)
     elif validated:
       print(f'iteration {iteration}: {text}, {self._pace(iteration)}', file=sys.stderr, flush=True)
+
+  def flush(self):
+    """Nothing is held back."""
 
   def close(self):
     if not self._bar:

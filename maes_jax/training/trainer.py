@@ -6,6 +6,7 @@ Maths is written for one model; `Trainer` adds the population axis K by `vmap`, 
 from collections.abc import Collection, Mapping, Sequence
 import dataclasses
 import functools
+import math
 from typing import Any, NamedTuple
 
 import chex
@@ -28,8 +29,8 @@ from maes_jax.encoder_solver import Params
 from maes_jax.trained import NEVER
 from maes_jax.training import lengths
 from maes_jax.training import losses
-from maes_jax.training import optimizer
-from maes_jax.training import parts
+from maes_jax.training import optimizer as optimizers
+from maes_jax.training import microbatches
 
 
 class TrainState(NamedTuple):
@@ -52,34 +53,37 @@ class Trainer(devices.Picklable):
     config: resolved, no field of it is left to a preset.
     model: what is trained.
     frozen: top-level keys of the parameters that stay as they are.
+    optimizer: one's own instead of clipped gradients and Adam: any Optax transformation, or a
+      function from the config to one.
     window_size: iterations of one compiled call.
     devices: what the population and its batches are spread over; all there are by default.
   """
   config: Config
   model: Model
   frozen: Collection[str] = ()
+  optimizer: optimizers.Optimizer = None
   window_size: int = WINDOW
   devices: Sequence[jax.Device] = dataclasses.field(default_factory=devices.first)
 
-  def init(self, given: Mapping[str, Any] | None = None) -> TrainState:
-    """A fresh population; `given` (no axis K) replaces top-level keys of each model's own."""
-    return self._jit(self._init_population)(given or {})
+  def init(self, pretrained: Mapping[str, Any] | None = None) -> TrainState:
+    """A fresh population; `pretrained` (no axis K) replaces top-level keys of each model's own."""
+    return self._jit(self._init_population)(pretrained or {})
 
-  def abstract(self, given: Mapping[str, Any] | None = None) -> TrainState:
+  def abstract(self, pretrained: Mapping[str, Any] | None = None) -> TrainState:
     """The shapes of `init`, computing nothing."""
-    return jax.eval_shape(self._init_population, given or {})
+    return jax.eval_shape(self._init_population, pretrained or {})
 
   def place(self, state: TrainState) -> TrainState:
     """A population that every process holds whole, dealt out to the devices."""
-    return devices.place(state, self._by_model)
+    return devices.place(state, devices.by_model(self.mesh))
 
-  def _init_population(self, given):
+  def _init_population(self, pretrained):
     seeds = self.config.seed + jnp.arange(self.config.seeds, dtype=jnp.int32)
-    return self._vmap(lambda seed: self._init(seed, given))(seeds)
+    return batching.vmap(lambda seed: self._init(seed, pretrained))(seeds)
 
-  def _init(self, seed, given):
+  def _init(self, seed, pretrained):
     params = self.model.init(randomness.key(seed, randomness.Stream.INIT))
-    params = {**params, **given}
+    params = {**params, **pretrained}
     never, unknown = jnp.int32(NEVER), jnp.float32(jnp.inf)
     return TrainState(
         params=params, optimizer=self._optimizer(params).init(params), seed=seed,
@@ -87,12 +91,12 @@ class Trainer(devices.Picklable):
         loss=unknown, validation_loss=unknown)
 
   def _optimizer(self, params):
-    return optimizer.make(self.config, params, self.frozen)
+    return optimizers.make(self.config, params, self.frozen, self.optimizer)
 
   def active(self, state: TrainState) -> chex.Array:
     """Whether the model still trains."""
     undone = (state.converged == NEVER) & (state.iteration < self.config.max_iterations)
-    return undone & ~optimizer.failed(state.optimizer)
+    return undone & ~optimizers.failed(state.optimizer)
 
   def window(self, state: TrainState, iteration: chex.Array) -> TrainState:
     """`window_size` iterations of one model from `iteration` on; one that is done stays as it is.
@@ -115,25 +119,35 @@ class Trainer(devices.Picklable):
     params, opt_state = carry
     key = randomness.key(seed, randomness.Stream.TRAIN, iteration)
     drawn = lengths.draw(self.config, iteration)
-    order = parts.order(drawn, self._mesh)
-    episodes = self._sample(key, drawn, self.config.max_length, order)
-    loss, gradients = parts.value_and_grad(self._loss, params, episodes, self._mesh)
+    longest = lengths.bounds(self.config, iteration)[1]
+    episodes = self._sample(key, drawn, self.config.max_length, longest)
+    loss, gradients = microbatches.value_and_grad(self._loss, params, episodes, self.mesh)
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
     return (optax.apply_updates(params, updates), opt_state), loss
 
-  def _sample(self, key, drawn, max_length, order=slice(None)):
-    """A batch of episodes by task; the same keys, so that the tasks share main sequences."""
-    keys = devices.spread_batch(self._mesh, jax.random.split(key, drawn.size)[order])
-    return {name: tasks.sample_batch(task, keys, drawn[order], max_length)
+  def _sample(self, key, drawn, max_length, longest=None):
+    """Episodes by task, those that a device has of a batch of such lengths [B].
+
+    All are of the same keys, so that the tasks share main sequences. With `longest`, for training:
+    examples of data are then all those up to there, each as likely.
+    """
+    split = tasks.HELD_OUT if longest is None else tasks.TRAINING
+    of_data = drawn if longest is None else jnp.full_like(drawn, longest)
+    keys, drawn, of_data = devices.share(
+        (jax.random.split(key, drawn.size), drawn, of_data), self.mesh)
+    return {name: tasks.sample_batch(
+        task, keys, of_data if task.longest(split) else drawn, max_length, split)
             for name, task in self._tasks.items()}
 
   def _loss(self, params, episodes, answers):
     """What these episodes add to the loss of a batch with so many answers by task."""
-    params = optimizer.stop_gradients(params, self.frozen)
+    params = optimizers.stop_gradients(params, self.frozen)
+    alone = len(jax.tree.leaves(episodes)[0]) == 1
     logits = self.model.answer_batch(
-        params, episodes, self.config.memory, encoder_solver.skipping)
+        params, episodes, self.config.memory,
+        encoder_solver.alone if alone else encoder_solver.skipping)
     return losses.loss(logits, episodes, self._weights, answers)
 
   def _record(self, state, iterations, batch_losses):
@@ -147,7 +161,8 @@ class Trainer(devices.Picklable):
         'converged': jnp.where(done, iterations[-1] + 1, state.converged)}
 
   def validate(self, state: TrainState) -> tuple[chex.Array, dict[str, evaluation.Counts]]:
-    """Loss and, by task, counts [B] of one model on long sequences in a larger memory."""
+    """Loss of one model on long sequences in a larger memory, and by task the counts [B] of those
+    that a device has."""
     config = self.config
     key = randomness.key(state.seed, randomness.Stream.VALIDATE, state.iteration)
     drawn = jnp.full(config.validation_sequences, config.validation_length, jnp.int32)
@@ -156,9 +171,11 @@ class Trainer(devices.Picklable):
     counts = {
         name: evaluation.count(logits[name], batch.targets, batch.mask, self._tasks[name].answers)
         for name, batch in episodes.items()}
-    return losses.loss(logits, episodes, self._weights), counts
+    answers = devices.total({name: batch.mask.sum() for name, batch in episodes.items()}, self.mesh)
+    loss = losses.loss(logits, episodes, self._weights, answers)
+    return devices.total(loss, self.mesh), counts
 
-  def _take_in(self, state: TrainState, validation_losses, due) -> TrainState:
+  def _record_validation(self, state: TrainState, validation_losses, due) -> TrainState:
     """A population [K] with the losses of a validation, for the models that were `due` [K]."""
     low = (validation_losses <= self.config.stop_loss) & self._stops_on('validation')
     done = due & low & (state.iteration >= self.config.full_range_from)
@@ -172,36 +189,37 @@ class Trainer(devices.Picklable):
   @functools.cached_property
   def train_population(self):
     """Compiled `window` over the axis K; gives its argument's buffers up."""
-    def train(population):
-      iteration = population.iteration.max()
+    def of_device(population, iteration):
       window = lambda state: self.window(state, iteration)
-      return parts.by_model(window, self.active, self._mesh)(population)
+      return microbatches.by_model(window, self.active)(population)
+
+    def train(population):
+      spread = devices.spread(of_device, self.mesh, (devices.OF_MODELS, devices.WHOLE),
+                              devices.OF_MODELS)
+      return spread(population, population.iteration.max())
     return self._jit(train, donate_argnums=0)
 
   @functools.cached_property
   def validate_population(self):
-    """Compiled `validate` over the axis K."""
-    return self._jit(self._vmap(self.validate))
+    """Compiled `validate` over the axis K: losses [K] and counts [K, B]."""
+    return compilation.jit(devices.spread(
+        batching.vmap(self.validate), self.mesh, devices.OF_MODELS,
+        (devices.OF_MODELS, devices.OF_ALL)))
 
   @functools.cached_property
-  def take_in(self):
-    """Compiled `_take_in`; gives the population's buffers up."""
-    return self._jit(self._take_in, donate_argnums=0)
-
-  def _vmap(self, function):
-    """Adds the axis K, and says that the devices share it."""
-    return batching.vmap(function, spmd_axis_name=devices.MODELS)
+  def record_validation(self):
+    """Compiled `_record_validation`; gives the population's buffers up."""
+    return self._jit(self._record_validation, donate_argnums=0)
 
   def _jit(self, function, **options):
-    return compilation.jit(function, out_shardings=self._by_model, **options)
+    return compilation.jit(function, out_shardings=devices.by_model(self.mesh), **options)
 
   @functools.cached_property
-  def _mesh(self):
-    return devices.mesh(self.config.seeds, self.config.batch_size, self.devices)
-
-  @property
-  def _by_model(self):
-    return devices.by_model(self._mesh)
+  def mesh(self) -> jax.sharding.Mesh:
+    """The devices that share the work, of training and of validation."""
+    config = self.config
+    batch = math.gcd(config.batch_size, config.validation_sequences)
+    return devices.mesh(config.seeds, batch, self.devices)
 
   @functools.cached_property
   def _tasks(self):

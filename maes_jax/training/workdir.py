@@ -44,13 +44,14 @@ class Workdir:
     return self.path / 'tensorboard'
 
   @contextlib.contextmanager
-  def claim(self, config: Config, given: Mapping[str, Any] | None = None) -> Iterator['Claimed']:
+  def claim(
+      self, config: Config, pretrained: Mapping[str, Any] | None = None) -> Iterator['Claimed']:
     """Makes the folder a run of this config, and this process's alone while the context lasts.
 
     Args:
       config: what the run is.
-      given: what `config.encoder` names, by top-level key. A run goes on with the encoder that it
-        began with, wherever that lies by now.
+      pretrained: what `config.encoder` names, by top-level key. A run goes on with the encoder
+        that it began with, wherever that lies by now.
 
     Yields:
       The same workdir, for those who write in it.
@@ -64,7 +65,7 @@ class Workdir:
         self.path.mkdir(parents=True, exist_ok=True)
         files.sync_folder(self.path.parent)
         taken = held.enter_context(lock.exclusive(self.path / 'lock'))
-        self._take(config, given or {})
+        self._take(config, pretrained or {})
         files.drop_temporary(self.path)
         claimed = Claimed(self.path, self.fingerprint, taken)
       except OSError as error:
@@ -87,6 +88,16 @@ class Workdir:
   def check(self):
     """Raises a UserError where the folder is no longer the one that was claimed."""
 
+  @contextlib.contextmanager
+  def writing(self) -> Iterator[None]:
+    """Says what the disk says, and what to do, where a run writes in its folder or reads there."""
+    try:
+      yield
+    except OSError as error:
+      raise errors.UserError(
+          f'cannot write in {self.path}: {error.strerror or error}; free some space and run the '
+          'same command again to go on from the last checkpoint') from error
+
   @property
   def _config_file(self):
     return self.path / 'config.json'
@@ -101,22 +112,22 @@ class Workdir:
       raise errors.UserError(f'{self._config_file} is damaged ({error}); '
                              'restore it from a copy or train again') from error
 
-  def _take(self, config, given):
+  def _take(self, config, pretrained):
     if self._config_file.exists():
-      self._check_same(config, given)
+      self._check_same(config, pretrained)
     elif self.checkpoints.exists():
       raise errors.UserError(f'{self.path} holds checkpoints but no {self._config_file.name}: what '
                              'they were trained with is lost; restore it or use another workdir')
     else:
-      files.write_atomically(self._config_file, _to_json(config, given))
+      files.write_atomically(self._config_file, _to_json(config, pretrained))
 
-  def _check_same(self, config, given):
+  def _check_same(self, config, pretrained):
     here = self.read_config()
-    same = given and encoders.same(
-        given, self._read().get(_ENCODER), self.checkpoints, here, config)
+    same = pretrained and encoders.same(
+        pretrained, self._read().get(_ENCODER), self.checkpoints, here, config)
     differing = config_lib.differences(here, dataclasses.replace(
-        config, encoder=here.encoder, encoder_model=here.encoder_model) if given else config)
-    if given and not same:
+        config, encoder=here.encoder, encoder_model=here.encoder_model) if pretrained else config)
+    if pretrained and not same:
       differing.append(f'encoder: that of {here.encoder!r} as it was, not what '
                        f'{config.encoder!r} holds')
     if differing:
@@ -138,10 +149,10 @@ class Claimed(Workdir):
           'folder where it is now to go on from the last checkpoint')
 
 
-def _to_json(config, given):
-  if not given:
+def _to_json(config, pretrained):
+  if not pretrained:
     return config.to_json()
-  values = {**dataclasses.asdict(config), _ENCODER: encoders.digest(given)}
+  values = {**dataclasses.asdict(config), _ENCODER: encoders.digest(pretrained)}
   return json.dumps(values, indent=2) + '\n'
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax.cells import heads
 from maes_jax.cells import ntm
 from tests.cells import random_numbers
 from tests.oracles import ntm as oracle
@@ -68,10 +69,10 @@ def test_attention_of_every_head_sums_to_1():
 
 def test_gates_closed_and_one_shift_walk_through_the_memory():
   """Content gate shut, kernel all forward, sharp: each step moves attention by one address."""
-  params = ntm.Head(key=jnp.ones(4), strength=jnp.float32(1), gate=jnp.float32(0),
-                    kernel=jnp.array([0., 0., 1.]), gamma=jnp.float32(5))
+  params = heads.Content(key=jnp.ones(4), strength=jnp.float32(1), gate=jnp.float32(0),
+                         kernel=jnp.array([0., 0., 1.]), gamma=jnp.float32(5))
   attention = jnp.eye(ADDRESSES)[ADDRESSES - 1]
-  moved = ntm.address(params, jnp.zeros((4, ADDRESSES)), attention)
+  moved = heads.address(params, jnp.zeros((4, ADDRESSES)), attention)
   np.testing.assert_allclose(moved, np.eye(ADDRESSES)[0], atol=1e-6)
 
 

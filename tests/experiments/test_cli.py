@@ -3,8 +3,8 @@
 import jax
 import pytest
 
-from experiments import cli
-from experiments import cluster
+from experiments.shared import cli
+from experiments.shared import cluster
 
 LOST = 'UNKNOWN: Gloo AllGather failed: Connection reset by peer\nmore'
 FULL = 'RESOURCE_EXHAUSTED: no room for 3 GiB'

@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAM = '''
 import jax, warnings
-from experiments import compiled
+from experiments.shared import compiled
 compiled.keep()
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.)
 def name_of_it(x): return x + 1

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from experiments import family
+from experiments.shared import family
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 PARENT = '''
 import sys
-from experiments import family
+from experiments.shared import family
 from maes_jax.training import interrupts
 try:
   print(family.run(dict.fromkeys('ab', [sys.executable, '-c', {child!r}]), [set(), set()]))
@@ -24,14 +24,14 @@ except interrupts.Interrupted as stopped:
 LASTING = '''
 import os, sys, time
 sys.platform = {platform!r}
-from experiments import family
+from experiments.shared import family
 family.join()
 os.write(1, b'up\\n')  # In one piece: another child writes, too.
 time.sleep(60)
 '''
 COUNTING = '''
 import os, signal, time
-from experiments import family
+from experiments.shared import family
 family.join()
 heard = []
 signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))

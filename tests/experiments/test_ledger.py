@@ -7,8 +7,8 @@ import pytest
 
 from experiments.paper import claims
 from experiments.paper import ledger
-from experiments.paper import records
 from experiments.paper import runs
+from experiments.shared import records
 from maes_jax import errors
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAM = '''
 import sys
-from experiments import output
+from experiments.shared import output
 from maes_jax import errors
 with output.settled():
   try:

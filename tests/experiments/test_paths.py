@@ -6,10 +6,11 @@ import pathlib
 from absl import flags
 import pytest
 
-from experiments import cli
-from experiments import paths
+import experiments
+from experiments.shared import cli
+from experiments.shared import paths
 
-BINARIES = sorted(pathlib.Path(paths.__file__).parent.glob('*.py'))
+BINARIES = sorted(pathlib.Path(experiments.__file__).parent.rglob('*.py'))
 
 
 @pytest.fixture

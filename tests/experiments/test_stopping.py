@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from experiments import stopping
+from experiments.shared import stopping
 from maes_jax.training import interrupts
 
 ROOT = pathlib.Path(__file__).parents[2]
 START = '''
 import hashlib, os, pathlib, signal, sys, tempfile, time
-from experiments import stopping
+from experiments.shared import stopping
 from maes_jax.training import interrupts
 stopping.PATIENCE = stopping.UNWINDING = .3
 stopping.install()

@@ -41,16 +41,24 @@ def sharpen(attention, gamma):
   return powers / sum(powers)
 
 
-def step(params, state_tm1, x_t, *, line3='write_first', add_activation='sigmoid'):
+def by_shift(raw, memory, attention):
+  """Line 4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t), from the head's part of the interface."""
+  del memory
+  kernel = np.exp(raw[:-1] - max(raw[:-1]))
+  return sharpen(shift(attention, kernel / sum(kernel)), 1 + np.logaddexp(0, raw[-1]))
+
+
+def step(params, state_tm1, x_t, *, line3='write_first', add_activation='sigmoid',
+         address=by_shift):
   """One step; params by layer, state (hidden, memory, attention). Returns state and logits."""
   hidden_tm1, memory_tm1, attention_tm1 = state_tm1
   r_t = read(memory_tm1, attention_tm1)
   z_t = np.concatenate([x_t, hidden_tm1, r_t])
   hidden_t = _sigmoid(_layer(params['hidden'], z_t))
-  add, erase, kernel, gamma = _interface(_layer(params['interface'], z_t), len(r_t))
+  add, erase, head = _interface(_layer(params['interface'], z_t), len(r_t))
   if add_activation == 'sigmoid':
     add = _sigmoid(add)
-  attention_t = sharpen(shift(attention_tm1, kernel), gamma)
+  attention_t = address(head, memory_tm1, attention_tm1)
   write = {'write_first': attention_tm1, 'move_first': attention_t}[line3]
   memory_t = erase_and_add(memory_tm1, write, erase, add)
   return (hidden_t, memory_t, attention_t), _output(params, z_t)
@@ -73,11 +81,8 @@ def run(encoder, solver, main, aux, *, addresses, keep_attention=False, **option
 
 
 def _interface(raw, width):
-  """P_t = (a_t, e_t, s_t, gamma_t); a_t is still without its activation."""
-  taps = raw[2 * width:-1]
-  kernel = np.exp(taps - max(taps))
-  return (raw[:width], _sigmoid(raw[width:2 * width]), kernel / sum(kernel),
-          1 + np.logaddexp(0, raw[-1]))  # 1 + ln(1 + e^gamma)
+  """P_t = (a_t, e_t, the head's part); a_t is still without its activation."""
+  return raw[:width], _sigmoid(raw[width:2 * width]), raw[2 * width:]
 
 
 def _output(params, z_t):

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from experiments.reliability import remains
 from maes_jax.training.board import Board
+from tests.reliability import remains
 
 
 def test_what_was_flushed_is_there(tmp_path):

@@ -38,7 +38,7 @@ models.FAMILIES['tiny'] = models.Family(Tiny, tied=True)
 found = {name: checkpoints.digests(trained.load(name).saved) for name in trained.shipped()}
 workdir = Workdir(sys.argv[1])
 config = workdir.read_config()
-given = trained.load(sys.argv[2], only=('encoder',)).params
+given = {'encoder': trained.load(sys.argv[2], only='encoder').params['encoder']}
 trainer = Trainer(config, models.build(config), frozen=('encoder',))
 state, _ = loop.restore(trainer, workdir, given)
 print(json.dumps({**found, 'state': checkpoints.digests(state._asdict())}))
@@ -56,7 +56,7 @@ def folder(tmp_path):
 
 
 def given(folder):
-  return trained.load(folder / 'encoder', only=('encoder',)).params
+  return {'encoder': trained.load(folder / 'encoder', only='encoder').params['encoder']}
 
 
 def moved(folder, **changes):

@@ -3,12 +3,14 @@
 import concurrent.futures
 import errno
 import os
+import shutil
 import signal
 
 import jax
+import numpy as np
+import optax
 import pytest
 
-from experiments.reliability import remains
 from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import models
@@ -19,7 +21,9 @@ from maes_jax.training import loop
 from maes_jax.training import optimizer
 from maes_jax.training import origin
 from maes_jax.training.progress import Progress
+from maes_jax.training.trainer import Trainer
 from maes_jax.training.workdir import Workdir
+from tests.reliability import remains
 from tests.training.tiny import Tiny
 
 OPTIONS = {
@@ -47,11 +51,12 @@ def family(monkeypatch):
   monkeypatch.setitem(models.FAMILIES, 'tiny', models.Family(Tiny, tied=True))
 
 
-def train(folder, options=None, **more):
+def train(folder, options=None, optimizer=None, **more):
   config = presets.resolve(Config(**{**OPTIONS, **(options or {})}))
+  trainer = Trainer(config, models.build(config), optimizer=optimizer)
   workdir = Workdir(folder / 'run')
   with workdir.claim(config):
-    return jax.device_get(loop.train(config, workdir, **{'save_seconds': 0., **more}))
+    return jax.device_get(loop.train(trainer, workdir, **{'save_seconds': 0., **more}))
 
 
 @pytest.fixture(scope='module')
@@ -66,15 +71,15 @@ def alone(compiled, tmp_path_factory):
 
 def on_update(monkeypatch, number, act):
   """Calls `act` when progress is shown for the n-th time, in the middle of the loop."""
-  update, seen = Progress.update, []
+  write, seen = Progress.write, []
 
   def acting(*args):
     seen.append(args)
     if len(seen) == number:
       act()
-    update(*args)
+    write(*args)
 
-  monkeypatch.setattr(Progress, 'update', acting)
+  monkeypatch.setattr(Progress, 'write', acting)
 
 
 def full():
@@ -163,3 +168,24 @@ def test_a_run_that_goes_on_elsewhere_says_so(tmp_path, monkeypatch, caplog):
   monkeypatch.setattr(origin, '_cores', lambda: 78)
   train(tmp_path)
   assert caplog.text == ''
+
+
+def test_a_run_goes_on_only_with_the_optimizer_that_it_began_with(tmp_path, monkeypatch):
+  """Whether another one's state has more, less, or just other names."""
+  own = optax.sgd(.01, momentum=.9)
+  whole = train(tmp_path / 'whole', optimizer=own)
+  with monkeypatch.context() as patch, pytest.raises(interrupts.Interrupted):
+    on_update(patch, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    train(tmp_path, optimizer=own)
+  for other in (None, optax.sgd(.01), optax.rmsprop(.01)):
+    with pytest.raises(errors.UserError, match='was trained with another optimizer') as error:
+      train(tmp_path, optimizer=other)
+    assert '\n' not in str(error.value)
+  jax.tree.map(np.testing.assert_array_equal, train(tmp_path, optimizer=own), whole)
+
+
+def test_a_run_of_ours_goes_on_with_no_other(tmp_path, alone):
+  shutil.copytree(alone, tmp_path, dirs_exist_ok=True)
+  with pytest.raises(errors.UserError, match='was trained with another optimizer'):
+    train(tmp_path, optimizer=optax.sgd(.01))
+  assert remains.differences(alone, tmp_path) == []

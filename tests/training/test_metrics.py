@@ -26,7 +26,7 @@ def row(iteration, model=0, loss=.5):
 
 def write(workdir, iteration, rows):
   log = metrics.Log(workdir, iteration)
-  log.write(rows)
+  log.write(None, rows)
   log.close()
 
 
@@ -49,7 +49,7 @@ def test_reads_back_what_was_written(workdir):
 
 def test_flushed_rows_survive_a_kill(workdir):
   log = metrics.Log(workdir, 0)
-  log.write([row(100)])
+  log.write(None, [row(100)])
   log.flush()
   assert metrics.read(workdir.metrics) == [row(100)]
   log.close()
@@ -95,10 +95,10 @@ class TestDigest:
   def digest(self, workdir):
     """Of a log with two rows; a third was written after it."""
     log = metrics.Log(workdir, 0)
-    log.write([row(100), row(200)])
+    log.write(None, [row(100), row(200)])
     log.flush()
     digest = log.digest()
-    log.write([row(300)])
+    log.write(None, [row(300)])
     log.close()
     return digest
 
@@ -139,12 +139,6 @@ def test_a_log_that_is_no_file_is_an_error(workdir):
 def test_an_empty_log_has_no_rows(workdir):
   write(workdir, 0, [])
   assert metrics.read(workdir.metrics) == []
-
-
-def test_tensorboard_gets_the_same_numbers(workdir):
-  write(workdir, 0, [row(100)])
-  (events,) = workdir.tensorboard.iterdir()
-  assert b'loss/model_0' in events.read_bytes()
 
 
 class TestRows:

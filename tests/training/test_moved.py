@@ -12,6 +12,7 @@ from maes_jax import presets
 from maes_jax.config import Config
 from maes_jax.training import loop
 from maes_jax.training.progress import Progress
+from maes_jax.training.trainer import Trainer
 from maes_jax.training.workdir import Workdir
 from tests.training import test_loop
 from tests.training.tiny import Tiny
@@ -71,18 +72,18 @@ def other(tmp_path_factory):
 
 @pytest.mark.parametrize('happens', [move, replace, remove, link, unlock])
 def test_a_run_ends_in_a_line_and_nothing_is_written(tmp_path, monkeypatch, other, happens):
-  path, left, update = tmp_path / 'run', {}, Progress.update
+  path, left, write = tmp_path / 'run', {}, Progress.write
 
   def acting(*args):
     if not left:
       happens(path, other)
       left['now'] = contents(tmp_path), contents(other)
-    update(*args)
+    write(*args)
 
-  monkeypatch.setattr(Progress, 'update', acting)
+  monkeypatch.setattr(Progress, 'write', acting)
   with (pytest.raises(errors.UserError, match='no longer the folder that this run began in'),
         Workdir(path).claim(CONFIG) as workdir):
-    loop.train(CONFIG, workdir, save_seconds=0.)
+    loop.train(Trainer(CONFIG, models.build(CONFIG)), workdir, save_seconds=0.)
   assert left['now'] == (contents(tmp_path), contents(other))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+from maes_jax import errors
 from maes_jax import presets
 from maes_jax.config import Config
 from maes_jax.training import optimizer
@@ -145,3 +146,64 @@ def test_rate_halves_from_full_lengths_on():
 
 def test_no_half_life_keeps_the_rate():
   assert float(optimizer.learning_rate(CONFIG)(100_000)) == np.float32(CONFIG.learning_rate)
+
+
+def own_steps(own, *sequence, frozen=()):
+  """As `steps`, with the last state."""
+  transform = optimizer.make(CONFIG, PARAMS, frozen, own)
+  params, state = PARAMS, transform.init(PARAMS)
+  for gradient in sequence:
+    updates, state = jax.jit(transform.update)(gradient, state, params)
+    params = optax.apply_updates(params, updates)
+  return params, state
+
+
+class TestOwn:
+
+  OWN = optax.sgd(.1, momentum=.9)
+
+  @pytest.mark.parametrize('own', [OWN, lambda config: optax.sgd(config.learning_rate, .9)],
+                           ids=['a transformation', 'a function'])
+  def test_steps_as_it_does_alone(self, own):
+    """Also beyond the stock optimizer's clip of 10."""
+    sequence = gradients(encoder=(1000., -1.)), gradients()
+    params, state = PARAMS, self.OWN.init(PARAMS)
+    for gradient in sequence:
+      updates, state = self.OWN.update(gradient, state)
+      params = optax.apply_updates(params, updates)
+    assert_equal(own_steps(own, *sequence)[0], params)
+
+  @pytest.mark.parametrize('wrong', [jnp.nan, jnp.inf, -jnp.inf])
+  def test_what_is_not_finite_changes_no_bit(self, wrong):
+    """Neither of the parameters, of which one is -0, nor of its state, in which momentum moves."""
+    transform = optimizer.make(CONFIG, PARAMS, (), self.OWN)
+    params = jax.tree.map(lambda leaf: leaf.at[0].set(-0.), PARAMS)
+    _, before = transform.update(gradients(), transform.init(params), params)
+    updates, after = transform.update(gradients(encoder=(wrong, 1.)), before, params)
+    for old, new in zip(*map(jax.tree.leaves, (params, optax.apply_updates(params, updates)))):
+      assert old.tobytes() == new.tobytes()
+    moments = [jax.tree.leaves(optimizer._counters(state).inner) for state in (before, after)]
+    assert moments[0] and all(a.tobytes() == b.tobytes() for a, b in zip(*moments))
+    assert (optimizer.skipped(before), optimizer.skipped(after)) == (0, 1)
+
+  def test_goes_on_after_what_was_skipped(self):
+    good, bad = gradients(), gradients(a=(jnp.nan, 1.))
+    params, state = own_steps(self.OWN, good, bad, bad, good)
+    assert_equal(params, own_steps(self.OWN, good, good)[0])
+    assert (optimizer.skipped(state), optimizer._counters(state).skipped_in_a_row) == (2, 0)
+
+  def test_sees_nothing_that_is_frozen(self):
+    """The mean over all gradients, which it takes away, is that of the others alone."""
+    own = optax.stateless(lambda updates, params: jax.tree.map(
+        lambda leaf: leaf - optax.tree.norm(updates), updates))
+    wild = gradients(encoder=(1e30, jnp.nan))
+    params, _ = own_steps(own, wild, frozen=('encoder',))
+    assert_equal(params['encoder'], PARAMS['encoder'])
+    assert_equal(params['solvers'], own_steps(own, gradients(), frozen=('encoder',))[0]['solvers'])
+
+  @pytest.mark.parametrize('own', ['adam', .1, lambda config: None],
+                           ids=['a name', 'a rate', 'nothing made'])
+  def test_what_is_none_is_told_in_a_line(self, own):
+    with pytest.raises(errors.UserError, match=r'the optimizer is .*; give an Optax') as error:
+      optimizer.make(CONFIG, PARAMS, (), own)
+    assert '\n' not in str(error.value)

@@ -1,4 +1,6 @@
-"""What a population's overview says: medians of the rows, and attention as it is."""
+"""What TensorBoard shows: all numbers, the config, medians over models, attention as it is."""
+
+import json
 
 import jax
 import numpy as np
@@ -14,8 +16,8 @@ from maes_jax.training.workdir import Workdir
 
 
 def events(folder):
-  """The values in an event file: records of [8 bytes length][4 crc][data][4 crc]."""
-  (file,) = (folder / 'tensorboard' / 'population').iterdir()
+  """The values in the only event file: records of [8 bytes length][4 crc][data][4 crc]."""
+  (file,) = folder.iterdir()
   data, values = file.read_bytes(), []
   while data:
     size = int.from_bytes(data[:8], 'little')
@@ -31,12 +33,34 @@ def written(folder, config, rows):
   overview = overviews.Overview(Workdir(folder), trainer, iteration=0)
   overview.write(state, rows)
   overview.close()
-  return events(folder)
+  return events(folder / 'tensorboard' / 'population')
 
 
 @pytest.fixture(scope='module')
 def config():
   return presets.resolve(Config(seeds=3, max_length=4, start_length=4, memory=6))
+
+
+def scalars(folder, config, iteration, rows):
+  shown = overviews.Scalars(Workdir(folder), config, iteration)
+  shown.write(None, rows)
+  shown.close()
+  return events(folder / 'tensorboard')
+
+
+def test_every_number_of_every_model_is_shown(tmp_path, config):
+  rows = [{'iteration': 300, 'model': 0, 'loss': .5},
+          {'iteration': 300, 'model': 1, 'loss': .25, 'bit_accuracy/x': .75}]
+  shown = scalars(tmp_path, config, 200, rows)
+  assert {(step, value.tag, value.simple_value) for step, value in shown} == {
+      (300, 'loss/model_0', .5), (300, 'loss/model_1', .25), (300, 'bit_accuracy/x/model_1', .75)}
+
+
+def test_a_run_begins_with_its_config(tmp_path, config):
+  ((step, value),) = scalars(tmp_path, config, 0, [])
+  assert (step, value.metadata.plugin_data.plugin_name) == (0, 'text')
+  text = value.tensor.string_val[0].decode()
+  assert Config.from_dict(json.loads(text.removeprefix('```json').removesuffix('```'))) == config
 
 
 def test_medians_are_over_the_rows_that_have_the_number(tmp_path, config):

@@ -19,7 +19,7 @@ def trained(**options):
   trainer = Trainer(config, models.build(config), window_size=3)
   state = trainer.train_population(trainer.init())
   losses, _ = trainer.validate_population(state)
-  return jax.device_get(trainer.take_in(state, losses, np.array([True])))
+  return jax.device_get(trainer.record_validation(state, losses, np.array([True])))
 
 
 @pytest.mark.parametrize('options', [

@@ -26,7 +26,7 @@ CONFIG = presets.resolve(Config(
     validation_sequences=3))
 
 
-MODEL = Model(Tiny(), {TASK: Tiny(outputs=1)})
+MODEL = Model(Tiny(), {TASK: Tiny(outputs=1)}, tied=True)
 
 
 @functools.cache
@@ -176,14 +176,15 @@ class TestValidation:
     """Model 0 is low enough, 1 is not, 2 is but was not due."""
     trainer = population(stop_on=stop_on, stop_loss=.5)
     state = fresh()._replace(iteration=np.array([200, 200, 200]))
-    state = trainer.take_in(state, np.array([.5, .6, .1]), due=np.array([True, True, False]))
+    state = trainer.record_validation(
+        state, np.array([.5, .6, .1]), due=np.array([True, True, False]))
     np.testing.assert_array_equal(state.converged, [done_at, NEVER, NEVER])
     np.testing.assert_allclose(state.validation_loss, [.5, .6, np.inf])
 
   def test_stops_nothing_before_lengths_are_full(self):
     trainer = population(stop_on='validation', stop_loss=.5)
     state = fresh()._replace(iteration=np.array([100, 149, 150]))
-    state = trainer.take_in(state, np.zeros(3), due=np.ones(3, bool))
+    state = trainer.record_validation(state, np.zeros(3), due=np.ones(3, bool))
     np.testing.assert_array_equal(state.converged, [NEVER, NEVER, 150])
 
 

@@ -9,9 +9,8 @@ SMALL = ('--hold=0', '--grow=0', '--start_length=2', '--max_length=2', '--min_le
          '--memory=4', '--validation_length=2', '--validation_memory=4', '--units=2', '--width=2')
 
 
-def test_the_first_metric_comes_after_some_seconds_and_mebibytes(tmp_path):
-  seconds, mebibytes = launch.first_metric(str(tmp_path), *SMALL)
-  assert seconds > 0.1 and 50 < mebibytes < 50_000
+def test_the_first_metric_comes_after_some_seconds(tmp_path):
+  assert launch.first_metric(str(tmp_path), *SMALL) > 0.1
   assert any(tmp_path.rglob('*'))  # What was compiled.
 
 

@@ -13,17 +13,16 @@ from maes_jax import errors
 
 
 def small():
-  return rows.Row('small', 'small training', 'iterations', lambda: ours.training(
+  return rows.Row('small training', 'iterations', lambda: ours.training(
       seeds=2, window=3, units=2, width=2, memory=4, min_length=1, max_length=2,
-      validation_length=2))
+      validation_length=2), peers={})
 
 
-def test_a_row_is_timed_and_profiled():
+def test_a_row_is_timed():
   record = rows.measure(small(), repeats=2)
   ours_side = record['sides']['ours']
   assert ours_side['units'] == 6 and len(ours_side['seconds']) == 2
   assert all(math.isfinite(loss) for loss in ours_side['losses'])
-  assert sum(record['profile']['kinds'].values()) == pytest.approx(1)
   json.dumps(record)
 
 
@@ -31,11 +30,6 @@ def test_a_row_is_timed_and_profiled():
 def test_a_row_has_learned_if_its_loss_fell(losses, fell):
   side = {} if losses is None else {'losses': losses}
   assert rows.learned({'sides': {'ours': side}}) == fell
-
-
-def test_the_long_test_counts_the_window_and_the_whole_memory():
-  works = rows.ROWS['test'].works
-  assert works['the whole memory'].flops > 10 * works['the window'].flops
 
 
 def test_the_long_test_runs_a_trained_model():

@@ -1,0 +1,104 @@
+"""How a head addresses the memory, as the cells' option `head` names it.
+
+A head gets its numbers from the cell's interface layer, and says from them, the memory and where it
+looked last where it looks next. The NTM's heads address by content and then shift, MAES's shift.
+"""
+
+from collections.abc import Callable
+import dataclasses
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from maes_jax import addressing
+from maes_jax import errors
+from maes_jax import memory
+
+
+class Shift(NamedTuple):
+  """What a head needs that moves by shifts alone."""
+  kernel: chex.Array  # s_t [2k + 1], sums to 1
+  gamma: chex.Array  # gamma_t [] >= 1
+
+
+class Content(NamedTuple):
+  """What a head needs that looks by content first (Graves et al. 2014, section 3.3)."""
+  key: chex.Array  # k_t [W]
+  strength: chex.Array  # beta_t [] > 0
+  gate: chex.Array  # g_t [] in (0, 1)
+  kernel: chex.Array  # s_t [2k + 1], sums to 1
+  gamma: chex.Array  # gamma_t [] >= 1
+
+
+def shift(raw: chex.Array) -> Shift:
+  """Splits a head's part of the interface layer's output [(2k + 1) + 1]."""
+  kernel, gamma = jnp.split(raw, [raw.size - 1])
+  return Shift(kernel=jax.nn.softmax(kernel), gamma=1 + jax.nn.softplus(gamma[0]))
+
+
+def content(raw: chex.Array, width: int) -> Content:
+  """Splits a head's part of the interface layer's output [W + (2k + 1) + 3]."""
+  key, kernel, scalars = jnp.split(raw, [width, raw.size - 3])
+  return Content(
+      key=key,
+      strength=jax.nn.softplus(scalars[0]),
+      gate=jax.nn.sigmoid(scalars[1]),
+      kernel=jax.nn.softmax(kernel),
+      gamma=1 + jax.nn.softplus(scalars[2]))
+
+
+def move(params: Shift | Content, attention: chex.Array) -> chex.Array:
+  """Attention [N] shifted, then sharpened (MAES: Algorithm 1, line 4; NTM: equations 8 and 9)."""
+  # w~_t(i) = sum_j w(j) s_t(i - j);  w_t(i) = w~_t(i)^gamma_t / sum_j w~_t(j)^gamma_t
+  return memory.sharpen(memory.shift(attention, params.kernel), params.gamma)
+
+
+def address(params: Content, memory_tm1: chex.Array, attention_tm1: chex.Array) -> chex.Array:
+  """Attention w_t [N] from M_{t-1} [W, N] and w_{t-1} [N] (NTM: figure 2, equations 5 to 9)."""
+  content_t = addressing.content_weights(memory_tm1, params.key, params.strength)
+  return move(params, addressing.interpolate(content_t, attention_tm1, params.gate))
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+  """A way to address a memory.
+
+  Attributes:
+    size: how many numbers of the interface it needs, by the word width W and the shift range k.
+    address: (its numbers, M_{t-1} [W, N], w_{t-1} [N]) -> w_t [N], non-negative, sum 1.
+    by_shifts: attention moves by k addresses a step at most, whatever the memory holds. Long tests
+      then follow it through a window.
+    sharpens: the last of its numbers becomes gamma: `gamma_bias` is where that starts.
+  """
+  size: Callable[[int, int], int]
+  address: Callable[[chex.Array, chex.Array, chex.Array], chex.Array]
+  by_shifts: bool = False
+  sharpens: bool = False
+
+
+def _by_shift(raw, memory_tm1, attention_tm1):
+  del memory_tm1
+  return move(shift(raw), attention_tm1)
+
+
+def _by_content(raw, memory_tm1, attention_tm1):
+  return address(content(raw, len(memory_tm1)), memory_tm1, attention_tm1)
+
+
+HEADS: dict[str, Head] = {
+    'shift': Head(lambda width, k: 2 * k + 2, _by_shift, by_shifts=True, sharpens=True),
+    'content': Head(lambda width, k: width + 2 * k + 4, _by_content, sharpens=True),
+}
+
+
+def register(name: str, head: Head):
+  """Makes a head known by its name.
+
+  Raises:
+    UserError: the name is taken.
+  """
+  if name in HEADS:
+    raise errors.UserError(f'head {name!r} is registered already; give it another name')
+  HEADS[name] = head

@@ -1,0 +1,106 @@
+"""Models by name: a family of cells, how they share parameters, and how they are trained."""
+
+from collections.abc import Mapping
+import dataclasses
+import difflib
+import typing
+from typing import Any
+
+from maes_jax import config as config_lib
+from maes_jax import errors
+from maes_jax import options
+from maes_jax import recipes
+from maes_jax.cells import base
+from maes_jax.cells import dnc
+from maes_jax.cells import lstm
+from maes_jax.cells import maes
+from maes_jax.cells import ntm
+from maes_jax.config import Config
+from maes_jax.options import Options
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+  """How to build and train a model.
+
+  Attributes:
+    cell: the class of its cells; its fields are the options of the model.
+    tied: encoder and solver are one cell with one set of parameters.
+    recipe: what fills in that which a config leaves open.
+    solvers: by task, what its solver has beyond the cell's defaults.
+  """
+  cell: type[base.Cell]
+  tied: bool = False
+  recipe: recipes.Recipe = recipes.neutral
+  solvers: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+
+# XOR of two words needs a hidden layer (section 4.1); Odd Recall must jump by two (section 5.2).
+_MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
+    'odd_recall': {'shift_range': 2},
+    'sequence_comparison': {'output_hidden': 10},
+    'sequence_equality': {'output_hidden': 10},
+    'hard_equality': {'output_hidden': 10},
+}
+
+FAMILIES: dict[str, Family] = {
+    'maes': Family(maes.Maes, recipe=recipes.maes, solvers=_MAES_SOLVERS),
+    'ntm': Family(ntm.Ntm, tied=True, recipe=recipes.baseline),
+    'dnc': Family(dnc.Dnc, tied=True, recipe=recipes.baseline),
+    'lstm': Family(lstm.Lstm, tied=True, recipe=recipes.baseline),
+}
+
+
+def register(name: str, family: Family):
+  """Makes a model known by its name, to the library and, through `--plugins`, to every binary.
+
+  Raises:
+    UserError: the name is taken.
+  """
+  if name in FAMILIES:
+    raise errors.UserError(f'model {name!r} is registered already; give it another name')
+  FAMILIES[name] = family
+
+
+def get(name: str) -> Family:
+  """The family of that name; an unknown one is an error that lists them all."""
+  return errors.pick('model', name, FAMILIES)
+
+
+def resolve(config: Config) -> Config:
+  """The same config with nothing about training left open: the family's recipe fills it in.
+
+  >>> resolve(Config(cell={'gamma_bias': 0.})).cell
+  {'write_bias': -3.0, 'gamma_bias': 0.0}
+  """
+  values = get(config.model).recipe(config)
+  filled = {name: value for name, value in values.items()
+            if name not in ('cell', 'solver') and getattr(config, name) is None}
+  return dataclasses.replace(
+      config, **filled, cell=Options({**values.get('cell', {}), **config.cell}),
+      solver=Options({**values.get('solver', {}), **config.solver}))
+
+
+def check_options(config: Config):
+  """Whether the model has the options that a config gives, and they may be what they are.
+
+  Raises:
+    UserError: names the option, and what it may be.
+  """
+  family = get(config.model)
+  if family.tied and config.solver:
+    raise errors.UserError(
+        f'model {config.model!r} shares one cell between encoder and solver; leave '
+        f'{", ".join(f"solver option {name!r}" for name in sorted(config.solver))} out')
+  known, hints = options.of(family.cell), typing.get_type_hints(family.cell)
+  for name, value in {**config.cell, **config.solver}.items():
+    if name not in known:
+      raise errors.UserError(f'model {config.model!r} has no option {name!r} (given: {value!r})'
+                             f'{_close(name, known)}; its options are {", ".join(sorted(known))}')
+  for name, value in (*config.cell.items(), *config.solver.items()):
+    config_lib.checked_option(name, value, known[name], hints.get(name, known[name].type))
+
+
+def _close(name, known):
+  close = difflib.get_close_matches(name, known, n=1)
+  return f'; did you mean {close[0]!r}?' if close else ''

@@ -1,0 +1,69 @@
+"""Recipes: what fills in that which a config leaves open about training and about its cells.
+
+A recipe is a function of a config; it gives values by the names of the config's fields.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from maes_jax.config import Config
+
+Recipe = Callable[[Config], Mapping[str, Any]]
+
+# `plain` is the paper as far as it says. `short_first` is what made every seed learn: sequences
+# that start short, attention that starts soft, and a memory that is written only little at first.
+# `curriculum` is for the baselines: it grows slowly to length 20 (section 5.4).
+SCHEDULES: dict[str, dict[str, Any]] = {
+    'plain': {
+        'learning_rate': 0.01, 'half_life': 0, 'b2': 0.999, 'warmup': 0,
+        'start_min_length': 3, 'start_length': 20, 'hold': 0, 'grow': 0},
+    'short_first': {
+        'learning_rate': 0.02, 'half_life': 0, 'b2': 0.95, 'warmup': 200,
+        'start_min_length': 3, 'start_length': 3, 'hold': 300, 'grow': 700},
+    'curriculum': {
+        'learning_rate': 0.005, 'half_life': 0, 'b2': 0.95, 'warmup': 200,
+        'start_min_length': 3, 'start_length': 3, 'hold': 2000, 'grow': 8000},
+}
+_SOFT = {'write_bias': -3., 'gamma_bias': -3.}
+# One answer a sequence teaches little: comparing the last item alone is right on 255 of 256 unequal
+# sequences. Sequences of 1 to 3 items teach to compare; hidden units that hold on to what they saw,
+# and a rate that falls, to remember every item.
+_ONE_ANSWER = {
+    'start_min_length': 1, 'start_length': 3, 'hold': 500, 'grow': 2000, 'half_life': 300,
+    'solver': {'latch': 3.}}
+_EQUALITY = ('sequence_equality', 'hard_equality')
+# Few answers a sequence make the loss jump: batches of 64 (paper, section 5.3).
+_LARGE_BATCH = ('sequence_comparison', *_EQUALITY)
+
+
+def maes(config: Config) -> Mapping[str, Any]:
+  """MAES is validated at length 64 and stops by its training loss (paper, section 4.1)."""
+  values = {
+      'stop_on': 'training', 'validation_length': 64, 'validation_memory': 80,
+      'batch_size': 64 if set(config.task) & set(_LARGE_BATCH) else 1}
+  if config.recipe not in (None, 'short_first'):
+    return {**_schedule(config, config.recipe), **values}
+  alone = set(config.task) <= set(_EQUALITY)
+  return {**_schedule(config, 'short_first', **(_ONE_ANSWER if alone else {})), **values,
+          'cell': _SOFT}
+
+
+def baseline(config: Config) -> Mapping[str, Any]:
+  """Validated, and stopped, just beyond the lengths of training (paper, section 5.4)."""
+  return {**_schedule(config, config.recipe or 'curriculum'), 'stop_on': 'validation',
+          'batch_size': 1, 'validation_length': 21, 'validation_memory': 30}
+
+
+def neutral(config: Config) -> Mapping[str, Any]:
+  """For cells of which nothing is known: short sequences first, batches, a slow Adam."""
+  return {**_schedule(config, config.recipe or 'curriculum', hold=500, grow=2000, b2=0.999),
+          'stop_on': 'validation', 'batch_size': 16,
+          'validation_length': config.max_length, 'validation_memory': config.memory}
+
+
+def _schedule(config, name, **changes):
+  """Values of a schedule, cut to the longest sequence there is."""
+  schedule = {'recipe': name, **SCHEDULES[name], **changes}
+  longest = config.start_length or min(schedule['start_length'], config.max_length)
+  return {**schedule, 'start_length': longest,
+          'start_min_length': min(schedule['start_min_length'], longest)}

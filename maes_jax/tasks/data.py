@@ -1,0 +1,335 @@
+"""Tasks from data of one's own: examples are drawn from arrays instead of being made.
+
+An example is a sequence of items, what the solver is shown and what it must answer. Part of the
+examples is held out: training draws from the others alone, and whatever measures from these alone.
+The arrays are constants of the programs that draw from them: see `MOST`.
+"""
+
+from collections.abc import Iterable, Sequence
+import dataclasses
+import functools
+import hashlib
+import itertools
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from maes_jax import errors
+from maes_jax import limits
+from maes_jax import machine
+from maes_jax import phases
+from maes_jax.items import Bits
+from maes_jax.items import Items
+from maes_jax.tasks import episode
+from maes_jax.tasks import values
+
+MOST = 2**29  # Bytes of a task's arrays: each program that draws from them is as large, too.
+
+
+class Ragged(NamedTuple):
+  """Arrays of mixed lengths, one after the other."""
+  rows: np.ndarray  # [sum of lengths, ...]
+  starts: np.ndarray  # [E]
+  lengths: np.ndarray  # [E]
+
+  def padded(self, index: chex.Array, size: int) -> chex.Array:
+    """One of them [size, ...], with zeros at the end; at most `size` rows are seen."""
+    positions = jnp.arange(size, dtype=jnp.int32)
+    rows = jnp.take(self.rows, jnp.asarray(self.starts)[index] + positions, axis=0, mode='clip')
+    valid = positions < jnp.asarray(self.lengths)[index]
+    return jnp.where(valid.reshape(-1, *[1] * (rows.ndim - 1)), rows, jnp.zeros_like(rows))
+
+
+class Examples(NamedTuple):
+  """Examples of one part of the data, the shortest first."""
+  sequences: Ragged
+  targets: Ragged
+  aux: Ragged | None
+
+
+def _asks_nothing(unused_key, unused_items, unused_length):
+  raise errors.UserError('a task from arrays asks what its examples do; draw one by tasks.sample')
+
+
+@dataclasses.dataclass(frozen=True)
+class DataTask(episode.Task):
+  """A task whose episodes are examples; see `from_arrays`.
+
+  Attributes:
+    start: where the solver starts, one of `phases.STARTS`.
+    at_end: one answer a sequence, at the last step.
+    counted: of which of an `Examples`' parts the solver has a step for each.
+    digest: tells its examples from others.
+    parts: the examples by split.
+  """
+  ask: episode.Ask = _asks_nothing
+  start: str = phases.RESTART
+  at_end: bool = False
+  counted: str = 'sequences'
+  digest: str = ''
+  parts: dict[str, Examples] = dataclasses.field(
+      default_factory=dict, compare=False, repr=False)
+
+  @property
+  def shortest(self) -> int:
+    return max(int(part.sequences.lengths[0]) for part in self.parts.values())
+
+  def longest(self, split: str) -> int:
+    return int(self.parts[split].sequences.lengths[-1])
+
+  @functools.cached_property
+  def slots(self) -> int | None:
+    """The most steps that a solver has; None: as many as there are items."""
+    if self.counted == 'sequences':
+      return None
+    return max(int(getattr(part, self.counted).lengths.max()) for part in self.parts.values())
+
+  @property
+  def shows(self) -> bool:
+    return self.counted == 'aux'
+
+  def steps(self, length: int) -> int | None:
+    """Where its examples have other numbers of answers than of items, the most of any of them."""
+    return {'sequences': length, 'targets': self.slots}.get(self.counted)
+
+  def about(self, items, length, aux, slots):
+    targets = jnp.zeros((len(aux), self.outputs), jnp.float32)
+    return self._posed(items, length, aux, slots, targets)
+
+  def draw(
+      self, key: chex.PRNGKey, length: chex.Array, max_length: int, split: str,
+  ) -> episode.Episode:
+    """Draws one of the examples of `length` items or fewer, each as likely as any other.
+
+    Where none is so short, one of the shortest.
+
+    Raises:
+      UserError: none fits into `max_length`.
+    """
+    part = self.parts[split]
+    lengths = part.sequences.lengths
+    if max_length < lengths[0]:
+      raise errors.UserError(f'task {self.name!r} has no sequence of {max_length:,} items or '
+                             f'fewer; use a length of at least {self.shortest:,}')
+    count = jnp.searchsorted(jnp.asarray(lengths), jnp.maximum(length, lengths[0]), side='right')
+    return self._episode(part, jax.random.randint(key, (), 0, count, jnp.int32), max_length)
+
+  def _episode(self, part, index, max_length):
+    """An example as an encoder and then a solver go through it."""
+    length = jnp.asarray(part.sequences.lengths)[index]
+    size = self.slots or max_length
+    items = values.read(self.items, part.sequences.padded(index, max_length))
+    aux = (values.read(self.items, part.aux.padded(index, size)) if part.aux else
+           jnp.zeros((size, self.items.width), jnp.float32))
+    targets = values.read(self.answers, part.targets.padded(index, 1 if self.at_end else size))
+    slots = jnp.asarray(getattr(part, self.counted).lengths)[index]
+    return episode.Episode(self._posed(items, length, aux, slots, targets), length)
+
+  def _posed(self, items, length, aux, slots, targets):
+    positions = jnp.arange(len(aux), dtype=jnp.int32)
+    mask = positions == slots - 1 if self.at_end else positions < slots
+    targets = jnp.broadcast_to(targets, (len(aux), self.outputs))
+    return self.pose(items, length, episode.Question(aux, targets, mask, self.start), slots)
+
+
+def from_arrays(
+    name: str,
+    sequences: Any,
+    targets: Any,
+    *,
+    aux: Any = None,
+    lengths: Sequence[int] | None = None,
+    items: Items | None = None,
+    answers: Items | None = None,
+    validation: float | Sequence[int] = 0.1,
+    start: str = phases.RESTART,
+    seed: int = 0,
+) -> DataTask:
+  """A task from arrays of examples, to be registered as any other.
+
+  >>> words = [np.eye(4)[:3], np.eye(4)[:2], np.eye(4)]
+  >>> task = from_arrays('mine', words, [word[::-1] for word in words], items=Bits(4))
+  >>> task.outputs, sum(len(part.sequences.lengths) for part in task.parts.values())
+  (4, 3)
+
+  The encoder reads a marker and a sequence. The solver reads another marker and then
+    * the auxiliary sequence, if there is one; else as many empty items as it has answers to give,
+    * or, where one answer a sequence is asked for, as many as the sequence has.
+
+  Args:
+    name: by which it will be known.
+    sequences: E examples, arrays [n, D] of any lengths n; of tokens, [n] whole numbers.
+    targets: what must be answered, in one of two forms. An answer a step: by example an array
+      [m, Y] of any length m or, with `aux`, of its length. One answer a sequence: [E, Y]; it counts
+      at the last step. Of tokens, [m] or [E] whole numbers, e.g. classes.
+    aux: by example an auxiliary sequence [m, D] of any length m.
+    lengths: n of every example, if all arrays above but those of one answer a sequence are padded
+      to [E, L, ...]; the padding is never looked at.
+    items: what is stored; by default words of D bits.
+    answers: what an answer is; by default words of Y bits.
+    validation: which examples are held out: a share, drawn at random, or their numbers.
+    start: where the solver starts, one of `phases.STARTS`.
+    seed: of the draw.
+
+  Raises:
+    UserError: an array of another shape, an empty one, numbers that are not finite or not of the
+      items' kind, no examples for one of the parts, or more than `MOST`.
+  """
+  read = _Reader(name, lengths)
+  sequences, items = read.all('sequences', sequences, items)
+  targets = read.each('targets', targets)
+  at_end = read.one_answer(targets, answers)
+  targets, answers = read.all('targets', targets, answers, at_end)
+  shown = None if aux is None else read.all('aux', aux, items)[0]
+  read.check_counts(sequences=sequences, targets=targets, aux=shown)
+  if shown is not None and not at_end:
+    read.check_steps(shown, targets)
+  held_out = read.held_out(validation, len(sequences), seed)
+  arrays = sequences, targets, shown
+  parts = {episode.TRAINING: _examples(arrays, ~held_out),
+           episode.HELD_OUT: _examples(arrays, held_out)}
+  read.check_size(parts)
+  if start not in phases.STARTS:
+    errors.pick(f'start in task {name!r}', start, dict.fromkeys(phases.STARTS))
+  return DataTask(
+      name, answers.outputs, items=items, answers=answers, start=start, at_end=at_end,
+      counted=_counted(arrays, at_end), digest=_digest(parts), parts=parts)
+
+
+def _counted(arrays, at_end):
+  sequences, targets, aux = (found and [len(one) for one in found] for found in arrays)
+  if aux:
+    return 'aux'
+  return 'sequences' if at_end or targets == sequences else 'targets'
+
+
+def from_iterator(name: str, examples: Iterable, count: int, **options: Any) -> DataTask:
+  """`from_arrays` with the first `count` examples of an iterator, or as many as there are.
+
+  They are read here and now, into the memory; an iterator without an end is therefore as good as
+  any. To train on others, make another task.
+
+  Args:
+    name: by which it will be known.
+    examples: each a tuple (sequence, targets) or (sequence, targets, aux), as in `from_arrays`.
+    count: how many to read.
+    **options: of `from_arrays`, but for `aux` and `lengths`.
+  """
+  limits.check(count=count)
+  read = list(itertools.islice(examples, count))
+  sizes = {len(one) if isinstance(one, tuple) else 0 for one in read}
+  if len(sizes) > 1 or not sizes <= {2, 3}:
+    raise errors.UserError(f'task {name!r}: the iterator gives examples of {sorted(sizes)} parts; '
+                           'give tuples (sequence, targets) or (sequence, targets, aux) throughout')
+  sequences, targets, *aux = zip(*read, strict=True) if read else ((), ())
+  return from_arrays(name, sequences, targets, aux=aux[0] if aux else None, **options)
+
+
+class _Reader:
+  """Reads the arguments of `from_arrays`; its errors name the task."""
+
+  def __init__(self, name, lengths):
+    self._who = f'task {errors.shortened(name)}'
+    self._lengths = None if lengths is None else values.array(lengths, f'{self._who}: lengths')
+    if self._lengths is not None and (
+        self._lengths.ndim != 1 or self._lengths.dtype.kind not in 'iu'):
+      raise errors.UserError(f'{self._who}: lengths are {errors.shortened(lengths)}; give a whole '
+                             'number for each example')
+
+  def all(self, what, arrays, kind, one=False):
+    """A list of arrays of a kind, by default bits, and the kind."""
+    found = []
+    for i, given in enumerate(self.each(what, arrays)):
+      said = f'{self._who}: {what}[{i}]'
+      array = values.array(given, said)
+      if kind is None:
+        kind = Bits(values.width(array, said, one))
+      found.append(values.of_kind(kind, array[None] if one else self._cut(array, i, said), said))
+    if not found:
+      raise errors.UserError(f'{self._who}: {what} are empty; give at least 2 examples')
+    return found, kind
+
+  def each(self, what, arrays):
+    """The examples one by one, read once."""
+    try:
+      return list(arrays)
+    except TypeError:
+      raise errors.UserError(f'{self._who}: {what} are {errors.shortened(arrays)}; give a list of '
+                             'arrays, or one array of all examples') from None
+
+  def _cut(self, array, i, said):
+    """Takes the padding off."""
+    if self._lengths is None or not array.ndim:
+      return array
+    if i >= len(self._lengths) or not 1 <= self._lengths[i] <= len(array):
+      given = self._lengths[i] if i < len(self._lengths) else 'missing'
+      raise errors.UserError(f'{said} is padded to {len(array):,} and its length is {given}; give '
+                             f'a length of 1 to {len(array):,}')
+    return array[:self._lengths[i]]
+
+  def one_answer(self, targets, kind):
+    """Whether there is one answer a sequence, not one a step."""
+    first = values.array(targets[0] if targets else (), f'{self._who}: targets[0]')
+    return first.ndim == (0 if values.are_numbered(kind) else 1)
+
+  def check_counts(self, **given):
+    counts = {name: len(found) for name, found in given.items() if found is not None}
+    if len(set(counts.values())) > 1:
+      said = ', '.join(f'{count:,} {name}' for name, count in counts.items())
+      raise errors.UserError(f'{self._who} has {said}; give as many of each')
+
+  def check_steps(self, aux, targets):
+    for i, (shown, asked) in enumerate(zip(aux, targets, strict=True)):
+      if len(shown) != len(asked):
+        raise errors.UserError(
+            f'{self._who}: aux[{i}] has {len(shown):,} items and targets[{i}] {len(asked):,} '
+            'answers; give an answer to each, or one a sequence')
+
+  def held_out(self, validation, count, seed):
+    """[E] True for the examples that are held out."""
+    limits.check(seed=seed)
+    chosen = np.zeros(count, bool)
+    if isinstance(validation, float | np.floating) and 0 < validation < 1:
+      order = np.random.default_rng(seed).permutation(count)
+      chosen[order[:min(max(round(validation * count), 1), count - 1)]] = True
+    else:
+      numbers = np.asarray(validation)
+      if numbers.dtype.kind not in 'iu' or numbers.ndim != 1 or (
+          numbers.size and not -1 < numbers.min() <= numbers.max() < count):
+        raise errors.UserError(
+            f'{self._who}: validation is {errors.shortened(validation)}; it must be a share '
+            f'between 0 and 1, or the numbers of examples, 0 to {count - 1:,}')
+      chosen[numbers] = True
+    if chosen.all() or not chosen.any():
+      raise errors.UserError(f'{self._who}: {int(chosen.sum()):,} of {count:,} examples are held '
+                             'out; leave at least one for training and one for validation')
+    return chosen
+
+  def check_size(self, parts):
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(parts))
+    if size > MOST:
+      raise errors.UserError(f'{self._who} has arrays of {machine.in_words(size)}, more than the '
+                             f'{machine.in_words(MOST)} that a program may hold; give fewer '
+                             'examples')
+
+
+def _examples(arrays, chosen):
+  """Some of the examples, the shortest first; None stays None."""
+  sequences = arrays[0]
+  order = sorted(np.flatnonzero(chosen), key=lambda i: len(sequences[i]))
+  return Examples(*(found and _ragged([found[i] for i in order]) for found in arrays))
+
+
+def _ragged(arrays):
+  lengths = np.array([len(array) for array in arrays], np.int32)
+  return Ragged(np.concatenate(arrays), np.cumsum(lengths, dtype=np.int32) - lengths, lengths)
+
+
+def _digest(parts):
+  digest = hashlib.blake2b(digest_size=16)
+  for leaf in jax.tree.leaves(parts):
+    digest.update(f'{leaf.shape} {leaf.dtype}'.encode() + np.ascontiguousarray(leaf).tobytes())
+  return digest.hexdigest()

@@ -1,0 +1,78 @@
+"""Models one by one and microbatches, so that a CPU keeps in its cache what it works on."""
+
+from collections.abc import Callable, Mapping
+
+import chex
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+from maes_jax import batching
+from maes_jax import devices
+from maes_jax import tasks
+from maes_jax.cells import scan
+from maes_jax.encoder_solver import Params
+
+# Of parameters; from there on a CPU does better to read them once for a whole batch.
+LARGE_MODEL_BYTES = 2**23
+
+
+def by_model(function: Callable, active: Callable[..., chex.Array]) -> Callable:
+  """Maps the function of one model over those of a device, leaves [K, ...].
+
+  A CPU takes its models one by one, an accelerator, which is wide, all at once.
+
+  Args:
+    function: from a model's state to its next.
+    active: whether that changes the state at all; a model that it would not change takes no time
+      where they are taken one by one.
+  """
+
+  def of_one(model):
+    return lax.cond(active(model), function, lambda same: same, model)
+
+  def of_all(models):
+    return lax.map(of_one, models) if _on_cpu() else batching.vmap(function)(models)
+
+  return of_all
+
+
+def value_and_grad(
+    loss: Callable[..., chex.Array],
+    params: Params,
+    episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
+    mesh: jax.sharding.Mesh,
+) -> tuple[chex.Array, Params]:
+  """The loss of a batch and its gradient by `params`, added up over microbatches.
+
+  Each is computed up to its own longest sequence.
+
+  Args:
+    loss: (params, a microbatch's episodes, answers by task that count in the whole batch) -> what
+      it adds to the loss.
+    params: what is differentiated by.
+    episodes: those that a device has of the batch.
+    mesh: the devices that share it.
+  """
+  params = scan.varying_like(params, episodes)  # The gradient is that of a device's own sequences.
+  answers = devices.total({name: batch.mask.sum() for name, batch in episodes.items()}, mesh)
+  size = len(next(iter(episodes.values())).length)
+  microbatches = jax.tree.map(
+      lambda leaf: leaf.reshape(count(params, size), -1, *leaf.shape[1:]), episodes)
+
+  def add(total, microbatch):
+    summand = jax.value_and_grad(loss)(params, microbatch, answers)
+    return jax.tree.map(jnp.add, total, summand), None
+
+  nothing = scan.zeros((jnp.zeros((), jnp.float32), params), like=episodes)
+  return devices.total(lax.scan(add, nothing, microbatches)[0], mesh)
+
+
+def count(params: Params, size: int) -> int:
+  """How many microbatches so many sequences are cut into; see `LARGE_MODEL_BYTES`."""
+  large = sum(leaf.nbytes for leaf in jax.tree.leaves(params)) > LARGE_MODEL_BYTES
+  return size if _on_cpu() and not large else 1
+
+
+def _on_cpu():
+  return jax.default_backend() == 'cpu'

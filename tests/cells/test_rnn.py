@@ -1,0 +1,157 @@
+"""The cells as Flax's own: `nn.RNN`, lifted transformations, modules of other people."""
+
+import functools
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maes_jax import cells
+from maes_jax import errors
+from maes_jax.cells import base
+from tests.training import tiny
+
+STEPS, INPUTS, ADDRESSES = 5, 3, 6
+LENGTHS = np.array([5, 2, 4])
+MADE = {
+    'maes': functools.partial(cells.MAES, addresses=ADDRESSES, width=3, units=2),
+    'ntm': functools.partial(cells.NTM, addresses=ADDRESSES, width=3, units=2, read_heads=2),
+    'dnc': functools.partial(cells.DNC, addresses=ADDRESSES, width=3, units=2, read_heads=2),
+    'lstm': functools.partial(cells.LSTM, layers=2, units=3)}
+FEATURES = {'maes': 3, 'ntm': 6, 'dnc': 6, 'lstm': 3}  # W, R W, R W, H
+ANY_CELL = pytest.mark.parametrize('name', MADE)
+EITHER = pytest.mark.parametrize('outputs', [0, 2])
+
+
+def drawn(module, *shape):
+  """Random parameters and inputs."""
+  rng = np.random.default_rng(0)
+  draw = lambda leaf: rng.normal(size=leaf.shape).astype(np.float32)
+  inputs = draw(np.zeros((*shape, INPUTS)))
+  made = jax.eval_shape(module.init, jax.random.key(0), inputs)
+  assert made.keys() == {'params'}
+  return jax.tree.map(draw, made), inputs
+
+
+def one_by_one(cell, params, inputs, lengths):
+  """Answers [B, T, Y] and last states by our own `unroll`; padding means nothing."""
+  show = lambda state, step: step.output if cell.cell.outputs else cell.cell.features(state)
+  run = lambda x, n: cell.cell.unroll(params, cell.cell.initial_state(ADDRESSES), x, n, show)
+  return jax.jit(jax.vmap(run))(inputs, lengths)
+
+
+@ANY_CELL
+@EITHER
+def test_a_batch_of_mixed_lengths_is_our_unroll_of_each(name, outputs):
+  cell = MADE[name](outputs=outputs)
+  module = nn.RNN(cell, return_carry=True)
+  params, inputs = drawn(module, len(LENGTHS), STEPS)
+  run = jax.jit(lambda p, x, n: module.apply(p, x, seq_lengths=n))
+  carry, answers = run(params, inputs, LENGTHS)
+  assert answers.shape == (len(LENGTHS), STEPS, outputs or FEATURES[name])
+  last, wanted = one_by_one(cell, params['params']['cell'], inputs, LENGTHS)
+  valid = np.arange(STEPS) < LENGTHS[:, None]
+  np.testing.assert_allclose(answers[valid], wanted[valid], rtol=1e-5, atol=1e-6)
+  jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), carry, last)
+
+
+@ANY_CELL
+def test_parameters_are_the_cells_own(name):
+  """By the same names: those of a trained encoder or solver fit."""
+  cell = MADE[name](outputs=2)
+  whole = jax.eval_shape(nn.RNN(cell).init, jax.random.key(0), jnp.zeros((1, STEPS, INPUTS)))
+  own = jax.eval_shape(cell.cell.init, jax.random.key(0), cell.cell.initial_state(ADDRESSES),
+                       jnp.zeros(INPUTS))
+  assert whole['params']['cell'] == own['params']
+
+
+class Reader(nn.Module):
+  """A module of a user's, with one of our cells between two layers of theirs."""
+  cell: cells.RNNCell
+  again: bool = False
+
+  @nn.compact
+  def __call__(self, inputs, lengths):
+    rnn = nn.remat(nn.RNN) if self.again else nn.RNN
+    read = rnn(self.cell)(nn.Dense(4)(inputs), seq_lengths=lengths)
+    return nn.Dense(1)(read)
+
+
+@ANY_CELL
+def test_it_is_differentiated_in_a_module_of_a_users(name):
+  """Plain, and under `nn.remat`: the gradient is that through our own `unroll`."""
+  cell = MADE[name]()
+  module, again = Reader(cell), Reader(cell, again=True)
+  rng = np.random.default_rng(1)
+  inputs = rng.normal(size=(len(LENGTHS), STEPS, INPUTS)).astype(np.float32)
+  made = jax.eval_shape(module.init, jax.random.key(0), inputs, LENGTHS)
+  params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), made)['params']
+
+  def by_hand(params):
+    dense = lambda name, x: nn.Dense(params[name]['bias'].size).apply({'params': params[name]}, x)
+    read = one_by_one(cell, params['cell'], dense('Dense_0', inputs), LENGTHS)[1]
+    return dense('Dense_1', read)
+
+  valid = np.arange(STEPS) < LENGTHS[:, None]
+  gradient = lambda run: jax.jit(jax.grad(lambda p: jnp.sum(jnp.sin(run(p)[valid]))))(params)
+  wanted = gradient(by_hand)
+  for one in (module, again):
+    found = gradient(lambda p: one.apply({'params': p}, inputs, LENGTHS))  # noqa: B023
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5),
+                 found, wanted)
+
+
+@pytest.mark.parametrize('batch', [(), (2,), (2, 3)], ids=str)
+def test_any_number_of_batch_axes(batch):
+  module = nn.RNN(MADE['ntm'](outputs=2))
+  params, inputs = drawn(module, *batch, STEPS)
+  found = jax.jit(module.apply)(params, inputs)
+  flat = inputs.reshape(-1, STEPS, INPUTS)
+  wanted = one_by_one(module.cell, params['params']['cell'], flat, np.full(len(flat), STEPS))[1]
+  np.testing.assert_allclose(found, wanted.reshape(found.shape), rtol=1e-5, atol=1e-6)
+
+
+def test_both_directions():
+  """`nn.Bidirectional` joins answers: they must be arrays."""
+  module = nn.Bidirectional(nn.RNN(MADE['maes']()), nn.RNN(MADE['ntm']()))
+  params, inputs = drawn(module, len(LENGTHS), STEPS)
+  shape = jax.eval_shape(lambda: module.apply(params, inputs, seq_lengths=LENGTHS)).shape
+  assert shape == (len(LENGTHS), STEPS, FEATURES['maes'] + FEATURES['ntm'])
+
+
+def test_a_memory_of_another_size_with_the_same_parameters():
+  params, inputs = drawn(nn.RNN(MADE['maes']()), 1, STEPS)
+  larger = nn.RNN(MADE['maes'](addresses=40))
+  found = jax.jit(larger.apply)(params, inputs)
+  np.testing.assert_allclose(found, nn.RNN(MADE['maes']()).apply(params, inputs), rtol=1e-4,
+                             atol=1e-5)
+
+
+def test_a_cell_of_ones_own():
+  module = nn.RNN(cells.RNNCell(tiny.Tiny(outputs=2), addresses=1))
+  params, inputs = drawn(module, 1, STEPS)
+  assert module.apply(params, inputs).shape == (1, STEPS, 2)
+
+
+class Mute(tiny.Tiny):
+  """It says nothing of what it shows."""
+
+
+def test_a_cell_that_has_nothing_to_show_says_what_to_do():
+  module = nn.RNN(cells.RNNCell(Mute(), addresses=1))
+  with pytest.raises(TypeError, match=r'Mute has outputs=0 and no features; give it outputs'):
+    jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, STEPS, INPUTS)))
+
+
+@pytest.mark.parametrize('addresses', [0, -1, 2.5, 'many', None])
+def test_a_memory_has_addresses(addresses):
+  with pytest.raises(errors.UserError, match=r'addresses is .*; it must be a whole number'):
+    cells.NTM(addresses=addresses)
+
+
+def test_they_are_flaxs_cells_and_values():
+  assert isinstance(cells.NTM(addresses=3), nn.RNNCellBase)
+  assert cells.NTM(addresses=3) == cells.NTM(addresses=3) != cells.NTM(addresses=4)
+  assert isinstance(cells.NTM(addresses=3).cell, base.Cell)
