@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import chex
 import jax
+from jax import lax
 import jax.numpy as jnp
 import optax
 
@@ -61,22 +62,27 @@ class Skipping(NamedTuple):
 
 
 def skipping(inner: optax.GradientTransformation) -> optax.GradientTransformation:
-  """The same; a gradient that is not finite changes nothing, bit for bit, and is counted."""
+  """The same; a gradient that is not finite changes nothing, bit for bit, and is counted.
 
-  def init(params):
-    zero = jnp.zeros((), jnp.int32)
-    return Skipping(inner.init(params), zero, zero)
+  To a parameter of -0 only -0 adds nothing.
+  """
 
   # Optax mixes counts and rates, and would raise powers in double precision where that is on.
   @jax.numpy_dtype_promotion('standard')
   @jax.enable_x64(False)
+  def init(params):
+    zero = jnp.zeros((), jnp.int32)
+    return Skipping(inner.init(params), zero, zero)
+
+  @jax.numpy_dtype_promotion('standard')
+  @jax.enable_x64(False)
   def update(gradients, state, params=None):
     finite = adam.all_finite(gradients)
-    updates, after = inner.update(gradients, state.inner, params)
-    keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
-    updates = jax.tree.map(lambda leaf: jnp.where(finite, leaf, -0.), updates)  # -0 + -0 is -0.
-    return updates, Skipping(keep(after, state.inner), keep(0, state.skipped_in_a_row + 1),
-                             keep(state.skipped, state.skipped + 1))
+    updates, after = lax.cond(
+        finite, lambda: inner.update(gradients, state.inner, params),
+        lambda: (jax.tree.map(lambda leaf: jnp.full_like(leaf, -0.), gradients), state.inner))
+    return updates, Skipping(after, jnp.where(finite, 0, state.skipped_in_a_row + 1),
+                             jnp.where(finite, state.skipped, state.skipped + 1))
 
   return optax.GradientTransformation(init, update)
 

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from maes_jax import models
@@ -13,10 +14,10 @@ SMALL = {'batch_size': 2, 'max_length': 5, 'memory': 8, 'validation_length': 6,
          'validation_memory': 8, 'validation_sequences': 4}
 
 
-def trained(**options):
+def trained(optimizer=None, **options):
   """A population after a window and its validation."""
   config = presets.resolve(Config(**SMALL, **options))
-  trainer = Trainer(config, models.build(config), window_size=3)
+  trainer = Trainer(config, models.build(config), optimizer=optimizer, window_size=3)
   state = trainer.train_population(trainer.init())
   losses, _ = trainer.validate_population(state)
   return jax.device_get(trainer.record_validation(state, losses, np.array([True])))
@@ -26,7 +27,9 @@ def trained(**options):
     {'task': ('serial_recall', 'reverse_recall', 'odd_recall')},
     {'task': ('sequence_comparison', 'sequence_equality', 'hard_equality')},
     {'model': 'ntm', 'units': 4}, {'model': 'dnc', 'units': 4},
-    {'model': 'lstm', 'units': 4, 'layers': 2}], ids=lambda options: str(options)[:28])
+    {'model': 'lstm', 'units': 4, 'layers': 2},
+    {'units': 4, 'optimizer': optax.adamw(optax.cosine_decay_schedule(.01, 9))},
+], ids=lambda options: str(options)[:28])
 def test_double_precision_and_strict_promotion_train_the_same_models(options):
   wanted = trained(**options)
   with jax.enable_x64(True), jax.numpy_dtype_promotion('strict'):
