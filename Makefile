@@ -5,6 +5,7 @@
 #   make test-oldest  runs the library's with the oldest versions that setup.cfg allows
 #   make docs   builds tutorial, questions and API reference into build/docs
 #   make bench  installs the peers and measures against them, some 8 minutes on a quiet machine
+#   make bench-choices  measures what each piece that is there for speed alone gains
 #   make crash  kills, damages, moves and attacks runs, writes RELIABILITY.md; some 15 minutes
 #   make fuzz   tries odd input in bulk and writes RELIABILITY.md; some minutes
 
@@ -16,7 +17,7 @@ PEERS := .venv/peers
 SITE := .venv/site
 OLDEST := .venv-oldest/installed
 
-.PHONY: look demo test test-oldest docs bench lint crash fuzz clean
+.PHONY: look demo test test-oldest docs bench bench-choices lint crash fuzz clean
 
 look: $(INSTALLED)
 	$(BIN)/python -m experiments.inspect --checkpoint=E_J --task=reverse_recall --html=memory.html
@@ -45,6 +46,10 @@ bench: $(PEERS)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench-choices: $(INSTALLED)
+	$(BIN)/python -m experiments.benchmark --choices --json=results/choices.json
+	$(BIN)/python -m experiments.ledger
 
 crash: $(INSTALLED)
 	$(BIN)/python -m tests.reliability.crash

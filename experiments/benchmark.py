@@ -2,12 +2,14 @@
 
   python -m experiments.benchmark --json=results/benchmark.json
   python -m experiments.benchmark --only=train_1_32,limits --repeats=3 --json=/tmp/benchmark.json
+  python -m experiments.benchmark --choices --json=results/choices.json
 
 Run it on an idle machine; `experiments.ledger` makes BENCHMARKS.md of the record.
 """
 
 from .shared import cli  # First, as signals may come while the others are imported.
 
+import datetime
 import importlib.metadata
 import pathlib
 import time
@@ -15,6 +17,7 @@ import time
 from absl import flags
 import jax
 
+from .bench import choices
 from .bench import launch
 from .bench import limits
 from .bench import rows
@@ -32,16 +35,21 @@ _PARTS = {'limits': lambda repeats: limits.measure(),
 _ONLY = flags.DEFINE_list(
     'only', [*_PARTS, *rows.ROWS], 'Rows and parts to measure, with commas; default: all.')
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Turns that ours and the peers take.', lower_bound=1)
+_CHOICES = flags.DEFINE_boolean(
+    'choices', False, 'Measure instead what each piece that is there for speed alone gains.')
 _JSON = flags.DEFINE_string('json', None, 'File for the record.', required=True)
 
 
 def main():
   jax.config.update('jax_enable_compilation_cache', False)  # Compiling is measured, too.
+  start = time.monotonic()
+  record = {'machine': records.machine(), 'versions': _versions(), 'repeats': _REPEATS.value}
+  if _CHOICES.value:
+    _measure_choices(record | {'date': datetime.date.today().isoformat(), 'choices': {}})
+    return
+  record['rows'] = {}
   for name in _ONLY.value:
     errors.pick('part of the benchmark', name, {**_PARTS, **rows.ROWS})
-  start = time.monotonic()
-  record = {'machine': records.machine(), 'versions': _versions(), 'repeats': _REPEATS.value,
-            'rows': {}}
   for name in _ONLY.value:
     stopping.say(f'{name} ...')
     if name in rows.ROWS:
@@ -53,6 +61,13 @@ def main():
   if lazy := [name for name, row in record['rows'].items() if not rows.learned(row)]:
     raise errors.UserError(f'the training loss did not fall in {", ".join(lazy)}; the record is '
                            'written, but a speed without learning means nothing')
+
+
+def _measure_choices(record):
+  for name in choices.CHOICES:
+    stopping.say(f'{name} ...')
+    record['choices'][name] = choices.measure(name, _REPEATS.value)
+    workdir.write_result(pathlib.Path(_JSON.value), record)
 
 
 def _versions():

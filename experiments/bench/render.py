@@ -11,12 +11,13 @@ from ..shared import records
 from maes_jax.training import workdir
 
 _KEYS = {'machine', 'versions', 'repeats', 'seconds', 'rows'}
+_CHOICES_KEYS = {'machine', 'versions', 'repeats', 'date', 'choices'}
 
 
 def write(results: pathlib.Path, document: pathlib.Path):
   """Writes the document if there is a record."""
   if record := read(results):
-    workdir.write_text(document, render(record))
+    workdir.write_text(document, render(record, read_choices(results)))
 
 
 def read(results: pathlib.Path) -> Record | None:
@@ -28,9 +29,16 @@ def read(results: pathlib.Path) -> Record | None:
   return records.load(results / 'benchmark.json', _KEYS, mend='run `make bench` again')
 
 
-def render(record: Record) -> str:
+def read_choices(results: pathlib.Path) -> Record | None:
+  """The record of what each piece for speed gains, None where there is none yet."""
+  return records.load(
+      results / 'choices.json', _CHOICES_KEYS, mend='run `make bench-choices` again')
+
+
+def render(record: Record, choices: Record | None = None) -> str:
   """The whole document."""
-  return '\n'.join([*_intro(record), *_targets(record), *_rows(record), ''])
+  last = _choices(choices) if choices else []
+  return '\n'.join([*_intro(record), *_targets(record), *_rows(record), *last, ''])
 
 
 def _intro(record) -> Iterator[str]:
@@ -82,6 +90,19 @@ def _row(record, name, peer):
   return (row['what'], f'{_span(ours["rate"])} {row["unit"]}', peer, _span(theirs['rate']),
           f'{_span(row["ratios"][peer])} ×', _equal(row), _losses(ours),
           f'{ours["compile_seconds"]:.1f}, {theirs["compile_seconds"]:.1f}', _limit(record, name))
+
+
+def _choices(record):
+  yield from [
+      '', '## What is there for speed alone', '',
+      'Each piece that is there for speed was taken out, and both programs took turns,',
+      f'{record["repeats"]} times (`make bench-choices`, {record["date"]}; {record["machine"]}).',
+      'A ratio is how many times as fast the program with the piece is; *compiling* is what a',
+      'first run took beyond a later one in seconds, with and without.', '']
+  yield from markdown.table('piece | where | times as fast | compiling', [
+      (choice['what'], where, _span(found['ratio']),
+       ', '.join(f'{found["compile_seconds"][side]:.1f}' for side in ('with', 'without')))
+      for choice in record['choices'].values() for where, found in choice['where'].items()])
 
 
 def _span(span) -> str:

@@ -1,0 +1,137 @@
+"""What is there for speed alone, with and without it: each must pay, or go.
+
+A piece is taken out by replacing a name while a program is compiled; both programs then take turns.
+"""
+
+from collections.abc import Callable, Mapping
+import contextlib
+import dataclasses
+import functools
+from typing import Any
+from unittest import mock
+
+import jax
+import optax
+
+from . import ours
+from . import timing
+from maes_jax import batching
+from maes_jax import compilation
+from maes_jax import encoder_solver
+from maes_jax import memory
+from maes_jax import windowed
+from maes_jax.cells import base
+from maes_jax.cells import lstm
+from maes_jax.training import microbatches
+
+_SINGLE = functools.partial(ours.training, seeds=8)
+_BATCH = functools.partial(ours.training, batch=64)
+_LSTM = functools.partial(ours.training, 'lstm', window=20)
+_NTM = functools.partial(ours.training, 'ntm', seeds=4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+  """A piece that claims speed.
+
+  Attributes:
+    what: for the reader.
+    without: what replaces names of modules and classes while a program is compiled.
+    where: the workloads that it is for, by what they are.
+  """
+  what: str
+  without: Callable[[], list[Any]]
+  where: Mapping[str, Callable[..., timing.Workload]]
+
+
+def _replaced(owner, name, value):
+  return lambda: [mock.patch.object(owner, name, value)]
+
+
+def _in_turn():
+  """A tied model phase by phase: a cell hands its whole state over."""
+  keep = lambda cell, state: (state, None)
+  take = lambda cell, handed, own, start: handed
+  run = encoder_solver._Run
+
+  def all_in_turn(self, programs):
+    (task, program), = programs.items()
+    start = encoder_solver.Duty(self.fresh(task), {})
+    for_one = tuple(dataclasses.replace(phase, cell='solver') for phase in program)
+    return {task: self.in_turn(task, for_one, start)[1]}
+  return [mock.patch.object(base.Cell, 'hand_over', keep),
+          mock.patch.object(base.Cell, 'take_over', take),
+          mock.patch.object(run, 'all', all_in_turn)]
+
+
+CHOICES = {
+    'skip_padding': Choice(
+        'Loops end with the longest sequence of a microbatch, with a derivative of our own.',
+        lambda: [mock.patch.object(encoder_solver, name, encoder_solver.unroll)
+                 for name in ('skipping', 'alone')],
+        {'MAES': _SINGLE, 'NTM': _NTM}),
+    'alone': Choice(
+        'No mask where a microbatch is one sequence.',
+        _replaced(encoder_solver, 'alone', encoder_solver.skipping),
+        {'MAES': _SINGLE, 'NTM': _NTM,
+         'DNC': functools.partial(ours.training, 'dnc', seeds=4, window=50)}),
+    'one_stream': Choice('A tied model reads all phases in one loop.', _in_turn,
+                         {'NTM': _NTM, 'LSTM': _LSTM}),
+    'layer_by_layer': Choice(
+        'The LSTM runs layer by layer, with a derivative of its own.',
+        _replaced(lstm.Lstm, '_unroll', base.Cell._unroll), {'LSTM': _LSTM}),
+    'microbatches': Choice(
+        'Sequences of a batch one by one.',
+        _replaced(microbatches, 'count', lambda params, size: 1), {'MAES, batch 64': _BATCH}),
+    'whole_ring': Choice(
+        'The wrapped array of a shift is made before it is cut.',
+        _replaced(memory.lax, 'optimization_barrier', lambda array: array),
+        {'MAES': _SINGLE, 'MAES, batch 64': _BATCH}),
+    'no_axis_of_one': Choice(
+        '`vmap` over one takes the axis off.',
+        _replaced(batching, 'vmap', jax.vmap), {'MAES': ours.training}),
+    'first_level': Choice(
+        "LLVM's first level and no library reductions.",
+        _replaced(compilation, 'jit', jax.jit), {'MAES': _SINGLE, 'MAES, batch 64': _BATCH}),
+    'window': Choice(
+        'Long tests run on a window of the memory.',
+        _replaced(windowed, 'serves', lambda cell, addresses: False), {'MAES test': ours.testing}),
+    'own_adam': Choice(
+        'Adam that steps over gradients that are not finite, instead of Optax within a wrapper.',
+        lambda: [], {}),
+}
+
+
+def measure(name: str, repeats: int) -> timing.Record:
+  """With and without the choice of that name: the ratio of their rates in each turn."""
+  choice, found = CHOICES[name], {}
+  for where, make in _pairs(name, choice).items():
+    sides = timing.interleave(make, repeats)
+    found[where] = {
+        'ratio': timing.ratio(sides['with'], sides['without']),
+        'compile_seconds': {side: sides[side]['compile_seconds'] for side in sides}}
+  return {'what': choice.what, 'where': found}
+
+
+def _pairs(name, choice):
+  if name == 'own_adam':
+    stock = lambda config: optax.chain(
+        optax.clip(config.clip), optax.adam(config.learning_rate, b2=config.b2))
+    return {where: {'with': make(), 'without': make(optimizer=stock)}
+            for where, make in {'MAES': _SINGLE, 'LSTM': _LSTM}.items()}
+  return {where: {'with': make(), 'without': _without(choice, make)}
+          for where, make in choice.where.items()}
+
+
+def _without(choice, make):
+  """The workload, its program compiled without the piece."""
+  workload, first = make(), [True]
+
+  def run():
+    with contextlib.ExitStack() as stack:
+      for patch in choice.without() if first else []:
+        stack.enter_context(patch)
+      first.clear()
+      return workload.run()
+
+  return timing.Workload(run, workload.units)
