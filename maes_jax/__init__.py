@@ -18,9 +18,10 @@ The names below are the public API. Everything else is reached through its modul
 | `record(...)` | every step of one sequence: memory, attention, answers |
 | `tasks.register(task)` | makes one's own task known by name |
 | `tasks.from_arrays(name, ...)` | a task from data of one's own |
-| `models.register(name, family)` | makes one's own cell known by name |
+| `families.register(name, family)` | makes one's own cell known by name |
 | `cells` | one time step of each model: `cells.maes`, `cells.ntm`, `cells.dnc`, `cells.lstm` |
 | `cells.MAES`, `NTM`, `DNC`, `LSTM` | the same for `flax.linen.RNN` |
+| `items` | what an item is: bits, tokens, vectors |
 | `memory` | what all of them do with a memory: read, write, move, sharpen |
 | `page.render(recording, title)` | a recording as a page to step through; needs bokeh and jinja2 |
 | `figures` | pictures as files; needs matplotlib |
@@ -56,9 +57,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
   from maes_jax import cells as cells
+  from maes_jax import families as families
   from maes_jax import figures as figures
+  from maes_jax import items as items
   from maes_jax import memory as memory
-  from maes_jax import models as models
   from maes_jax import page as page
   from maes_jax import tasks as tasks
   from maes_jax.config import Config as Config
@@ -77,10 +79,10 @@ _MODULES = {
     'Config': 'config', 'Model': 'encoder_solver', 'Tester': 'evaluation', 'UserError': 'errors',
     'build': 'models', 'load': 'trained', 'record': 'recording', 'shipped': 'trained',
     'train': 'training.run'}
-_SUBMODULES = ('cells', 'figures', 'memory', 'models', 'page', 'tasks')
+_SUBMODULES = ('cells', 'families', 'figures', 'items', 'memory', 'page', 'tasks')
 
-__all__ = ['Config', 'Model', 'Tester', 'UserError', 'build', 'cells', 'figures', 'load', 'memory',
-           'models', 'page', 'record', 'shipped', 'tasks', 'train']
+__all__ = ['Config', 'Model', 'Tester', 'UserError', 'build', 'cells', 'families', 'figures',
+           'items', 'load', 'memory', 'page', 'record', 'shipped', 'tasks', 'train']
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 """One frozen, typed value that says all there is to say about a training run.
 
 Its fields are the flags of the binaries and the keys of `config.json`. `None` stands for "the
-value of the recipe, the model or the task"; `presets.resolve` fills it in.
+value of the recipe, the model or the task"; `families.resolve` fills it in.
 """
 
 from collections.abc import Mapping

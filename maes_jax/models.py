@@ -15,9 +15,6 @@ from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Embed
 from maes_jax.encoder_solver import Model
-from maes_jax.families import FAMILIES  # noqa: F401
-from maes_jax.families import Family  # noqa: F401
-from maes_jax.families import register  # noqa: F401
 
 
 def build(config: Config) -> Model:

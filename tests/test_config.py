@@ -17,7 +17,6 @@ from maes_jax import errors
 from maes_jax import families
 from maes_jax import models
 from maes_jax import options
-from maes_jax import presets
 from maes_jax.cells import lstm
 from maes_jax.config import Config
 
@@ -28,7 +27,7 @@ OTHER = Config(
     learning_rate=.03, line3='move_first', encoder='/some/where', unfreeze=True, stop_loss=1e-4)
 
 
-@pytest.mark.parametrize('config', [Config(), OTHER, presets.resolve(OTHER)])
+@pytest.mark.parametrize('config', [Config(), OTHER, families.resolve(OTHER)])
 def test_survives_json(config):
   assert Config.from_dict(json.loads(config.to_json())) == config
 
@@ -193,7 +192,7 @@ class TestOptions:
     assert {named.name or name for name, named in options.NAMED.items()} <= known
 
   def test_what_is_given_wins_over_the_recipe(self):
-    config = presets.resolve(Config(gamma_bias=.5, cell={'units': 3}))
+    config = families.resolve(Config(gamma_bias=.5, cell={'units': 3}))
     assert config.cell == {'write_bias': -3., 'gamma_bias': .5, 'units': 3}
 
   def test_configs_of_before_are_read(self):
@@ -220,34 +219,34 @@ class TestOptions:
 
   def test_a_model_without_a_recipe_gets_a_neutral_one(self, monkeypatch):
     monkeypatch.setitem(families.FAMILIES, 'own', families.Family(lstm.Lstm, tied=True))
-    config = presets.resolve(Config(model='own'))
+    config = families.resolve(Config(model='own'))
     assert (config.stop_on, config.cell, config.solver) == ('validation', {}, {})
     assert (config.validation_length, config.validation_memory) == (20, 30)
 
 
 @pytest.mark.parametrize('recipe', ['plain', 'short_first'])
 @pytest.mark.parametrize('task', ['serial_recall', 'sequence_equality'])
-def test_presets_leave_nothing_about_training_open(recipe, task):
-  config = presets.resolve(Config(recipe=recipe, task=(task,)))
+def test_recipes_leave_nothing_about_training_open(recipe, task):
+  config = families.resolve(Config(recipe=recipe, task=(task,)))
   still_open = {f.name for f in FIELDS if getattr(config, f.name) is None}
   assert still_open == {'encoder', 'encoder_model'}
-  assert presets.resolve(config) == config
+  assert families.resolve(config) == config
 
 
-def test_presets_do_not_touch_what_was_given():
+def test_recipes_do_not_touch_what_was_given():
   given = Config(recipe='plain', learning_rate=.5, b2=.5, batch_size=7)
-  config = presets.resolve(given)
+  config = families.resolve(given)
   assert (config.learning_rate, config.b2, config.batch_size) == (.5, .5, 7)
 
 
 @pytest.mark.parametrize('given', [{'start_length': 2}, {'max_length': 2, 'min_length': 1}])
-def test_presets_fit_round_what_was_given(given):
-  config = presets.resolve(Config(**given))
+def test_recipes_fit_round_what_was_given(given):
+  config = families.resolve(Config(**given))
   assert (config.start_min_length, config.start_length) == (2, 2)
 
 
 def test_the_papers_batch_sizes():
   """64 for comparison and equality, 1 for the others (sections 4.1 and 5.3)."""
-  sizes = {task: presets.resolve(Config(task=(task,))).batch_size
+  sizes = {task: families.resolve(Config(task=(task,))).batch_size
            for task in ('serial_recall', 'odd_recall', 'sequence_comparison', 'sequence_equality')}
   assert list(sizes.values()) == [1, 1, 64, 64]

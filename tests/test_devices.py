@@ -10,11 +10,11 @@ import sys
 
 import pytest
 
-from maes_jax import models
+from maes_jax import families
 
 SCRIPT = """
 import dataclasses, json, jax, jax.numpy as jnp, numpy as np
-from maes_jax import devices, evaluation, models, presets, tasks
+from maes_jax import devices, evaluation, families, models, tasks
 from maes_jax.config import Config
 from maes_jax.training.trainer import Trainer
 from tests.training import test_trainer as tiny
@@ -37,7 +37,7 @@ def test(count):
   return tester.test(params, length=6, batches=2)
 
 def trace(**options):
-  config = presets.resolve(Config(units=3, seeds=4, batch_size=2, max_length=4, **options))
+  config = families.resolve(Config(units=3, seeds=4, batch_size=2, max_length=4, **options))
   trainer = Trainer(config, models.build(config), devices=devices.first())
   jax.eval_shape(trainer.validate_population, trainer.abstract())
   return jax.eval_shape(trainer.train_population, trainer.abstract()).loss.shape
@@ -54,7 +54,7 @@ found = {'meshes': {f'{k} {b}': list(devices.mesh(k, b, devices.first()).shape.v
 tasks.register(tasks.Task('sums', 8, sums))
 found['own loop'] = trace(task=('sums',))
 devices.CHECK = True
-for name in models.FAMILIES:
+for name in families.FAMILIES:
   found[name] = trace(model=name, task=('serial_recall', 'sequence_comparison'))
 for seeds, batch, counts in ((4, 1, (4,)), (4, 2, (8,)), (1, 4, (2, 4))):
   one, alone = train(seeds, batch, 1)
@@ -102,7 +102,7 @@ def test_training_on_many_is_training_on_one(found, seeds, batch, count):
   assert result['counts'] == 0
 
 
-@pytest.mark.parametrize('name', models.FAMILIES)
+@pytest.mark.parametrize('name', families.FAMILIES)
 def test_what_differs_from_device_to_device_is_added_up(found, name):
   """JAX's own check passes: nothing is taken for the same everywhere that is not."""
   assert found[name] == [4]

@@ -11,7 +11,7 @@ import types
 import pytest
 
 from experiments.paper import runs
-from maes_jax import models
+from maes_jax import families
 from maes_jax import tasks
 from maes_jax.training import metrics
 
@@ -67,7 +67,7 @@ def test_python_blocks_run(document, tmp_path, monkeypatch, tracker):
   monkeypatch.chdir(tmp_path)
   monkeypatch.syspath_prepend(str(tmp_path))
   monkeypatch.setattr(tasks, 'TASKS', dict(tasks.TASKS))
-  monkeypatch.setattr(models, 'FAMILIES', dict(models.FAMILIES))
+  monkeypatch.setattr(families, 'FAMILIES', dict(families.FAMILIES))
   namespace = {'__name__': document.stem}
   for file, code in blocks(document):
     if file:

@@ -5,13 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import families
 from maes_jax import models
 from maes_jax import randomness
 from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.training import losses
 
-MODELS = sorted(models.FAMILIES)
+MODELS = sorted(families.FAMILIES)
 
 
 def loss_and_gradient(name, length, addresses):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from maes_jax import errors
+from maes_jax import families
 from maes_jax import models
 from maes_jax import tasks
 from maes_jax.config import Config
@@ -22,11 +23,11 @@ ADDRESSES = 9
 PADDED = 6
 LENGTHS = np.array([2, 6])
 TASK = 'sequence_comparison'
-FAMILIES = list(models.FAMILIES)
+FAMILIES = list(families.FAMILIES)
 
 
 def config(name, task=(TASK,), **options):
-  known = {field.name for field in dataclasses.fields(models.FAMILIES[name].cell)}
+  known = {field.name for field in dataclasses.fields(families.FAMILIES[name].cell)}
   sizes = {option: size for option, size in SIZES.items() if option in known}
   return Config(model=name, task=task, **{**sizes, **options})
 
@@ -244,9 +245,9 @@ class TestBuild:
 
   def test_names_are_taken_once(self):
     with pytest.raises(errors.UserError, match="'maes' is registered already"):
-      models.register('maes', models.FAMILIES['maes'])
+      families.register('maes', families.FAMILIES['maes'])
 
   def test_own_model_is_known_by_its_name(self, monkeypatch):
-    monkeypatch.setattr(models, 'FAMILIES', dict(models.FAMILIES))
-    models.register('mine', models.FAMILIES['maes'])
+    monkeypatch.setattr(families, 'FAMILIES', dict(families.FAMILIES))
+    families.register('mine', families.FAMILIES['maes'])
     assert models.build(Config(model='mine')).encoder == models.build(Config()).encoder

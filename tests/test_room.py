@@ -12,7 +12,7 @@ from maes_jax import errors
 from maes_jax import evaluation
 from maes_jax import machine
 from maes_jax import models
-from maes_jax import presets
+from maes_jax import families
 from maes_jax import recording as recordings
 from maes_jax import room
 from maes_jax import shapes
@@ -34,7 +34,7 @@ def seen(monkeypatch):
 
 
 def trainer(**options):
-  config = presets.resolve(Config(**options))
+  config = families.resolve(Config(**options))
   return Trainer(config, models.build(config), devices=devices.first(1))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from maes_jax import errors
 from maes_jax import items
-from maes_jax import presets
+from maes_jax import families
 from maes_jax import tasks
 from maes_jax import trained
 from maes_jax.config import Config
@@ -18,7 +18,7 @@ SHIPPED = pathlib.Path(__file__).parents[1] / 'checkpoints'
 
 
 def config(**options):
-  return presets.resolve(Config(
+  return families.resolve(Config(
       **{'task': ('odd_recall',), 'encoder': str(SHIPPED / 'E_J'), **options}))
 
 

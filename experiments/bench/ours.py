@@ -12,7 +12,7 @@ from maes_jax import devices
 from maes_jax import errors
 from maes_jax import evaluation
 from maes_jax import models
-from maes_jax import presets
+from maes_jax import families
 from maes_jax import phases
 from maes_jax import randomness
 from maes_jax import tasks
@@ -31,7 +31,7 @@ NEVER_DONE: dict[str, Any] = {'stop_loss': 0., 'max_iterations': 10**9}
 
 def config(model: str = 'maes', **options) -> Config:
   """Training as the paper has it, lengths 3 to 20 from the start, that never ends."""
-  return presets.resolve(Config(
+  return families.resolve(Config(
       model=model, task=(TASK,), recipe='plain', **NEVER_DONE, **options))
 
 

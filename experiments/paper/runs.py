@@ -5,7 +5,7 @@ import dataclasses
 from typing import Any
 
 from maes_jax import errors
-from maes_jax import presets
+from maes_jax import families
 from maes_jax.config import Config
 
 FORWARD = ('serial_recall', 'reverse_recall', 'odd_recall')
@@ -74,7 +74,7 @@ class Run:
   def config(self, seeds: int, max_iterations: int | None = None,
              encoder_workdir: str | None = None) -> Config:
     """The resolved config with a population of `seeds` models, or fewer if the budget says so."""
-    return presets.resolve(Config(
+    return families.resolve(Config(
         seeds=min(seeds, self.budget.seeds or seeds), encoder=encoder_workdir,
         max_iterations=max_iterations or self.budget.max_iterations, **self.options))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from maes_jax import devices
 from maes_jax import models
-from maes_jax import presets
+from maes_jax import families
 from maes_jax import trained
 from maes_jax.config import Config
 from maes_jax.training import callbacks as callbacks_lib
@@ -52,7 +52,7 @@ def train(
       are, a folder of another run or one that cannot be written. Nothing has been written then.
     Interrupted: somebody asked to stop; what was trained is saved.
   """
-  config = presets.resolve(config)
+  config = families.resolve(config)
   models.check(config)
   callbacks_lib.check(callbacks)
   on = devices.first(device_count)

@@ -10,7 +10,7 @@ from typing import Any
 from maes_jax import config as config_lib
 from maes_jax import errors
 from maes_jax import files
-from maes_jax import presets
+from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.training import encoders
 from maes_jax.training import lock
@@ -78,7 +78,7 @@ class Workdir:
     values = self._read()
     if isinstance(values, dict):
       values.pop(_ENCODER, None)
-    return presets.resolve(Config.from_dict(values))
+    return families.resolve(Config.from_dict(values))
 
   @property
   def fingerprint(self) -> str:

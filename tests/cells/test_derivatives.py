@@ -17,6 +17,7 @@ import pytest
 
 from maes_jax import addressing
 from maes_jax import encoder_solver
+from maes_jax import families
 from maes_jax import memory
 from maes_jax import models
 from maes_jax import tasks
@@ -250,7 +251,7 @@ class TestExtremesOfAnyPrecision:
 
 
 @pytest.mark.parametrize('name, skip_padding', [
-    *((name, False) for name in models.FAMILIES), ('maes', True), ('lstm', True)])
+    *((name, False) for name in families.FAMILIES), ('maes', True), ('lstm', True)])
 def test_a_whole_model_gives_every_example_its_gradient(name, skip_padding):
   """Through `Model.answer_batch`, as for influence, Fisher information or private training."""
   task, small = tasks.get('serial_recall'), {'units': 3} | ({'layers': 2} if name == 'lstm' else {})

@@ -23,7 +23,7 @@ from experiments.shared import records
 from maes_jax import errors
 from maes_jax import memory
 from maes_jax import models
-from maes_jax import presets
+from maes_jax import families
 from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.training import metrics
@@ -38,7 +38,8 @@ HANG = 300  # Seconds after which a process counts as hanging.
 BINARIES = {'transfer': '--workdir=run --encoder=none', 'evaluate': '--checkpoint=none',
             'reproduce': '--workdir=run --only=nothing', 'ship': '--workdir=none'}
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
-NAMES = st.sampled_from([*models.FAMILIES, *tasks.TASKS, 'plain', 'move_first', 'linear', 'maess'])
+NAMES = st.sampled_from(
+    [*families.FAMILIES, *tasks.TASKS, 'plain', 'move_first', 'linear', 'maess'])
 # No NUL: no operating system passes one on in an argument.
 TEXT = st.text(st.characters(exclude_characters='\0', exclude_categories=['Cs']), max_size=20)
 NUMBERS = st.one_of(
@@ -62,7 +63,7 @@ def _likely(field) -> st.SearchStrategy:
   """Values that a field may well take, alone or beside its defaults."""
   if field.metadata['choices']:
     return st.sampled_from(field.metadata['choices'])
-  return {'model': st.sampled_from(sorted(models.FAMILIES)),
+  return {'model': st.sampled_from(sorted(families.FAMILIES)),
           'task': st.lists(st.sampled_from(sorted(tasks.TASKS)), min_size=1, unique=True).map(
               ','.join)}.get(field.name, st.integers(1, 30).map(str))
 
@@ -80,7 +81,7 @@ def command_line(words: list[str], folder: pathlib.Path) -> bool:
   flags.FLAGS.unparse_flags()
   try:
     cli.parse(['train', *words])
-    config = presets.resolve(cli.config_from_flags())
+    config = families.resolve(cli.config_from_flags())
     models.check(config)
   except (SystemExit, errors.UserError) as error:
     attempts.promise(len(str(error).splitlines()) == 1, 'an error is one line')

@@ -14,7 +14,7 @@ import jax
 from experiments.paper import execute
 from maes_jax import evaluation
 from maes_jax import models
-from maes_jax import presets
+from maes_jax import families
 from maes_jax import recording as recordings
 from maes_jax import tasks
 from maes_jax.config import Config
@@ -32,7 +32,7 @@ NUMBERS = st.one_of(st.integers(1, 40), st.integers(1, 2**31), st.integers(), st
 def _train(folder, **sizes):
   """All that stands before the folder of a training run is made."""
   del folder
-  config = presets.resolve(Config(**sizes))
+  config = families.resolve(Config(**sizes))
   models.check(config)
   demand.check(Trainer(config, models.build(config)), {})
 
@@ -62,7 +62,7 @@ def _sizes(*names: str, **more: st.SearchStrategy) -> st.SearchStrategy:
   return st.fixed_dictionaries({**dict.fromkeys(names, NUMBERS), **more})
 
 
-_MODEL = st.sampled_from(sorted(models.FAMILIES))
+_MODEL = st.sampled_from(sorted(families.FAMILIES))
 _OF_TRAINING = ('seeds', 'seed', 'width', 'units', 'output_hidden', 'memory', 'batch_size',
                 'max_length', 'validation_length', 'validation_memory', 'validation_sequences')
 # Entrance -> what it is tried with.

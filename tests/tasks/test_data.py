@@ -14,7 +14,7 @@ from maes_jax import evaluation
 from maes_jax import items
 from maes_jax import models
 from maes_jax import phases
-from maes_jax import presets
+from maes_jax import families
 from maes_jax import tasks
 from maes_jax import trained
 from maes_jax.config import Config
@@ -162,7 +162,7 @@ class TestWhichPart:
     """Lengths that are drawn say nothing of examples: those of 1 to 6 items are as likely."""
     register(monkeypatch)
     tasks.register(made())
-    config = presets.resolve(Config(model='tiny', task=('mine',), max_length=6, memory=8,
+    config = families.resolve(Config(model='tiny', task=('mine',), max_length=6, memory=8,
                                     batch_size=4096, validation_length=6))
     trainer = Trainer(config, models.build(config))
     keys, ones = jax.random.key(0), jnp.ones(4096, jnp.int32)
@@ -226,7 +226,7 @@ class TestIterators:
 
 def register(monkeypatch):
   monkeypatch.setattr(tasks, 'TASKS', dict(tasks.TASKS))
-  monkeypatch.setitem(models.FAMILIES, 'tiny', models.Family(tiny.Tiny, tied=True))
+  monkeypatch.setitem(families.FAMILIES, 'tiny', families.Family(tiny.Tiny, tied=True))
 
 
 def but(arrays, i, value):

@@ -10,7 +10,7 @@ import pytest
 from maes_jax import errors
 from maes_jax import models
 from maes_jax import phases
-from maes_jax import presets
+from maes_jax import families
 from maes_jax import tasks
 from maes_jax.cells import maes
 from maes_jax.config import Config
@@ -95,13 +95,13 @@ def test_an_episode_is_checked_too(own, name):
 
 def test_a_proper_question_is_taken(own):
   own(proper)
-  models.check(presets.resolve(config()))
+  models.check(families.resolve(config()))
 
 
 def test_numpys_arrays_are_taken(own):
   own(lambda key, items, length: dataclasses.replace(
       proper(key, items, length), targets=np.zeros(items.shape, np.float32)))
-  models.check(presets.resolve(config()))
+  models.check(families.resolve(config()))
 
 
 def as_phases(items, length):
@@ -184,13 +184,13 @@ def test_an_unknown_start_names_the_closest(own, ask):
 def test_a_solver_that_is_not_there_is_an_error(own, model, line):
   own(with_phase(1, cell=lambda x: 'odd_recall'))
   with pytest.raises(errors.UserError, match=line):
-    models.check(presets.resolve(dataclasses.replace(config(), model=model)))
+    models.check(families.resolve(dataclasses.replace(config(), model=model)))
 
 
 def test_a_tied_model_has_no_solver_of_another_task_on_duty(own):
   own(with_phase(1, cell=lambda x: 'odd_recall'))
   both = dataclasses.replace(config(), model='ntm', task=('mine', 'odd_recall'))
-  task, model = tasks.get('mine'), models.build(presets.resolve(both))
+  task, model = tasks.get('mine'), models.build(families.resolve(both))
   with pytest.raises(errors.UserError, match=r'no phase can be for odd_recall; .* not tied'):
     models.walk(model, [task], ITEMS, ITEMS + 1)
 
@@ -199,7 +199,7 @@ def test_a_tied_model_has_no_solver_of_another_task_on_duty(own):
                          ids=['two', 'rounds', 'a number of steps that is known'])
 def test_a_proper_program_is_taken(own, ask):
   own(ask)
-  models.check(presets.resolve(config()))
+  models.check(families.resolve(config()))
 
 
 def test_numpys_arrays_are_taken_in_a_program(own):
@@ -211,10 +211,10 @@ def test_numpys_arrays_are_taken_in_a_program(own):
             tasks.Phase(store, len(items) + 1, store[:, :8], np.arange(len(items) + 1) > 0,
                         cell=phases.SOLVER)]
   task = own(ask)
-  models.check(presets.resolve(config()))
+  models.check(families.resolve(config()))
   episode = tasks.sample(task, jax.random.key(0), 2, ITEMS)
   np.testing.assert_array_equal(episode.targets, np.eye(ITEMS + 1, 10)[:, :8])
-  model = models.build(presets.resolve(config()))
+  model = models.build(families.resolve(config()))
   logits = model.answer(model.init(jax.random.key(0)), {'mine': episode}, 8)['mine']
   assert jnp.isfinite(logits).all()
 
@@ -249,8 +249,8 @@ class Broken(tiny.Tiny):
     (Deaf, r"model 'own' answers \[5, 9\] where task 'serial_recall' has targets \[5, 8\]"),
     (Broken, "model 'own': ")])
 def test_a_model_that_does_not_fit_is_refused(monkeypatch, cell, line):
-  monkeypatch.setattr(models, 'FAMILIES', {'own': models.Family(cell, tied=False)})
+  monkeypatch.setattr(families, 'FAMILIES', {'own': families.Family(cell, tied=False)})
   wrong = Config(model='own', max_length=ITEMS, min_length=2, memory=9, validation_length=5)
   with pytest.raises(errors.UserError, match=line) as error:
-    models.check(presets.resolve(wrong))
+    models.check(families.resolve(wrong))
   assert '\n' not in str(error.value)

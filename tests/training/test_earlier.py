@@ -17,7 +17,7 @@ import pytest
 
 from maes_jax import checkpoints
 from maes_jax import errors
-from maes_jax import models
+from maes_jax import families
 from maes_jax import trained
 from maes_jax.training import metrics
 from maes_jax.training import run
@@ -34,7 +34,7 @@ from maes_jax.training import loop
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.workdir import Workdir
 from tests.training.tiny import Tiny
-models.FAMILIES['tiny'] = models.Family(Tiny, tied=True)
+families.FAMILIES['tiny'] = families.Family(Tiny, tied=True)
 found = {name: checkpoints.digests(trained.load(name).saved) for name in trained.shipped()}
 workdir = Workdir(sys.argv[1])
 config = workdir.read_config()
@@ -47,7 +47,7 @@ print(json.dumps({**found, 'state': checkpoints.digests(state._asdict())}))
 
 @pytest.fixture(autouse=True)
 def family(monkeypatch):
-  monkeypatch.setitem(models.FAMILIES, 'tiny', models.Family(Tiny, tied=True))
+  monkeypatch.setitem(families.FAMILIES, 'tiny', families.Family(Tiny, tied=True))
 
 
 @pytest.fixture

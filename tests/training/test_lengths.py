@@ -6,11 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from maes_jax import presets
+from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.training import lengths
 
-CONFIG = presets.resolve(Config(
+CONFIG = families.resolve(Config(
     start_min_length=1, start_length=2, hold=10, grow=180, min_length=3, max_length=20,
     batch_size=4096))
 
@@ -57,7 +57,7 @@ def test_a_single_length_is_possible():
 
 def test_the_baselines_reach_the_full_range():
   """Curriculum learning up to sequences of length 20 (section 5.4)."""
-  config = presets.resolve(Config(model='ntm'))
+  config = families.resolve(Config(model='ntm'))
   bounds = [tuple(map(int, lengths.bounds(config, i))) for i in range(0, 20_000, 500)]
   assert bounds[0] == (3, 3) and bounds[-1] == (3, 20)
   assert bounds == sorted(bounds) and len(set(bounds)) > 10

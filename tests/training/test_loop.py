@@ -14,7 +14,7 @@ import pytest
 from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import models
-from maes_jax import presets
+from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.training import interrupts
 from maes_jax.training import loop
@@ -48,11 +48,11 @@ def compiled(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def family(monkeypatch):
-  monkeypatch.setitem(models.FAMILIES, 'tiny', models.Family(Tiny, tied=True))
+  monkeypatch.setitem(families.FAMILIES, 'tiny', families.Family(Tiny, tied=True))
 
 
 def train(folder, options=None, optimizer=None, **more):
-  config = presets.resolve(Config(**{**OPTIONS, **(options or {})}))
+  config = families.resolve(Config(**{**OPTIONS, **(options or {})}))
   trainer = Trainer(config, models.build(config), optimizer=optimizer)
   workdir = Workdir(folder / 'run')
   with workdir.claim(config):
@@ -64,7 +64,7 @@ def alone(compiled, tmp_path_factory):
   """A run that nothing happened to."""
   folder = tmp_path_factory.mktemp('alone')
   with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(models.FAMILIES, 'tiny', models.Family(Tiny, tied=True))
+    patch.setitem(families.FAMILIES, 'tiny', families.Family(Tiny, tied=True))
     train(folder)
   return folder
 

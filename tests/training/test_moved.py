@@ -8,7 +8,7 @@ import pytest
 from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import models
-from maes_jax import presets
+from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.training import loop
 from maes_jax.training.progress import Progress
@@ -19,7 +19,7 @@ from tests.training.tiny import Tiny
 
 
 def config():
-  return presets.resolve(Config(**{**test_loop.OPTIONS, 'task': ('serial_recall',)}))
+  return families.resolve(Config(**{**test_loop.OPTIONS, 'task': ('serial_recall',)}))
 
 
 compiled = test_loop.compiled
@@ -27,7 +27,7 @@ compiled = test_loop.compiled
 
 @pytest.fixture(autouse=True)
 def family(monkeypatch):
-  monkeypatch.setitem(models.FAMILIES, 'tiny', models.Family(Tiny, tied=True))
+  monkeypatch.setitem(families.FAMILIES, 'tiny', families.Family(Tiny, tied=True))
 
 
 def contents(folder):
@@ -66,7 +66,7 @@ def unlock(path, other):
 def other(tmp_path_factory):
   """The folder of another run, as it is when it has just begun."""
   folder = tmp_path_factory.mktemp('other') / 'run'
-  with Workdir(folder).claim(presets.resolve(Config(seed=1))):
+  with Workdir(folder).claim(families.resolve(Config(seed=1))):
     pass
   (folder / 'checkpoints').mkdir()
   return folder
@@ -108,7 +108,7 @@ class TestClaimed:
     assert contents(replaced.path) == before
 
   def test_the_folder_can_be_claimed_by_another(self, replaced):
-    with Workdir(replaced.path).claim(presets.resolve(Config(seed=1))) as workdir:
+    with Workdir(replaced.path).claim(families.resolve(Config(seed=1))) as workdir:
       workdir.check()
 
   def test_a_lock_that_was_removed_lets_nobody_in(self, tmp_path):

@@ -9,11 +9,11 @@ import optax
 import pytest
 
 from maes_jax import errors
-from maes_jax import presets
+from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.training import optimizer
 
-CONFIG = presets.resolve(Config(learning_rate=0.1, warmup=0, b2=0.95, clip=10.))
+CONFIG = families.resolve(Config(learning_rate=0.1, warmup=0, b2=0.95, clip=10.))
 PARAMS = {
     'encoder': {'w': jnp.array([1., -2.])},
     'solvers': {'a': {'w': jnp.array([3., 4.])}, 'b': {'w': jnp.array([-5., 6.])}},
@@ -50,7 +50,7 @@ def test_first_step_is_the_learning_rate_against_the_sign():
 def test_every_recipe_trains():
   """No warmup means the full rate at once, not none for ever."""
   for recipe in ('plain', 'short_first', 'curriculum'):
-    config = presets.resolve(Config(recipe=recipe))
+    config = families.resolve(Config(recipe=recipe))
     params = steps((), *[gradients()] * 3, config=config)
     assert (params['encoder']['w'] != PARAMS['encoder']['w']).all(), recipe
 

@@ -8,7 +8,7 @@ import pytest
 from tensorboardX.proto import event_pb2
 
 from maes_jax import models
-from maes_jax import presets
+from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.training import overview as overviews
 from maes_jax.training.trainer import Trainer
@@ -38,7 +38,7 @@ def written(folder, config, rows):
 
 @pytest.fixture(scope='module')
 def config():
-  return presets.resolve(Config(seeds=3, max_length=4, start_length=4, memory=6))
+  return families.resolve(Config(seeds=3, max_length=4, start_length=4, memory=6))
 
 
 def scalars(folder, config, iteration, rows):
@@ -84,7 +84,7 @@ def test_pictures_at_validation_alone(tmp_path, config):
 
 
 def test_a_model_without_memory_has_no_pictures(tmp_path):
-  config = presets.resolve(Config(model='lstm', layers=1, units=2))
+  config = families.resolve(Config(model='lstm', layers=1, units=2))
   rows = [{'iteration': 100, 'model': 0, 'loss': .1, 'validation_loss': .3}]
   assert not any(value.HasField('image') for _, value in written(tmp_path / 'a', config, rows))
 

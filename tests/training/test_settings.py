@@ -6,7 +6,7 @@ import optax
 import pytest
 
 from maes_jax import models
-from maes_jax import presets
+from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.training.trainer import Trainer
 
@@ -16,7 +16,7 @@ SMALL = {'batch_size': 2, 'max_length': 5, 'memory': 8, 'validation_length': 6,
 
 def trained(optimizer=None, **options):
   """A population after a window and its validation."""
-  config = presets.resolve(Config(**SMALL, **options))
+  config = families.resolve(Config(**SMALL, **options))
   trainer = Trainer(config, models.build(config), optimizer=optimizer, window_size=3)
   state = trainer.train_population(trainer.init())
   losses, _ = trainer.validate_population(state)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maes_jax import presets
+from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.config import WINDOW
 from maes_jax.encoder_solver import Model
@@ -19,7 +19,7 @@ from maes_jax.training.trainer import Trainer
 from tests.training.tiny import Tiny
 
 TASK = 'sequence_comparison'
-CONFIG = presets.resolve(Config(
+CONFIG = families.resolve(Config(
     task=(TASK,), seeds=3, seed=5, memory=5, batch_size=2, min_length=2, max_length=4,
     start_min_length=2, start_length=2, hold=50, grow=100, warmup=10, learning_rate=.01,
     stop_loss=1e-9, max_iterations=1000, validation_length=6, validation_memory=7,

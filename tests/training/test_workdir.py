@@ -10,14 +10,14 @@ import pytest
 
 from maes_jax import errors
 from maes_jax import figures
-from maes_jax import presets
+from maes_jax import families
 from maes_jax import trained
 from maes_jax.config import Config
 from maes_jax.training import run
 from maes_jax.training import workdir as workdir_lib
 from maes_jax.training.workdir import Workdir
 
-CONFIG = presets.resolve(Config(seeds=2, task_weights=(1.,)))
+CONFIG = families.resolve(Config(seeds=2, task_weights=(1.,)))
 
 
 @pytest.fixture
