@@ -17,7 +17,9 @@ from maes_jax.training.workdir import Workdir
 from tests.training import test_loop
 from tests.training.tiny import Tiny
 
-CONFIG = families.resolve(Config(**{**test_loop.OPTIONS, 'task': ('serial_recall',)}))
+
+def config():
+  return families.resolve(Config(**{**test_loop.OPTIONS, 'task': ('serial_recall',)}))
 
 
 compiled = test_loop.compiled
@@ -82,8 +84,8 @@ def test_a_run_ends_in_a_line_and_nothing_is_written(tmp_path, monkeypatch, othe
 
   monkeypatch.setattr(Progress, 'write', acting)
   with (pytest.raises(errors.UserError, match='no longer the folder that this run began in'),
-        Workdir(path).claim(CONFIG) as workdir):
-    loop.train(Trainer(CONFIG, models.build(CONFIG)), workdir, save_seconds=0.)
+        Workdir(path).claim(config()) as workdir):
+    loop.train(Trainer(config(), models.build(config())), workdir, save_seconds=0.)
   assert left['now'] == (contents(tmp_path), contents(other))
 
 
@@ -93,7 +95,7 @@ class TestClaimed:
   def replaced(self, tmp_path, other):
     """A run's claim on a folder that is another one's by now."""
     path = tmp_path / 'run'
-    with Workdir(path).claim(CONFIG) as workdir:
+    with Workdir(path).claim(config()) as workdir:
       before = workdir.fingerprint
       replace(path, other)
       assert workdir.fingerprint == before != Workdir(path).fingerprint
@@ -110,8 +112,8 @@ class TestClaimed:
       workdir.check()
 
   def test_a_lock_that_was_removed_lets_nobody_in(self, tmp_path):
-    with (Workdir(tmp_path / 'run').claim(CONFIG),
+    with (Workdir(tmp_path / 'run').claim(config()),
           pytest.raises(errors.UserError, match='is in use by')):
       pathlib.Path(tmp_path / 'run' / 'lock').unlink()
-      with Workdir(tmp_path / 'run').claim(CONFIG):
+      with Workdir(tmp_path / 'run').claim(config()):
         pass
