@@ -10,13 +10,16 @@ from typing import Any
 from maes_jax import config as config_lib
 from maes_jax import errors
 from maes_jax import files
+from maes_jax import tasks
 from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.training import encoders
 from maes_jax.training import lock
 
 _MOST_CONFIG = 2**20  # Bytes.
-_ENCODER = 'encoder_digest'  # Key of config.json beside the fields of `Config`.
+# Keys of config.json beside the fields of `Config`.
+_ENCODER = 'encoder_digest'
+_DATA = 'data_digests'  # By task, of those that draw from a user's examples.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Workdir:
     """The config of the run that lives here; options that it does not name yet are resolved."""
     values = self._read()
     if isinstance(values, dict):
-      values.pop(_ENCODER, None)
+      values = {name: value for name, value in values.items() if name not in (_ENCODER, _DATA)}
     return families.resolve(Config.from_dict(values))
 
   @property
@@ -130,6 +133,9 @@ class Workdir:
     if pretrained and not same:
       differing.append(f'encoder: that of {here.encoder!r} as it was, not what '
                        f'{config.encoder!r} holds')
+    noted, found = self._read().get(_DATA, {}), _data_digests(here)
+    differing += [f'examples of task {name!r}: others than it began with'
+                  for name in here.task if noted.get(name) != found.get(name)]
     if differing:
       raise errors.UserError(f'workdir {self.path} holds a run of another config '
                              f'({"; ".join(differing)}); use the same flags or another workdir')
@@ -150,10 +156,18 @@ class Claimed(Workdir):
 
 
 def _to_json(config, pretrained):
-  if not pretrained:
-    return config.to_json()
-  values = {**dataclasses.asdict(config), _ENCODER: encoders.digest(pretrained)}
+  values = dataclasses.asdict(config)
+  if pretrained:
+    values[_ENCODER] = encoders.digest(pretrained)
+  if found := _data_digests(config):
+    values[_DATA] = found
   return json.dumps(values, indent=2) + '\n'
+
+
+def _data_digests(config):
+  """By task of a user's examples, what tells them from others."""
+  found = {name: getattr(tasks.TASKS.get(name), 'digest', '') for name in config.task}
+  return {name: digest for name, digest in found.items() if digest}
 
 
 def write_result(path: pathlib.Path, result: Mapping[str, Any]):

@@ -307,3 +307,18 @@ def test_a_test_too_short_for_every_example_is_refused():
   task = made(validation=[4])
   with pytest.raises(errors.UserError, match='no sequence of 5 items or fewer; use a length of'):
     tasks.dry_run(task, 5)
+
+
+def test_a_run_goes_on_with_its_own_examples_alone(monkeypatch, tmp_path):
+  register(monkeypatch)
+  config = Config(model='tiny', task=('mine',), max_length=6, memory=8, max_iterations=100,
+                  validation_length=6, hold=0, grow=0)
+  tasks.register(made())
+  first = run.train(config, tmp_path / 'run')
+  tasks.TASKS['mine'] = made(validation=[0])
+  with pytest.raises(errors.UserError, match="examples of task 'mine': others than it began with"):
+    run.train(config, tmp_path / 'run')
+  tasks.TASKS['mine'] = made()
+  again = run.train(config, tmp_path / 'run')
+  assert first.iteration == again.iteration
+  assert trained.load(tmp_path / 'run').config.task == ('mine',)
