@@ -45,6 +45,13 @@ def pick(kind: str, name: str, table):
   raise UserError(f'unknown {kind} {name!r}: it must be one of {", ".join(sorted(table))}{hint}')
 
 
+def add(kind: str, name: str, value, table):
+  """Puts a value into a table of names; one that is taken is an error."""
+  if name in table:
+    raise UserError(f'{kind} {name!r} is registered already; give it another name')
+  table[name] = value
+
+
 def shortened(value: Any, limit: int = 40) -> str:
   """A value as it is written, cut off where it is too long for a line.
 

@@ -57,9 +57,7 @@ def register(name: str, family: Family):
   Raises:
     UserError: the name is taken.
   """
-  if name in FAMILIES:
-    raise errors.UserError(f'model {name!r} is registered already; give it another name')
-  FAMILIES[name] = family
+  errors.add('model', name, family, FAMILIES)
 
 
 def get(name: str) -> Family:

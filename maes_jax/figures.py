@@ -150,31 +150,6 @@ def training(curves: Sequence[Sequence[float]], every: int, title: str, goal: fl
   save(figure, path)
 
 
-def growth(curves: Mapping[str, Sequence[tuple[float, ...]]], ylabel: str, path: pathlib.Path,
-           shared_by: str = ''):
-  """Measured spans (x, median, low, high) by what x is, a panel each, on logarithmic axes.
-
-  The dashed line through the first point grows in proportion to x; in the panel `shared_by`, where
-  x shares the work, it falls so.
-  """
-  figure, axes = plt.subplots(
-      1, len(curves), figsize=(3.2 * len(curves), 3.6), layout='constrained', sharey=True)
-  for axis, (xlabel, points) in zip(axes, curves.items()):
-    x, median, low, high = np.array(points).T
-    axis.errorbar(x, median, (median - low, high - median), color=COLOURS[0], marker='o',
-                  markersize=4, capsize=3)
-    proportion = x[0] / x if xlabel == shared_by else x / x[0]
-    axis.plot(x, median[0] * proportion, '--', color=COLOURS[1], linewidth=1,
-              label='in proportion')
-    axis.set(xscale='log', yscale='log', xlabel=xlabel)
-    axis.set_xticks(x, [f'{value:g}' for value in x])
-    axis.minorticks_off()
-    axis.grid(alpha=0.3)
-  axes[0].set_ylabel(ylabel)
-  axes[0].legend(frameon=False)
-  save(figure, path)
-
-
 def generalisation(
     curves: Mapping[str, Mapping[str, Mapping[int, float]]],  # by panel, line and length
     trained_to: int,

@@ -99,6 +99,4 @@ def register(name: str, head: Head):
   Raises:
     UserError: the name is taken.
   """
-  if name in HEADS:
-    raise errors.UserError(f'head {name!r} is registered already; give it another name')
-  HEADS[name] = head
+  errors.add('head', name, head, HEADS)

@@ -34,9 +34,7 @@ def register(task: Task) -> Task:
   Raises:
     UserError: the name is taken.
   """
-  if task.name in TASKS:
-    raise errors.UserError(f'task {task.name!r} is registered already; give it another name')
-  TASKS[task.name] = task
+  errors.add('task', task.name, task, TASKS)
   return task
 
 
