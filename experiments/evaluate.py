@@ -52,31 +52,35 @@ def main():
       workdir.write_result(pathlib.Path(_JSON.value), result)
     if _FIGURE.value:
       look.draw_attention(restored, task, _FIGURE_LENGTH.value, pathlib.Path(_FIGURE.value))
-  output.show(_describe(result))  # Last: files are whole by then, whatever happens to it.
+  output.show(_describe(result, task))  # Last: files are whole by then, whatever happens to it.
 
 
 def _result(restored, task, counts):
-  bits = evaluation.interval(counts.bits_right, counts.bits)
-  sequences = evaluation.interval(counts.sequences_right, counts.sequences)
+  named, rates = counts.named(task.answers.unit), {}
+  for unit in _units(task):
+    right, total = named[f'{unit}s_right'], named[f'{unit}s']
+    rates[f'{unit}_accuracy'] = right / total
+    rates[f'{unit}_interval_95'] = evaluation.interval(right, total)
   return {
       'model': restored.config.model, 'task': task.name, 'length': _LENGTH.value,
       'memory': _MEMORY.value, 'model_index': restored.index, 'iterations': restored.iterations,
-      'converged': restored.converged, **counts._asdict(),
-      'bit_accuracy': counts.bits_right / counts.bits, 'bit_interval_95': bits,
-      'sequence_accuracy': counts.sequences_right / counts.sequences,
-      'sequence_interval_95': sequences}
+      'converged': restored.converged, **named, **rates}
 
 
-def _describe(result):
-  def line(name, right, total, share, bounds):
-    return (f'  {name:9}  {result[right]:>12,} of {result[total]:>12,} right  '
-            f'{result[share]:8.2%}  (95 %: {result[bounds][0]:.2%} to {result[bounds][1]:.2%})')
+def _units(task):
+  """What is counted: the units of an answer, e.g. bits, whole answers, whole sequences."""
+  return task.answers.unit, 'item', 'sequence'
+
+
+def _describe(result, task):
+  def line(unit):
+    name, (low, high) = f'{unit}s', result[f'{unit}_interval_95']
+    return (f'  {name:9}  {result[f"{name}_right"]:>12,} of {result[name]:>12,} right  '
+            f'{result[f"{unit}_accuracy"]:8.2%}  (95 %: {low:.2%} to {high:.2%})')
   return '\n'.join([
       f'{result["task"]} with {result["model"]}, model {result["model_index"]}, '
       f'length {result["length"]}, memory of {result["memory"]} addresses:',
-      line('bits', 'bits_right', 'bits', 'bit_accuracy', 'bit_interval_95'),
-      line('sequences', 'sequences_right', 'sequences', 'sequence_accuracy',
-           'sequence_interval_95')])
+      *map(line, _units(task))])
 
 
 def program():

@@ -18,8 +18,8 @@ from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import precision
+from maes_jax import varying
 from maes_jax.cells import base
-from maes_jax.cells import scan
 from maes_jax import phases
 from maes_jax.phases import Program
 from maes_jax.phases import Repeat
@@ -194,7 +194,7 @@ class _Run:
     for part in program:
       run = functools.partial(self.one_after_the_other, task)
       if isinstance(part, Repeat):
-        duty, steps = lax.scan(run, scan.varying_like(duty, (self.params, part)), part.phases)
+        duty, steps = lax.scan(run, varying.like(duty, (self.params, part)), part.phases)
       else:
         duty, steps = run(duty, (part,))
       parts.append(Repeat(steps) if isinstance(part, Repeat) else steps)

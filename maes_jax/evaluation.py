@@ -44,6 +44,10 @@ class Counts(NamedTuple):
   def bits_right(self) -> chex.Array:
     return self.units_right
 
+  def named(self, unit: str) -> dict[str, chex.Array]:
+    """By what the units are, e.g. `bits` and `bits_right`."""
+    return {name.replace('units', f'{unit}s'): value for name, value in self._asdict().items()}
+
   def total(self) -> 'Counts':
     """Adds up over the last axis, in 64 bits: a batch may have more bits than 32 count."""
     return Counts(*(np.asarray(part).sum(axis=-1, dtype=np.int64) for part in self))

@@ -15,6 +15,8 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from maes_jax import varying
+
 # On duty: the cell that stores, the task's own solver, or another solver by its task's name.
 ENCODER, SOLVER = 'encoder', 'solver'
 
@@ -173,14 +175,16 @@ class Stream(NamedTuple):
 
 def stream(program: Program) -> Stream:
   """The steps of all phases one after the other; what comes after them is padding."""
-  inputs = next(iter(of(program[0]))).inputs
-  carry = jnp.zeros((size(program), inputs.shape[-1]), inputs.dtype), jnp.int32(0)
+  inputs = [phase.inputs for part in program for phase in of(part)]
+  nothing = jnp.zeros((size(program), inputs[0].shape[-1]), jnp.result_type(*inputs))
+  carry = varying.like((nothing, jnp.int32(0)), program)
   starts: list[tuple | Repeat] = []
   for part in program:
     carry, found = (lax.scan(_append, carry, part.phases) if isinstance(part, Repeat) else
                     _append(carry, (part,)))
     starts.append(Repeat(found) if isinstance(part, Repeat) else found)
-  return Stream(*carry, starts)
+  filled, steps = carry
+  return Stream(filled, steps, starts)
 
 
 def _append(carry, of_part):
@@ -188,9 +192,10 @@ def _append(carry, of_part):
   inputs, end = carry
   starts = []
   for phase in of_part:
-    inputs = lax.dynamic_update_slice_in_dim(inputs, phase.inputs, end, axis=0)
+    piece = jnp.asarray(phase.inputs, inputs.dtype)
+    inputs = lax.dynamic_update_slice_in_dim(inputs, piece, end, axis=0)
     starts.append(end)
-    end = end + phase.steps
+    end = end + jnp.asarray(phase.steps, jnp.int32)
   return (inputs, end), tuple(starts)
 
 

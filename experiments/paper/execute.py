@@ -127,8 +127,9 @@ def _test(tester, params, settings):
   counts = tester.test(params, settings.length, settings.batches)
   lengths = [length for length in LENGTHS if length <= settings.length]
   curve = tester.curve(params, lengths)
-  return {**counts._asdict(), 'length': settings.length, 'memory': settings.memory,
-          'curve': {str(length): c.bits_right / c.bits for length, c in curve.items()}}
+  return {**counts.named(tester.task.answers.unit), 'length': settings.length,
+          'memory': settings.memory,
+          'curve': {str(length): c.units_right / c.units for length, c in curve.items()}}
 
 
 def _encoders(model, population):

@@ -12,6 +12,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from maes_jax import varying
 from maes_jax.cells import base
 from maes_jax.cells import scan
 from maes_jax.options import MANY
@@ -58,7 +59,7 @@ def run_layer(
   all steps and all sequences of a batch: JAX's own would add it up step by step, which reads and
   writes a kernel's worth at each.
   """
-  inputs, state = scan.varying_like((inputs, state), weights)
+  inputs, state = varying.like((inputs, state), weights)
   fixed = lax.stop_gradient((weights, inputs, state))
   last, (states, raw) = _forward(*fixed, valid, num_steps)
   states_tm1 = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest[:-1]]),

@@ -16,6 +16,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import errors
+from maes_jax import varying
 
 # (params, state_{t-1}, scanned_t) -> (state_t, shown_t); it closes over no array.
 Step = Callable[[Any, Any, Any], tuple[Any, Any]]
@@ -39,12 +40,12 @@ def scan(
     scanned: what each step gets.
     num_steps: how many to do; the others show zeros. None: all.
   """
-  state = varying_like(state, (params, scanned))
+  state = varying.like(state, (params, scanned))
   if num_steps is None:
     body = jax.checkpoint(step, prevent_cse=False)
     return lax.scan(functools.partial(body, params), state, scanned)
   # Devices that share data have the gradients of their own part here, and add them up outside.
-  return _first_steps(step, varying_like(params, (state, scanned)), state, scanned, num_steps)
+  return _first_steps(step, varying.like(params, (state, scanned)), state, scanned, num_steps)
 
 
 @jax.custom_batching.custom_vmap
@@ -94,7 +95,7 @@ def first_steps(
     return state, jax.tree.map(lambda leaf, leaf_t: leaf.at[t].set(leaf_t), shown, shown_t)
 
   _, shown = jax.eval_shape(functools.partial(lax.scan, step), state, scanned)
-  return lax.fori_loop(0, num_steps, body, (state, zeros(shown, like=(state, scanned))))
+  return lax.fori_loop(0, num_steps, body, (state, varying.zeros(shown, (state, scanned))))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -124,7 +125,7 @@ def _backward(step, stored, d_results):
     d_params_t, d_state_tm1, d_x_t = pull_back((d_state_t, d_shown_t))
     return (d_state_tm1, jax.tree.map(jnp.add, d_params, d_params_t)), d_x_t
 
-  start = d_last, zeros(params, like=(params, states_tm1, scanned, d_shown))
+  start = d_last, varying.zeros(params, (params, states_tm1, scanned, d_shown))
   (d_state, d_params), d_scanned = first_steps(
       back, start, (states_tm1, scanned, d_shown), num_steps, reverse=True)
   return d_params, d_state, d_scanned, None
@@ -143,28 +144,3 @@ def once(tree: Any) -> Any:
 def _twice(primals, tangents):
   raise errors.UserError('with `skip_padding` a derivative can be taken once, in reverse mode; '
                          'leave it out for forward mode and higher derivatives')
-
-
-def varying_like(tree: Any, others: Any) -> Any:
-  """The tree as it is; in `shard_map`, marked as varying over the axes that any of `others` does.
-
-  A loop must carry what varies from its start on.
-  """
-  axes = frozenset().union(*(_axes(leaf) for leaf in jax.tree.leaves((tree, others))))
-
-  def mark(leaf):
-    missing = tuple(axes - _axes(leaf))
-    return lax.pcast(leaf, missing, to='varying') if missing else leaf
-
-  return jax.tree.map(mark, tree)
-
-
-def _axes(leaf) -> frozenset[str]:
-  aval = jax.typeof(leaf)
-  return aval.mat.varying if hasattr(aval, 'mat') else aval.vma  # The latter before JAX 0.10.
-
-
-def zeros(shapes: Any, like: Any) -> Any:
-  """Zeros in these shapes and dtypes, that vary as any of `like` does."""
-  tree = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-  return varying_like(tree, like)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from maes_jax import batching
 from maes_jax import devices
 from maes_jax import tasks
-from maes_jax.cells import scan
+from maes_jax import varying
 from maes_jax.encoder_solver import Params
 
 # Of parameters; from there on a CPU does better to read them once for a whole batch.
@@ -54,7 +54,7 @@ def value_and_grad(
     episodes: those that a device has of the batch.
     mesh: the devices that share it.
   """
-  params = scan.varying_like(params, episodes)  # The gradient is that of a device's own sequences.
+  params = varying.like(params, episodes)  # The gradient is that of a device's own sequences.
   answers = devices.total({name: batch.mask.sum() for name, batch in episodes.items()}, mesh)
   size = len(next(iter(episodes.values())).length)
   microbatches = jax.tree.map(
@@ -64,7 +64,7 @@ def value_and_grad(
     summand = jax.value_and_grad(loss)(params, microbatch, answers)
     return jax.tree.map(jnp.add, total, summand), None
 
-  nothing = scan.zeros((jnp.zeros((), jnp.float32), params), like=episodes)
+  nothing = varying.zeros((jnp.zeros((), jnp.float32), params), episodes)
   return devices.total(lax.scan(add, nothing, microbatches)[0], mesh)
 
 

@@ -29,7 +29,7 @@ EARLIER = pathlib.Path(__file__).parent / 'earlier'
 # Prints digests of all that is restored, in the types in which it comes.
 RESTORE = """
 import json, sys
-from maes_jax import checkpoints, models, trained
+from maes_jax import checkpoints, families, models, trained
 from maes_jax.training import loop
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.workdir import Workdir
