@@ -19,6 +19,7 @@ from maes_jax import phases
 from maes_jax import tasks
 from maes_jax import windowed
 from maes_jax.cells import maes
+from maes_jax.cells import ntm
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Model
 from maes_jax.phases import ENCODER
@@ -34,6 +35,10 @@ ADDRESSES, INPUTS, OUTPUTS = 7, 4, 3
 MODEL = Model(
     maes.Maes(width=4, units=2), {name: maes.Maes(outputs=OUTPUTS, width=4, units=units)
                                   for name, units in (('one', 2), ('other', 3))}, inputs=INPUTS)
+
+
+TIED = Model(ntm.Ntm(width=4, units=2), {'one': ntm.Ntm(outputs=OUTPUTS, width=4, units=2)},
+             tied=True, inputs=INPUTS)
 
 
 def phase(size, steps, cell=ENCODER, start=RESUME, seed=0, **options):
@@ -277,15 +282,16 @@ class TestTurns:
     assert found.pop(len(before)) == []
     chex.assert_trees_all_equal(found, outputs(before + after, run(params(), before + after)))
 
-  def test_devices_that_share_a_batch_add_up_its_gradient(self):
+  @pytest.mark.parametrize('model', [MODEL, TIED], ids=['maes', 'tied'])
+  def test_devices_that_share_a_batch_add_up_its_gradient(self, model):
     """`shard_map` with its default checks; rounds come first, when nothing varies yet."""
     one = jax.tree.map(jnp.asarray, program()[2:])
     batch = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), one)
     mesh = jax.make_mesh((1,), ('batch',), (jax.sharding.AxisType.Explicit,))
-    weights = jax.tree.map(jnp.float32, params())
+    weights = model.init(jax.random.key(0))
 
     def value(params, program):
-      logits = MODEL.answer(params, {'one': Episode(program, jnp.int32(1))}, ADDRESSES,
+      logits = model.answer(params, {'one': Episode(program, jnp.int32(1))}, ADDRESSES,
                             encoder_solver.skipping)['one']
       return jnp.sum(jnp.sin(logits))
 
