@@ -123,7 +123,7 @@ def test_maes_that_looks_by_content(tmp_path):
   class ByContent(maes.Maes):
     head: str = option('content')
 
-  models.register('by_content', models.Family(ByContent))
+  families.register('by_content', families.Family(ByContent))
   sizes = {'width': 8, 'units': 8, 'min_length': 1, 'max_length': 2, 'task': ('serial_recall',)}
   one, other = (maes_jax.build(maes_jax.Config(**sizes, **given))
                 for given in ({'model': 'by_content'}, {'cell': {'head': 'content'}}))
@@ -164,7 +164,7 @@ class Gru(base.Cell):
 
 
 def test_a_gated_recurrent_cell(tmp_path):
-  models.register('gru', models.Family(Gru, tied=True))
+  families.register('gru', families.Family(Gru, tied=True))
   log = train(tmp_path / 'run', model='gru', cell={'units': 48, 'keep': 1.}, max_length=2,
               task=('serial_recall',), max_iterations=500)
   assert log[-1]['loss'] < np.log(2) / 10

@@ -7,10 +7,11 @@ import textwrap
 
 from absl import flags
 
+from maes_jax import options
 from maes_jax.config import Config
 
 # The first field of each group, in the order of `Config`.
-_GROUPS = {'model': 'What', 'seeds': 'Population', 'width': 'Sizes', 'memory': 'Data',
+_GROUPS = {'model': 'What', 'seeds': 'Population', 'cell': 'Options', 'memory': 'Data',
            'recipe': 'Training', 'validate_every': 'Validation', 'encoder': 'Transfer'}
 _WIDTH = 98
 # These are programs of their own, `maes-train`, once the library is installed.
@@ -26,7 +27,7 @@ _NOTES = ('--helpfull explains every flag. Exit status: 0 done, 1 an error, '
 def text(about: str) -> str:
   """The help of the program that is running, which is `about` this."""
   defined = flags.FLAGS.flags_by_module_dict()
-  fields = {field.name for field in dataclasses.fields(Config)}
+  fields = {field.name for field in dataclasses.fields(Config)} | options.NAMED.keys()
   config = {flag.name for flag in defined.get(_SHARED, []) if flag.name in fields}
   own = [_describe(flag) for module, found in defined.items() for flag in found
          if flag.name not in config and _ours(module)]
@@ -59,8 +60,10 @@ def _groups(names) -> list[str]:
   title = ''
   for field in dataclasses.fields(Config):
     title = _GROUPS.get(field.name, title)
-    if field.name in names:
-      groups.setdefault(title, []).append(_setting(flags.FLAGS[field.name]))
+    short_forms = options.NAMED if field.name == 'solver' else ()
+    for name in (field.name, *short_forms):
+      if name in names:
+        groups.setdefault(title, []).append(_setting(flags.FLAGS[name]))
   return [textwrap.fill(' '.join(settings), _WIDTH, initial_indent=f'  {title:12}',
                         subsequent_indent=' ' * 14, break_on_hyphens=False)
           for title, settings in groups.items()]

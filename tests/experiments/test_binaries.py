@@ -137,7 +137,7 @@ def test_an_encoder_of_other_sizes_is_refused(launch, joint, tmp_path):
     ('--model=maess', ("did you mean 'maes'",)),
     ('--max_length=40', ('at least 41',)),
     ('--shift_range=15', ('31 taps', 'at least 31')),
-    ('--units=0', ('--units=0',)),
+    ('--units=0', ('units is 0', 'at least 1')),
     ('--batch_size=-1', ('--batch_size=-1',)),
     ('--learning_rate=nan', ('learning_rate',)),
     ('--task=odd_recall,odd_recall', ('each once',)),

@@ -24,7 +24,8 @@ ITEMS = 4
 def own(monkeypatch):
   """Registers a task that asks so, for the time of the test."""
   monkeypatch.setattr(tasks, 'TASKS', dict(tasks.TASKS))
-  return lambda ask, outputs=8: tasks.register(tasks.Task('mine', outputs, ask))
+  return lambda ask, outputs=8, **options: tasks.register(
+      tasks.Task('mine', outputs, ask, **options))
 
 
 def proper(key, items, length):
@@ -198,8 +199,16 @@ def test_a_tied_model_has_no_solver_of_another_task_on_duty(own):
 @pytest.mark.parametrize('ask', [with_phase(0), in_rounds(2, 2), with_phase(0, steps=lambda x: 3)],
                          ids=['two', 'rounds', 'a number of steps that is known'])
 def test_a_proper_program_is_taken(own, ask):
-  own(ask)
+  own(ask, reuses_memory=True)
   models.check(families.resolve(config()))
+
+
+def test_what_is_stored_needs_an_address_each(own):
+  """Two rounds of a marker and four items; a memory that they fit into will do."""
+  own(in_rounds(2, 2))
+  with pytest.raises(errors.UserError, match='stores up to 10 items and markers, .* 5 addresses'):
+    models.check(families.resolve(config()))
+  models.check(families.resolve(dataclasses.replace(config(), memory=10, validation_memory=10)))
 
 
 def test_numpys_arrays_are_taken_in_a_program(own):
