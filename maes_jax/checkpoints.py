@@ -223,10 +223,16 @@ def _is_step(path):
 
 
 def saved_digests(directory: pathlib.Path) -> dict[int, dict[str, str]]:
-  """By step, the `digests` of the tree that was saved."""
-  with _orbax() as there:
-    return {step: there.metadata(directory.absolute() / str(step)).custom_metadata['digests']
-            for step in steps(directory)}
+  """By step, the `digests` of the tree that was saved; of a step that is damaged, none.
+
+  Orbax would read the whole step for them, and leave errors of one that is damaged behind.
+  """
+  found = {}
+  for step in steps(directory):
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+      values = files.read_json(directory / str(step) / '_CHECKPOINT_METADATA', _MOST_SEAL)
+      found[step] = dict(values['custom_metadata']['digests'])
+  return found
 
 
 def restore(

@@ -45,8 +45,5 @@ def _frozen_in(directory, pretrained, models):
   """Whether every model of the population has these parameters in all that was saved."""
   population = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (models, *leaf.shape)), pretrained)
   wanted = checkpoints.digests({'params': population}).items()
-  try:
-    saved = checkpoints.saved_digests(directory).values()
-  except Exception:  # pylint: disable=broad-except; orbax raises all kinds. A resume names it.
-    return False
+  saved = checkpoints.saved_digests(directory).values()
   return bool(saved) and all(wanted <= step.items() for step in saved)

@@ -88,19 +88,12 @@ def _check_optimizer(workdir, wanted):
   """Whether all that was saved is of this optimizer: its state says, a config cannot."""
   names = {f"['optimizer']{jax.tree_util.keystr(path)}"
            for path, _ in jax.tree_util.tree_leaves_with_path(wanted)}
-  for saved in _saved_digests(workdir):
+  for saved in checkpoints.saved_digests(workdir.checkpoints).values():
     others = names ^ {name for name in saved if name.startswith("['optimizer']")}
     if others:
       raise errors.UserError(f'{workdir.path} was trained with another optimizer ({min(others)} is '
                              'in the state of only one of the two); give the one it began with, '
                              'which is ours where none is given, or use another workdir')
-
-
-def _saved_digests(workdir):
-  try:
-    return checkpoints.saved_digests(workdir.checkpoints).values()
-  except Exception:  # pylint: disable=broad-except; orbax raises all kinds. Restoring names it.
-    return ()
 
 
 @contextlib.contextmanager

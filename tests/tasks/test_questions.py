@@ -206,7 +206,7 @@ def test_a_proper_program_is_taken(own, ask):
 def test_what_is_stored_needs_an_address_each(own):
   """Two rounds of a marker and four items; a memory that they fit into will do."""
   own(in_rounds(2, 2))
-  with pytest.raises(errors.UserError, match='stores up to 10 items and markers, .* 5 addresses'):
+  with pytest.raises(errors.UserError, match=r'stores up to 10 items and markers, .* 5 addresses'):
     models.check(families.resolve(config()))
   models.check(families.resolve(dataclasses.replace(config(), memory=10, validation_memory=10)))
 
