@@ -41,8 +41,7 @@ def choose(model: Model, name: str = '') -> tasks.Task:
   if not name and len(model.solvers) != 1:
     raise errors.UserError(f'this model has solvers for several tasks; say which: {known}')
   name = name or known
-  if name not in model.solvers:
-    raise errors.UserError(f'this model has no solver for task {name!r}; it has one for {known}')
+  model.cell(name)
   return tasks.get(name)
 
 

@@ -174,7 +174,7 @@ def checked(name: str, value: Any, kind: Any, minimum: float | None = None,
     written = _WRITTEN.get(kind) or (kind.__name__ if isinstance(kind, type) else kind)
     hint = f', e.g. {(value,)!r}' if _fits((value,), kind) else ''
     raise errors.UserError(f'{name} is {errors.shortened(value)}; it must be {written}{hint}')
-  if choices and value is not None and value not in choices:
+  if choices and value is not None:
     errors.pick(name, value, dict.fromkeys(choices))
   if isinstance(value, int | float):
     largest = LARGEST_FLOAT if float in (kind, *typing.get_args(kind)) else LARGEST

@@ -17,10 +17,11 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from maes_jax import errors
+from maes_jax import phases
 from maes_jax import precision
 from maes_jax import varying
 from maes_jax.cells import base
-from maes_jax import phases
 from maes_jax.phases import Program
 from maes_jax.phases import Repeat
 
@@ -79,7 +80,7 @@ class Model:
   solvers: Mapping[str, base.Cell]
   tied: bool = False
   inputs: int = 10
-  embed: 'Embed | None' = None
+  embed: Embed | None = None
 
   def __hash__(self) -> int:
     return hash((self.encoder, frozenset(self.solvers.items()), self.tied, self.inputs, self.embed))
@@ -112,8 +113,17 @@ class Model:
     return self.embed.apply({'params': params['embed']}, precision.as_params(inputs, params))
 
   def cell(self, name: str) -> base.Cell:
-    """The encoder, or the solver of a task."""
-    return self.encoder if name == phases.ENCODER else self.solvers[name]
+    """The encoder, or the solver of a task.
+
+    Raises:
+      UserError: there is no such solver.
+    """
+    if name == phases.ENCODER:
+      return self.encoder
+    if name not in self.solvers:
+      raise errors.UserError(f'this model has no solver for task {name!r}; it has one for '
+                             f'{", ".join(sorted(self.solvers))}')
+    return self.solvers[name]
 
   def answer(
       self,
@@ -191,13 +201,13 @@ class _Run:
     kept = {name: self.model.cell(name).hand_over(self.fresh(name))[1]
             for name in phases.cells(task, program)}
     duty, parts = duty._replace(own={**kept, **duty.own}), []
+    run = functools.partial(self.one_after_the_other, task)
     for part in program:
-      run = functools.partial(self.one_after_the_other, task)
       if isinstance(part, Repeat):
         duty, steps = lax.scan(run, varying.like(duty, (self.params, part)), part.phases)
       else:
         duty, steps = run(duty, (part,))
-      parts.append(Repeat(steps) if isinstance(part, Repeat) else steps)
+      parts.append(phases.formed(part, steps))
     return duty, parts
 
   def one_after_the_other(self, task, duty, of_part):

@@ -117,21 +117,17 @@ def _with_solvers(model, episodes):
   """The model with those solvers alone that these episodes need."""
   needed = {cell for task, episode in episodes.items()
             for cell in phases.cells(task, episode.program)} - {phases.ENCODER}
-  for name in sorted(needed | set(episodes)):
-    if name not in model.solvers:
-      raise errors.UserError(f'this model has no solver for task {name!r}; it has one for '
-                             f'{", ".join(sorted(model.solvers))}')
+  solvers = {name: model.cell(name) for name in sorted(needed | set(episodes))}
   if model.tied and needed - set(episodes):
     raise errors.UserError(f'one cell of this model is on duty throughout, so that no phase can '
                            f'be for {", ".join(sorted(needed - set(episodes)))}; make it for '
                            f'{phases.SOLVER!r} or use a model whose cells are not tied')
-  return dataclasses.replace(
-      model, solvers={name: model.solvers[name] for name in needed | set(episodes)})
+  return dataclasses.replace(model, solvers=solvers)
 
 
 def _check_room(task, program, model, addresses):
   """Every step of storing needs an address of its own."""
-  stored = phases.stored(program)
+  stored = phases.size(program, phases.ENCODER)
   if stored > addresses and not task.reuses_memory and memory_of(model, addresses) is not None:
     raise errors.UserError(
         f'task {task.name!r} stores up to {stored:,} items and markers, and the memory has '

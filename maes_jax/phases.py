@@ -97,6 +97,16 @@ def of(part: Phase | Repeat) -> tuple[Phase, ...]:
   return part.phases if isinstance(part, Repeat) else (part,)
 
 
+def formed(part: Phase | Repeat, values: tuple) -> tuple | Repeat:
+  """Values, one for each phase of a part, in the part's form."""
+  return Repeat(values) if isinstance(part, Repeat) else values
+
+
+def within(steps: chex.Array, size: int) -> chex.Array:
+  """[size] True for the first `steps`."""
+  return jnp.arange(size, dtype=jnp.int32) < steps
+
+
 def cells(task: str, program: Program) -> set[str]:
   """The cells of a task's program: `ENCODER`, and solvers by the names of their tasks."""
   return {name(task, phase) for part in program for phase in of(part)}
@@ -107,21 +117,15 @@ def name(task: str, phase: Phase) -> str:
   return task if phase.cell == SOLVER else phase.cell
 
 
-def size(program: Program) -> int:
-  """Steps of all phases, padding included."""
-  return sum(math.prod(phase.inputs.shape[:-1]) for part in program for phase in of(part))
-
-
-def stored(program: Program) -> int:
-  """The same, of the encoder's phases."""
+def size(program: Program, cell: str = '') -> int:
+  """Steps of all phases, or of those of one cell, padding included."""
   return sum(math.prod(phase.inputs.shape[:-1]) for part in program for phase in of(part)
-             if phase.cell == ENCODER)
+             if cell in ('', phase.cell))
 
 
 def each(part: Phase | Repeat, function: Callable[[Phase], Any]) -> tuple | Repeat:
   """A function of the phases of a part, in the part's form."""
-  values = tuple(function(phase) for phase in of(part))
-  return Repeat(values) if isinstance(part, Repeat) else values
+  return formed(part, tuple(function(phase) for phase in of(part)))
 
 
 def answers(program: Program, parts: Sequence[tuple | Repeat], trailing: int) -> chex.Array:
@@ -129,8 +133,8 @@ def answers(program: Program, parts: Sequence[tuple | Repeat], trailing: int) ->
   kept = []
   for part, values in zip(program, parts):
     of_phases: Any = values.phases if isinstance(values, Repeat) else values
-    wanted = tuple(value for phase, value in zip(of(part), of_phases) if phase.asked)
-    kept.append(Repeat(wanted) if isinstance(part, Repeat) else wanted)
+    kept.append(formed(part, tuple(
+        value for phase, value in zip(of(part), of_phases) if phase.asked)))
   return joined(kept, trailing)
 
 
@@ -182,7 +186,7 @@ def stream(program: Program) -> Stream:
   for part in program:
     carry, found = (lax.scan(_append, carry, part.phases) if isinstance(part, Repeat) else
                     _append(carry, (part,)))
-    starts.append(Repeat(found) if isinstance(part, Repeat) else found)
+    starts.append(formed(part, found))
   filled, steps = carry
   return Stream(filled, steps, starts)
 

@@ -84,7 +84,7 @@ def unroll(
 
   Where the last step is not, the last state means nothing.
   """
-  valid = jnp.arange(len(inputs), dtype=jnp.int32) < steps
+  valid = phases.within(steps, len(inputs))
 
   def step(window, scanned):
     x_t, valid_t = scanned

@@ -22,7 +22,9 @@ from maes_jax import memory
 from maes_jax import windowed
 from maes_jax.cells import base
 from maes_jax.cells import lstm
+from maes_jax.training import adam
 from maes_jax.training import microbatches
+from maes_jax.training import optimizer
 
 _SINGLE = functools.partial(ours.training, seeds=8)
 _BATCH = functools.partial(ours.training, batch=64)
@@ -98,40 +100,40 @@ CHOICES = {
         _replaced(windowed, 'serves', lambda cell, addresses: False), {'MAES test': ours.testing}),
     'own_adam': Choice(
         'Adam that steps over gradients that are not finite, instead of Optax within a wrapper.',
-        lambda: [], {}),
+        _replaced(adam, 'skipping', lambda rate, b2, clip: optimizer.skipping(
+            optax.chain(optax.clip(clip), optax.adam(rate, b2=b2)))),
+        {'MAES': _SINGLE, 'LSTM': _LSTM}),
 }
 
 
 def measure(name: str, repeats: int) -> timing.Record:
   """With and without the choice of that name: the ratio of their rates in each turn."""
   choice, found = CHOICES[name], {}
-  for where, make in _pairs(name, choice).items():
-    sides = timing.interleave(make, repeats)
+  for where, make in choice.where.items():
+    sides = timing.interleave({'with': make(), 'without': _without(choice, make)}, repeats)
     found[where] = {
         'ratio': timing.ratio(sides['with'], sides['without']),
         'compile_seconds': {side: sides[side]['compile_seconds'] for side in sides}}
   return {'what': choice.what, 'where': found}
 
 
-def _pairs(name, choice):
-  if name == 'own_adam':
-    stock = lambda config: optax.chain(
-        optax.clip(config.clip), optax.adam(config.learning_rate, b2=config.b2))
-    return {where: {'with': make(), 'without': make(optimizer=stock)}
-            for where, make in {'MAES': _SINGLE, 'LSTM': _LSTM}.items()}
-  return {where: {'with': make(), 'without': _without(choice, make)}
-          for where, make in choice.where.items()}
-
-
 def _without(choice, make):
-  """The workload, its program compiled without the piece."""
-  workload, first = make(), [True]
+  """The workload, made and its program compiled without the piece."""
+  with _taken_out(choice):
+    workload = make()
+  first = [True]
 
   def run():
-    with contextlib.ExitStack() as stack:
-      for patch in choice.without() if first else []:
-        stack.enter_context(patch)
+    with _taken_out(choice) if first else contextlib.nullcontext():
       first.clear()
       return workload.run()
 
   return timing.Workload(run, workload.units)
+
+
+@contextlib.contextmanager
+def _taken_out(choice):
+  with contextlib.ExitStack() as stack:
+    for patch in choice.without():
+      stack.enter_context(patch)
+    yield

@@ -131,7 +131,7 @@ class Cell(nn.Module):
     steps = jnp.asarray(len(inputs) if steps is None else steps, jnp.int32)
     if alone:  # Then no step that is done is padding.
       return self._unroll(params, state, inputs, None, show, scan.own(steps))
-    valid = jnp.arange(len(inputs), dtype=jnp.int32) < steps
+    valid = phases.within(steps, len(inputs))
     return self._unroll(
         params, state, inputs, valid, show, scan.longest(steps) if skip_padding else None)
 

@@ -17,7 +17,7 @@ def question(task, asked, max_length: int):
   """
   _check_arrays(f'task {task.name!r}', _question_of(max_length),
                 _wanted(task, asked, max_length))
-  _check_start(task, asked.start)
+  start(task.name, asked.start)
 
 
 def _question_of(max_length):
@@ -75,7 +75,7 @@ def _check_phase(task, phase, repeats):
     wanted |= {'targets': (phase.targets, (*repeats, *steps[:1], task.outputs), np.floating),
                'mask': (phase.mask, (*repeats, *steps[:1]), np.bool_)}
   _check_arrays(f'task {task.name!r}', f'a phase of {phase.cell!r} must have', wanted)
-  _check_start(task, phase.start)
+  start(task.name, phase.start)
 
 
 def _check_arrays(who, must, wanted):
@@ -95,6 +95,10 @@ def _said(wanted):
 _KINDS = {np.floating: 'float', np.bool_: 'bool', np.integer: 'int'}
 
 
-def _check_start(task, start):
-  if start not in phases.STARTS:
-    errors.pick(f'start in task {task.name!r}', start, dict.fromkeys(phases.STARTS))
+def start(name: str, given: str):
+  """Checks where a task says that a cell starts.
+
+  Raises:
+    UserError: it is none of `phases.STARTS`.
+  """
+  errors.pick(f'start in task {name!r}', given, dict.fromkeys(phases.STARTS))

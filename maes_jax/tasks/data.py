@@ -23,6 +23,7 @@ from maes_jax import machine
 from maes_jax import phases
 from maes_jax.items import Bits
 from maes_jax.items import Items
+from maes_jax.tasks import checks
 from maes_jax.tasks import episode
 from maes_jax.tasks import values
 
@@ -129,8 +130,9 @@ class DataTask(episode.Task):
     return episode.Episode(self._posed(items, length, aux, slots, targets), length)
 
   def _posed(self, items, length, aux, slots, targets):
-    positions = jnp.arange(len(aux), dtype=jnp.int32)
-    mask = positions == slots - 1 if self.at_end else positions < slots
+    mask = phases.within(slots, len(aux))
+    if self.at_end:  # Of these the last.
+      mask &= ~phases.within(slots - 1, len(aux))
     targets = jnp.broadcast_to(targets, (len(aux), self.outputs))
     return self.pose(items, length, episode.Question(aux, targets, mask, self.start), slots)
 
@@ -192,8 +194,7 @@ def from_arrays(
   parts = {episode.TRAINING: _examples(arrays, ~held_out),
            episode.HELD_OUT: _examples(arrays, held_out)}
   read.check_size(parts)
-  if start not in phases.STARTS:
-    errors.pick(f'start in task {name!r}', start, dict.fromkeys(phases.STARTS))
+  checks.start(name, start)
   return DataTask(
       name, answers.outputs, items=items, answers=answers, start=start, at_end=at_end,
       counted=_counted(arrays, at_end), digest=_digest(parts), parts=parts)

@@ -18,6 +18,7 @@ from maes_jax.items import Items
 from maes_jax.phases import Episode
 from maes_jax.phases import Phase
 from maes_jax.phases import Program
+from maes_jax.phases import within
 from maes_jax.tasks import checks
 
 _WORDS = Bits(8)
@@ -217,11 +218,6 @@ def dry_run(task: Task, max_length: int) -> Episode:
         f'task {task.name!r} fails with sequences padded to {max_length:,} items ({reason}); its '
         'function takes (key, items [L, D], length []), traced, and returns a Question or '
         'phases') from error
-
-
-def within(length: chex.Array, max_length: int) -> chex.Array:
-  """[max_length] True for the first `length` items."""
-  return jnp.arange(max_length, dtype=jnp.int32) < length
 
 
 def _single(array):

@@ -78,10 +78,7 @@ class Workdir:
 
   def read_config(self) -> Config:
     """The config of the run that lives here; options that it does not name yet are resolved."""
-    values = self._read()
-    if isinstance(values, dict):
-      values = {name: value for name, value in values.items() if name not in (_ENCODER, _DATA)}
-    return families.resolve(Config.from_dict(values))
+    return _config_of(self._read())
 
   @property
   def fingerprint(self) -> str:
@@ -125,15 +122,16 @@ class Workdir:
       files.write_atomically(self._config_file, _to_json(config, pretrained))
 
   def _check_same(self, config, pretrained):
-    here = self.read_config()
+    values = self._read()
+    here = _config_of(values)
     same = pretrained and encoders.same(
-        pretrained, self._read().get(_ENCODER), self.checkpoints, here, config)
+        pretrained, values.get(_ENCODER), self.checkpoints, here, config)
     differing = config_lib.differences(here, dataclasses.replace(
         config, encoder=here.encoder, encoder_model=here.encoder_model) if pretrained else config)
     if pretrained and not same:
       differing.append(f'encoder: that of {here.encoder!r} as it was, not what '
                        f'{config.encoder!r} holds')
-    noted, found = self._read().get(_DATA, {}), _data_digests(here)
+    noted, found = values.get(_DATA, {}), _data_digests(here)
     differing += [f'examples of task {name!r}: others than it began with'
                   for name in here.task if noted.get(name) != found.get(name)]
     if differing:
@@ -153,6 +151,13 @@ class Claimed(Workdir):
           f'{self.path} is no longer the folder that this run began in: it, or its file "lock", '
           'was moved, removed or replaced; nothing was written there: run the same command on the '
           'folder where it is now to go on from the last checkpoint')
+
+
+def _config_of(values):
+  """The config among the values of config.json."""
+  if isinstance(values, dict):
+    values = {name: value for name, value in values.items() if name not in (_ENCODER, _DATA)}
+  return families.resolve(Config.from_dict(values))
 
 
 def _to_json(config, pretrained):
