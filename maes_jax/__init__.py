@@ -15,6 +15,7 @@ The names below are the public API. Everything else is reached through its modul
 | `load(path)` | a trained model: the best of a folder, or a shipped one by name |
 | `shipped()` | the names of the models that come with the library |
 | `Tester` | accuracy at any length and memory size |
+| `certify(trained, task)` | a proof that it is right at every length, or a sequence it gets wrong |
 | `record(...)` | every step of one sequence: memory, attention, answers |
 | `tasks.register(task)` | makes one's own task known by name |
 | `tasks.from_arrays(name, ...)` | a task from data of one's own |
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
   from maes_jax import memory as memory
   from maes_jax import page as page
   from maes_jax import tasks as tasks
+  from maes_jax.certificates.verdict import certify as certify
   from maes_jax.config import Config as Config
   from maes_jax.encoder_solver import Model as Model
   from maes_jax.errors import UserError as UserError
@@ -77,12 +79,12 @@ __version__ = '0.1.0'
 
 _MODULES = {
     'Config': 'config', 'Model': 'encoder_solver', 'Tester': 'evaluation', 'UserError': 'errors',
-    'build': 'models', 'load': 'trained', 'record': 'recording', 'shipped': 'trained',
-    'train': 'training.run'}
+    'build': 'models', 'certify': 'certificates.verdict', 'load': 'trained',
+    'record': 'recording', 'shipped': 'trained', 'train': 'training.run'}
 _SUBMODULES = ('cells', 'families', 'figures', 'items', 'memory', 'page', 'tasks')
 
-__all__ = ['Config', 'Model', 'Tester', 'UserError', 'build', 'cells', 'families', 'figures',
-           'items', 'load', 'memory', 'page', 'record', 'shipped', 'tasks', 'train']
+__all__ = ['Config', 'Model', 'Tester', 'UserError', 'build', 'cells', 'certify', 'families',
+           'figures', 'items', 'load', 'memory', 'page', 'record', 'shipped', 'tasks', 'train']
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,83 @@
+"""How sharp attention stays, whatever N is. Part of the checker, see there."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from maes_jax.certificates.intervals import exp
+from maes_jax.certificates.intervals import hull
+from maes_jax.certificates.intervals import Interval
+from maes_jax.certificates.intervals import log
+from maes_jax.certificates.intervals import of
+
+
+class Refused(Exception):
+  """Why a certificate proves nothing."""
+
+
+def require(condition, otherwise: str):
+  if not condition:
+    raise Refused(otherwise)
+
+
+class Shift(NamedTuple):
+  """How steps move the head, leaves [A, P]."""
+  ahead: Interval  # What the kernel gives to shifts beyond the move,
+  behind: Interval  # and to those short of it.
+  gamma: Interval
+
+
+class Attention:
+  """What other addresses than the head's have of attention.
+
+  Attributes:
+    away: all of them together, at one step.
+    leak: one of them in all steps of a phase, but for those at which it lies in the trail: so many
+      addresses behind the head, 0 or 2 K. At distance k from head and trail it is at most
+      first ratio^(k - 1) at a step.
+    passing: one of them in all steps.
+    weight: what the head's address has.
+  """
+
+  def __init__(self, says, eta, reach):
+    self.away, self.leak, self.trail, self.first, self.ratio = (
+        of(says[name]) for name in ('away', 'leak', 'trail', 'first', 'ratio'))
+    self.reach, self.most = reach, 1. + of(eta)
+    self.weight = (1. - hull(0., self.away)) * hull(1. - of(eta), self.most)
+    self.passing = self.leak + self.trail * self.away
+
+  def check(self, shifts: Sequence[Shift]):
+    """Lemmas A and B: the bounds hold after each of these steps if they held before."""
+    require(self.away.lo >= 0 and self.away.hi < 1 and self.trail.lo in (0, 2 * self.reach) and
+            self.first.lo > 0 and 0 < self.ratio.lo < 1, 'attention is not bounded')
+    # Both sides together: 2 (first + first ratio + first ratio^2 + ...) <= leak
+    require((2. * self.first).hi <= (self.leak * (1. - self.ratio)).lo,
+            'more attention leaks than it says')
+    for shift in shifts:
+      self._check(of(shift.ahead.hi), of(shift.behind.hi), of(shift.gamma.lo))
+
+  def _check(self, ahead, behind, gamma):
+    kept = (1. - ahead - behind) * of(self.weight.lo)
+    require(np.all(kept.lo > 0), 'attention does not stay on one address')
+    # All others together: of numbers >= 0 the sum of powers is at most the power of the sum.
+    require(self._sharpened(self.most - kept, kept, gamma) <= log(self.away).lo,
+            'attention does not stay on one address')
+    # At distance k: what was there, and a share of what was 2 K nearer. From 2 K + 1 on, what holds
+    # once holds farther away.
+    in_trail = self.away if self.trail.lo else self.most
+    for k in range(1, 2 * self.reach + 2):
+      nearer = (ahead * self.most + behind * in_trail if k <= 2 * self.reach else
+                (ahead + behind) * exp(self._at(k - 2 * self.reach)))
+      given = exp(self._at(k)) * (1. + ahead + behind) + nearer
+      require(self._sharpened(given, kept, gamma) <= self._at(k).lo,
+              'attention does not stay sharp')
+
+  def _sharpened(self, given, kept, gamma) -> float:
+    """The logarithm of (given / kept)^gamma, at most: infinite where it may grow."""
+    share = log(given) - log(kept)
+    return float(np.max(np.where(share.hi <= 0, (gamma * share + log(self.most)).hi, np.inf)))
+
+  def _at(self, k) -> Interval:
+    """The logarithm of the bound at distance k >= 1."""
+    return log(self.first) + float(k - 1) * log(self.ratio)

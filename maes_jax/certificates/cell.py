@@ -1,0 +1,153 @@
+"""A MAES cell in intervals: Algorithm 1 for all words and all hidden states at once.
+
+Leaves have the axes [A, P, ...]: what the cell is shown (A), and what the item was whose word it
+reads (P). Part of the checker, see there.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from maes_jax.certificates.attention import Attention
+from maes_jax.certificates.attention import require
+from maes_jax.certificates.attention import Shift
+from maes_jax.certificates.intervals import affine
+from maes_jax.certificates.intervals import exp
+from maes_jax.certificates.intervals import hull
+from maes_jax.certificates.intervals import Interval
+from maes_jax.certificates.intervals import of
+from maes_jax.certificates.intervals import relu
+from maes_jax.certificates.intervals import sigmoid
+from maes_jax.certificates.intervals import softplus
+from maes_jax.certificates.intervals import stack
+
+
+class Write(NamedTuple):
+  """What steps write."""
+  add: Interval  # [A, P, W]
+  erase: Interval  # [A, P, W]
+
+  def of_all(self) -> 'Write':
+    """The same for any of them, leaves [W]."""
+    return Write(*(leaf.over(0, 1) for leaf in self))
+
+
+class Cell:
+  """The layers of a cell, and what a certificate says of it."""
+
+  def __init__(self, params, certificate, name):
+    says, form, self.eta = certificate[name], certificate['form'], certificate['eta']
+    self.layers = {layer: tuple(np.asarray(of_layer[part], np.float64) for part in
+                                ('kernel', 'bias')) for layer, of_layer in params[name].items()}
+    self.width, self.units = form['width'], len(self.layers['hidden'][1])
+    self.reach = (len(self.layers['interface'][1]) - 2 * self.width - 2) // 2
+    self.add_activation = form['add_activation']
+    self.moves, self.depth = says['moves'], says['depth']
+    self.read = Interval(*np.asarray(says['read'], np.float64))  # of r_t [W]
+    self.hiddens = [Interval(*np.asarray(box, np.float64)) for box in says['hidden']]  # of h_t [H]
+    self.attention = Attention(says['attention'], self.eta, self.reach)
+
+  def hold_read(self, word: Interval):
+    require(self.read.holds(word), 'a word that is read leaves its box')
+
+  def hold_hidden(self, state: int, hidden: Interval):
+    require(self.hiddens[state].holds(hidden), 'a hidden state leaves its box')
+
+  def off(self, x: Interval, times=1.) -> Interval:
+    """By eta."""
+    return x + hull(-self.eta * times, self.eta * times)
+
+  def parts(self, layer, x, h, r):
+    """What x [A, X], h [Q, H] and r [P, W] add to a layer: [A, O], [Q, O], [P, O]."""
+    kernel, bias = layer
+    of_x, of_h, of_r = np.split(kernel, [x.shape[1], x.shape[1] + self.units])
+    return affine(of(x), of_x, bias), affine(h, of_h), affine(r, of_r)
+
+  def layer(self, layer, x, h, r) -> Interval:
+    """Its numbers [A, P, O], in whichever of the boxes [Q, H] h is."""
+    of_x, of_h, of_r = self.parts(layer, x, h, r)
+    return of_x[:, None] + of_h.over(0) + of_r
+
+  def hidden(self, x, h, r) -> Interval:
+    """Line 2: boxes of h_t [A, P, Q, H]."""
+    of_x, of_h, of_r = self.parts(self.layers['hidden'], x, h, r)
+    return sigmoid(self.off(of_x[:, None, None] + of_r[:, None] + of_h))
+
+  def write(self, x, h, r) -> Write:
+    """Line 2: a_t and e_t."""
+    kernel, bias = (part[..., :2 * self.width] for part in self.layers['interface'])
+    raw = self.off(self.layer((kernel, bias), x, h, r))
+    add, erase = raw[..., :self.width], raw[..., self.width:]
+    return Write(add if self.add_activation == 'linear' else sigmoid(add), sigmoid(erase))
+
+  def shift(self, x, h, r, move) -> Shift:
+    """Line 2: s_t and gamma_t. Softmax shift by shift: s(j) <= s(j) / s(move) = exp(difference)."""
+    kernel, bias = (part[..., 2 * self.width:].copy() for part in self.layers['interface'])
+    tap = self.reach + move
+    kernel[:, :-1], bias[:-1] = kernel[:, :-1] - kernel[:, [tap]], bias[:-1] - bias[tap]
+    raw = self.layer((kernel, bias), x, h, r)
+    shares = exp(self.off(raw[..., :-1], 2.))
+    return Shift(self._on_side(shares, move, 1), self._on_side(shares, move, -1),
+                 gamma=1. + softplus(self.off(raw[..., -1])))
+
+  def _on_side(self, shares, move, side) -> Interval:
+    """The shares of all shifts beyond a move, as the head goes, or of all short of it."""
+    side = side * np.sign(self.moves[1])
+    those = [shares[..., self.reach + shift] for shift in range(-self.reach, self.reach + 1)
+             if (shift - move) * side > 0]
+    return sum(those, start=of(np.zeros(shares.lo.shape[:-1])))
+
+  def logits(self, x, h, r) -> Interval:
+    """Line 2: y_t [A, P, Y]."""
+    if 'output_hidden' not in self.layers:
+      return self.off(self.layer(self.layers['output'], x, h, r))
+    units = relu(self.off(self.layer(self.layers['output_hidden'], x, h, r)))
+    return self.off(affine(units, *self.layers['output']))
+
+  def states(self, first, x, r, after) -> list[Interval]:
+    """Lemma C: by state what holds every hidden state of a phase, boxes [Q, H].
+
+    Args:
+      first: [H] the hidden state after the marker, when the solver is in state 0.
+      x: what may be shown [A, X].
+      r: what may be read [P, W].
+      after: [S, A, P] the state that follows each.
+    """
+    self.hold_hidden(0, first)
+    boxes = [box[None] for box in self.hiddens]
+    for state, found in enumerate(self._next(boxes, x, r, after)):
+      self.hold_hidden(state, found.over(0))
+    for _ in range(self.depth):  # The smaller, the more often.
+      boxes = self._next(boxes, x, r, after)
+      boxes[0] = stack(first[None], boxes[0])
+    return boxes
+
+  def _next(self, boxes, x, r, after):
+    """By state the boxes that a step leads into from these."""
+    found = [self.hidden(x, box, r) for box in boxes]
+    into = lambda state: [image[after[before] == state] for before, image in enumerate(found)]
+    flat = lambda image: Interval(*(bound.reshape(-1, self.units) for bound in
+                                    (image.lo, image.hi)))
+    return [stack(*map(flat, into(state))) for state in range(len(boxes))]
+
+  def seen(self, word: Interval, elsewhere: Interval) -> Interval:
+    """Line 1: what is read where `word` lies under the head, and anything elsewhere."""
+    away = hull(0., self.attention.away)
+    return self.off(word * self.attention.weight + hull(0., elsewhere) * away)
+
+  def written(self, word: Interval, step: Write) -> Interval:
+    """Line 3, under the head: M o (1 - e w) + a w."""
+    weight = self.attention.weight
+    return word * (1. - step.erase * weight) + step.add * weight
+
+  def leaked(self, word: Interval, *steps: Write, passed=True) -> Interval:
+    """Lemma B: a word [..., W] after any number of these steps, the head elsewhere.
+
+    What lies ahead of the head is not `passed` by its trail yet.
+    """
+    leak = hull(0., self.attention.passing if passed else self.attention.leak)
+    added, erased = (hull(0., *parts) for parts in zip(*(step.of_all() for step in steps)))
+    return word * (1. - erased * leak) + added * leak
+
+  def check_attention(self, *shifts: Shift):
+    self.attention.check(shifts)

@@ -1,0 +1,140 @@
+"""What is to be proved of a task: which item each answer is about, and what the right answer is."""
+
+from collections.abc import Callable
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+
+from maes_jax import errors
+from maes_jax import phases
+from maes_jax import tasks
+from maes_jax.certificates import checker
+from maes_jax.certificates import places
+from maes_jax.items import Bits
+from maes_jax.tasks import episode
+
+WIDEST = 10  # Bits of a word: all pairs of words are gone through.
+_TRIED, _LONGEST = 64, 13  # Episodes by which a claim is held against its task, and items of one.
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+  """What a solver is to answer, step by step.
+
+  Attributes:
+    item: (a, b, c): answer i of n is about item a n + b i + c, counted from 1.
+    answer: (stored [..., D], shown [..., D]) -> right bits [..., Y], of NumPy arrays.
+    shown: whether the solver is shown a word at each step; else it sees empty items.
+    latched: an answer is one bit, and 0 once an earlier answer would have been: all so far.
+    start: where the solver starts, `phases.RESTART` or `phases.HANDOVER`.
+  """
+  item: tuple[int, int, int]
+  answer: Callable[[np.ndarray, np.ndarray], np.ndarray]
+  shown: bool = False
+  latched: bool = False
+  start: str = phases.RESTART
+
+  def right(self, stored: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """The right answers [n, Y] about these items [n, D] where i items are shown [n, D]."""
+    count = len(stored)
+    about = self.about(count)
+    found = self.answer(stored[np.clip(about, 0, count - 1)], shown).astype(bool)
+    return np.logical_and.accumulate(found) if self.latched else found
+
+  def about(self, count: int) -> np.ndarray:
+    """The items, counted from 0, that answers 1 to n are about; out of range: none."""
+    of_n, of_i, constant = self.item
+    return of_n * count + of_i * np.arange(1, count + 1) + constant - 1
+
+  def packed(self, bits: int) -> dict[str, Any]:
+    """As a certificate holds it."""
+    words = places.words(bits)
+    shown = words if self.shown else words[:1]
+    right = self.answer(words[None, :], shown[:, None]).astype(bool)
+    right = np.broadcast_to(right, (len(shown), len(words), right.shape[-1]))
+    rights = np.stack([right, np.zeros_like(right)]) if self.latched else right[None]
+    after = np.zeros(rights.shape[:3], int) if not self.latched else 1 - rights[..., 0].astype(int)
+    return {'item': list(self.item), 'start': self.start, 'shown': self.shown,
+            'right': checker.packed(rights), 'after': checker.packed(after)}
+
+
+def _stored(stored, shown):
+  del shown
+  return stored
+
+
+def _equal(stored, shown):
+  return np.all(stored == shown, axis=-1, keepdims=True)
+
+
+CLAIMS: dict[str, Claim] = {
+    'serial_recall': Claim((0, 1, 0), _stored),
+    'reverse_recall': Claim((1, -1, 1), _stored, start=phases.HANDOVER),
+    'odd_recall': Claim((0, 2, -1), _stored),
+    'sequence_comparison': Claim((0, 1, 0), _equal, shown=True),
+    # Whether whole sequences are equal is asked at the end; any step may be it.
+    'sequence_equality': Claim((0, 1, 0), _equal, shown=True, latched=True),
+    'hard_equality': Claim((0, 1, 0), _equal, shown=True, latched=True),
+}
+
+
+def register(task: str, claim: Claim):
+  """Makes a claim about one's own task known.
+
+  Raises:
+    UserError: there is one already.
+  """
+  errors.add('claim about task', task, claim, CLAIMS)
+
+
+def get(task: tasks.Task) -> Claim:
+  """The claim about a task, held against what the task asks.
+
+  Raises:
+    UserError: there is none, its items are no words of few bits, or the task asks something else.
+  """
+  if task.name not in CLAIMS:
+    raise errors.UserError(
+        f'nothing is claimed about task {task.name!r}; say by certificates.claims.register which '
+        f'item each answer is about; known are {", ".join(sorted(CLAIMS))}')
+  claim = CLAIMS[task.name]
+  for kind in (task.items, task.answers):
+    if not isinstance(kind, Bits) or kind.width > WIDEST:
+      raise errors.UserError(f'task {task.name!r} is about {kind}; a certificate goes through all '
+                             f'words, which must be Bits of at most {WIDEST}')
+  _try_out(task, claim)
+  return claim
+
+
+@functools.lru_cache(maxsize=64)
+def _try_out(task, claim):
+  lengths = np.arange(_TRIED) % _LONGEST + 1
+  keys = jax.random.split(jax.random.key(0), _TRIED)
+  episodes = jax.device_get(tasks.sample_batch(task, keys, lengths, _LONGEST))
+  for i, length in enumerate(lengths):
+    if not _as_claimed(task, claim, jax.tree.map(lambda leaf, i=i: leaf[i], episodes.program),
+                       length):
+      raise errors.UserError(f'task {task.name!r} asks something else than the claim about it '
+                             f'says, e.g. about {length} items; mend the claim')
+
+
+def _as_claimed(task, claim, program, count):
+  if [type(part) for part in program] != [phases.Phase, phases.Phase]:
+    return False
+  stored, asked = program
+  steps = slice(1, 1 + count)
+  items, shown = (phase.inputs[steps, task.control_bits:] for phase in program)
+  if (stored.cell, asked.cell) != (phases.ENCODER, phases.SOLVER) or len(shown) != count:
+    return False
+  markers = [np.eye(1, task.inputs, which)[0] for which in (episode.STORE, episode.RECALL)]
+  marked = all(np.array_equal(phase.inputs[0], marker) and phase.steps == 1 + count and
+               not phase.inputs[1:, :task.control_bits].any()
+               for phase, marker in zip(program, markers))
+  counts, about = asked.mask[steps], claim.about(count)[asked.mask[steps]]
+  return (marked and asked.start == claim.start and asked.mask.sum() == counts.sum() and
+          (claim.shown or not shown.any()) and
+          bool(np.all((about >= 0) & (about < count))) and
+          np.array_equal(claim.right(items, shown)[counts], asked.targets[steps][counts] > .5))

@@ -1,0 +1,250 @@
+"""Searches for a sequence that a model gets wrong: any model, on a task with a claim about it.
+
+Short sequences are tried first, all there are where there are few; then random ones, regular ones,
+and such that the gradient of the smallest margin leads to.
+"""
+
+from collections.abc import Callable, Iterator
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from maes_jax import tasks
+from maes_jax.certificates import claims
+from maes_jax.certificates import places
+from maes_jax.encoder_solver import Model
+from maes_jax.encoder_solver import Params
+
+LENGTHS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 64, 128, 256, 1000)
+_BATCH = 2048  # Sequences at once, fewer where they are long.
+_STEPS = 64 * _BATCH
+_ROUNDS = 8  # Of a search along the gradient.
+
+
+class Sequences(NamedTuple):
+  """B sequences of n items."""
+  items: np.ndarray  # [B, n, D]
+  shown: np.ndarray  # [B, n, D] what the solver is shown, zeros where the task shows nothing
+
+
+@dataclasses.dataclass(frozen=True)
+class Witness:
+  """A sequence that the model, run as usual, gets wrong.
+
+  Attributes:
+    items: [n, D].
+    shown: [n, D].
+    logits: [n, Y].
+    right: [n, Y] the right bits.
+    asked: [n] whether an answer counts.
+    addresses: N.
+  """
+  items: np.ndarray
+  shown: np.ndarray
+  logits: np.ndarray
+  right: np.ndarray
+  asked: np.ndarray
+  addresses: int
+
+  @property
+  def wrong(self) -> np.ndarray:
+    """[n, Y]"""
+    return ((self.logits > 0) != self.right) & self.asked[:, None]
+
+  def to_json(self) -> dict[str, Any]:
+    listed = lambda bits: [''.join(map(str, row)) for row in np.asarray(bits, int)]
+    return {'items': listed(self.items), 'shown': listed(self.shown), 'right': listed(self.right),
+            'answered': listed(self.logits > 0), 'asked': self.asked.tolist(),
+            'addresses': self.addresses}
+
+
+class Search(NamedTuple):
+  """What came of a search."""
+  witness: Witness | None
+  tried: int  # Sequences.
+
+
+def ample(count: int) -> int:
+  """Room for twice as many items, so that it is not for lack of memory that a model is wrong."""
+  return 2 * count + 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Falsifier:
+  """Searches models of one kind; one compiled program for each length serves all of them.
+
+  Attributes:
+    model: the kind of model.
+    task: what it is asked.
+    claim: what is right.
+    addresses: N by n; by default twice as many as are needed, and some.
+  """
+  model: Model
+  task: tasks.Task
+  claim: claims.Claim
+  addresses: Callable[[int], int] = ample
+
+  def search(self, params: Params, effort: int = 1000, seed: int = 0,
+             suspects: Sequences | None = None, longest: int = LENGTHS[-1]) -> Search:
+    """The shortest sequence found that is answered wrong, if any.
+
+    Args:
+      params: of the model.
+      effort: about how many sequences are tried at each length.
+      seed: of the random ones.
+      suspects: short sequences to try first, of one length.
+      longest: n.
+    """
+    random, tried = np.random.default_rng(seed), 0
+    for sequences in self._candidates(params, random, effort, suspects, longest):
+      tried += len(sequences.items)
+      witness = self._first_wrong(params, sequences)
+      if witness:
+        return Search(self._shortened(params, witness), tried)
+    return Search(None, tried)
+
+  def _candidates(self, params, random, effort, suspects, longest) -> Iterator[Sequences]:
+    for length in LENGTHS:
+      if length > longest:
+        return
+      everything = self._everything(length)
+      if everything is not None:
+        yield everything
+        continue
+      if suspects is not None and suspects.items.shape[1] <= length:
+        yield self._embedded(random, suspects, length)
+      count = max(effort // max(1, length // 16), 16)
+      drawn = self._drawn(random, count, length)
+      yield drawn
+      yield self._regular(random, length)
+      if length <= 64:
+        yield from self._led(params, drawn)
+
+  def _everything(self, length) -> Sequences | None:
+    """All sequences of a length, if they are few enough."""
+    words = places.words(self.task.items.width)
+    if self.claim.shown:
+      if length > 1:
+        return None
+      return Sequences(*(np.stack(side).reshape(-1, 1, words.shape[1]) for side in zip(*(
+          (item, shown) for item in words for shown in words))))
+    if len(words)**length > 2**16:
+      return None
+    grid = np.stack(np.meshgrid(*[np.arange(len(words))] * length, indexing='ij'), -1)
+    items = words[grid.reshape(-1, length)]
+    return Sequences(items, np.zeros_like(items))
+
+  def _drawn(self, random, count, length) -> Sequences:
+    items = random.integers(0, 2, (count, length, self.task.items.width)).astype(float)
+    return Sequences(items, self._shown(random, items))
+
+  def _shown(self, random, items):
+    """What may be shown: half of the words as they are, half changed in a bit, or just one."""
+    if not self.claim.shown:
+      return np.zeros_like(items)
+    flips = np.eye(items.shape[-1])[random.integers(0, items.shape[-1], items.shape[:2])]
+    share = random.choice([0., .5, 1.], len(items))[:, None]
+    often = random.random(items.shape[:2]) < share
+    once = np.arange(items.shape[1]) == random.integers(0, items.shape[1], len(items))[:, None]
+    changed = np.where(random.random(len(items))[:, None] < .5, often, once)
+    return np.abs(items - flips * changed[..., None])
+
+  def _regular(self, random, length) -> Sequences:
+    """Words again and again, two in turn, and one that is unlike all others."""
+    words = places.words(self.task.items.width)
+    pick = lambda: words[random.integers(0, len(words), 128)]
+    one, other, step = pick()[:, None], pick()[:, None], np.arange(length)[None, :, None]
+    same = one + 0 * step
+    items = np.concatenate([same, np.where(step % 2, one, other),
+                            np.where(step == length - 1, other, one),
+                            np.where(step == 0, other, one)])
+    return Sequences(items, self._shown(random, items))
+
+  def _embedded(self, random, suspects, length) -> Sequences:
+    """Suspects at the beginning, at the end, and all over random sequences."""
+    size = suspects.items.shape[1]
+    count = len(suspects.items)
+    drawn = self._drawn(random, 3 * count, length)
+    for which, sequence in ((drawn.items, suspects.items), (drawn.shown, suspects.shown)):
+      which[:count, :size], which[count:2 * count, length - size:] = sequence, sequence
+      repeated = np.concatenate([sequence] * -(-length // size), 1)
+      which[2 * count:] = repeated[:, :length]
+    return drawn
+
+  def _led(self, params, sequences) -> Iterator[Sequences]:
+    """Flips the bits whose flipping is to lessen the smallest margin of a sequence the most."""
+    items, shown = (np.array(part[:256]) for part in sequences)
+    for _ in range(_ROUNDS):
+      slopes = jax.device_get(
+          self._compiled(True)(params, items, shown, *self._truth(items, shown)))
+      for which, slope in zip((items, shown)[:1 + self.claim.shown], slopes):
+        gain = np.where(which > .5, slope, -slope).reshape(len(which), -1)
+        best = gain.argmax(1)
+        better = gain[np.arange(len(which)), best] > 0
+        flat = which.reshape(len(which), -1)
+        flat[better, best[better]] = 1 - flat[better, best[better]]
+      yield Sequences(items.copy(), shown.copy())
+
+  def _first_wrong(self, params, sequences) -> Witness | None:
+    length = sequences.items.shape[1]
+    size = max(min(_BATCH, _STEPS // length), 1)
+    for begin in range(0, len(sequences.items), size):
+      items, shown = (part[begin:begin + size] for part in sequences)
+      right, asked = self._truth(items, shown)
+      logits = self._logits(params, items, shown)
+      wrong = (((logits > 0) != right) & asked[..., None]).any((1, 2))
+      if wrong.any():
+        i = int(wrong.argmax())
+        return Witness(items[i], shown[i], logits[i], right[i], asked[i], self.addresses(length))
+    return None
+
+  def _shortened(self, params, witness) -> Witness:
+    """Leaves items out as long as it stays wrong."""
+    while len(witness.items) > 1:
+      keep = ~np.eye(len(witness.items), dtype=bool)[:64]
+      shorter = Sequences(*(np.stack([part[row] for row in keep])
+                            for part in (witness.items, witness.shown)))
+      found = self._first_wrong(params, shorter)
+      if not found:
+        break
+      witness = found
+    return witness
+
+  def _truth(self, items, shown):
+    """Right bits [B, n, Y], and which answers are asked [B, n]."""
+    right = np.stack([self.claim.right(*pair) for pair in zip(items, shown)])
+    about = self.claim.about(items.shape[1])
+    asked = (about >= 0) & (about < items.shape[1])
+    return right, np.broadcast_to(asked, right.shape[:2])
+
+  def _logits(self, params, items, shown):
+    more = (1 << (len(items) - 1).bit_length()) - len(items)  # So that few programs are compiled.
+    padded = (np.pad(part, ((0, more), (0, 0), (0, 0))) for part in (items, shown))
+    return np.asarray(self._compiled(False)(params, *padded))[:len(items)]
+
+  def _compiled(self, downhill):
+    return _compiled(self.model, self.task, self.claim.start, self.addresses, downhill)
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(model, task, start, addresses, downhill):
+  """Of a batch the logits [B, n, Y], or where the smallest margins of sequences lie."""
+  def answer(params, items, shown):
+    count = jnp.int32(len(items))
+    question = tasks.Question(shown, jnp.zeros((len(items), task.outputs)),
+                              jnp.ones(len(items), bool), start)
+    episodes = {task.name: tasks.Episode(task.pose(items, count, question, count), count)}
+    return model.answer(params, episodes, addresses(len(items)))[task.name][1:]
+
+  def smallest_margin(what, params, right, asked):
+    margins = jnp.where(right, 1, -1) * answer(params, *what)
+    return jnp.where(asked[:, None], margins, jnp.inf).min()
+
+  def slope(params, items, shown, right, asked):
+    return jax.grad(smallest_margin)((items, shown), params, right, asked)
+  return jax.jit(jax.vmap(slope, (None, 0, 0, 0, 0)) if downhill else
+                 jax.vmap(answer, (None, 0, 0)))

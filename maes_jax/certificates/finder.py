@@ -1,0 +1,210 @@
+"""Finds a certificate: runs the checker's own steps with boxes that give way until none has to."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from maes_jax.certificates import checker
+from maes_jax.certificates.attention import Refused
+from maes_jax.certificates.attention import require
+from maes_jax.certificates.attention import Shift
+from maes_jax.certificates.cell import Cell
+from maes_jax.certificates.intervals import hull
+from maes_jax.certificates.intervals import Interval
+from maes_jax.certificates.intervals import of
+from maes_jax.certificates.intervals import sigmoid
+from maes_jax.certificates.places import Places
+
+_STEPS = 64  # Of a phase that shows where the heads go, and where hidden states are.
+_ROUNDS = 200  # Until boxes have stopped to grow, or never will.
+_SPARE = 1e-6  # How much more than they have to boxes grow; attention, as a factor.
+_FACTOR = 1.01
+_RATIO = .5  # Of bounds on attention at neighbouring distances.
+_SHARP = {'away': 1e-9, 'leak': 1e-9, 'first': 1e-10, 'ratio': _RATIO, 'trail': 0}
+
+
+def find(
+    params: Mapping[str, Any], says: Mapping[str, Any], eta: float,
+    depths: tuple[int, int] = (1, 1), trail: bool = False,
+) -> dict[str, Any]:
+  """A certificate that the checker accepts.
+
+  Args:
+    params: as `checker.check` takes them.
+    says: what the certificate says of model and task: `form`, `claim`, and texts.
+    eta: the disturbance that it allows.
+    depths: of encoder and solver, how often boxes of hidden states are made smaller.
+    trail: whether the solver's attention may leave a trail behind the head.
+
+  Raises:
+    Refused: none was found; says what does not hold.
+  """
+  certificate = {'format': checker.FORMAT, **says, 'parameters': checker.digest(params),
+                 'eta': eta, 'addresses': [0, 0]}
+  for name in ('encoder', 'solver'):
+    certificate[name] = _blank(params[name], certificate)
+  _look_where_they_go(params, certificate)
+  for _ in range(3):  # What attention leaves elsewhere is read, which changes attention a little.
+    for name, cell in _settle(params, certificate).items():
+      attention = _fit(cell, 2 * cell.reach if trail and name == 'solver' else 0)
+      certificate[name] = {**certificate[name], **cell.says(), 'attention': attention}
+    _hand_over(certificate)
+    certificate['addresses'] = _room(certificate)
+  for (name, cell), depth in zip(_settle(params, certificate).items(), depths):
+    certificate[name] = {**certificate[name], **cell.says(), 'depth': depth}
+  found = checker.margin(Cell(params, certificate, 'encoder'), Cell(params, certificate, 'solver'),
+                         certificate)
+  require(found > 0, f'an answer may be wrong, by a margin of {found:.3g}')
+  certificate['margin'] = float(f'{found * (1 - 1e-5):.6g}')
+  return {**certificate, 'seal': checker.seal(certificate)}
+
+
+class Growing(Cell):
+  """A cell whose boxes grow to hold what they do not."""
+
+  def __init__(self, params, certificate, name):
+    super().__init__(params, certificate, name)
+    self.depth, self.grew, self.looks, self.shifts = 0, False, False, ()
+
+  def hold_read(self, word):
+    self.read = self._grown(self.read, word)
+
+  def hold_hidden(self, state, hidden):
+    self.hiddens[state] = self._grown(self.hiddens[state], hidden)
+
+  def _grown(self, box, value):
+    if box.holds(value):
+      return box
+    self.grew = True
+    return hull(box, Interval(value.lo - _SPARE, value.hi + _SPARE))
+
+  def _next(self, boxes, x, r, after):
+    """Of one state it is enough to know the hull, which is that of each summand."""
+    if len(boxes) > 1:
+      return super()._next(boxes, x, r, after)
+    of_x, of_h, of_r = (part.over(0) for part in self.parts(self.layers['hidden'], x, *boxes, r))
+    return [sigmoid(self.off(of_x + of_r + of_h))[None]]
+
+  def shift(self, x, h, r, move):
+    """Nothing, while boxes grow: they do not depend on it."""
+    return super().shift(x, h, r, move) if self.looks else None
+
+  def logits(self, x, h, r):
+    return None
+
+  def check_attention(self, *steps: Shift):
+    self.shifts = steps
+
+  def says(self):
+    listed = lambda box: [box.lo.tolist(), box.hi.tolist()]
+    return {'read': listed(self.read), 'hidden': [*map(listed, self.hiddens)]}
+
+
+def _blank(params, certificate):
+  nothing = lambda size: [[-certificate['eta']] * size, [certificate['eta']] * size]
+  return {'moves': [0, 1], 'depth': 0, 'attention': dict(_SHARP), 'hidden': [],
+          'read': nothing(certificate['form']['width'])}
+
+
+def _look_where_they_go(params, certificate):
+  """Fills in moves, the boxes of a few steps, and the memory that they need."""
+  encoder, solver = (Growing(params, certificate, name) for name in ('encoder', 'solver'))
+  places, claim = Places(certificate), checker.claim(certificate)
+  nothing = np.zeros((len(places.items), encoder.width))
+  certificate['encoder'] |= _walk(encoder, places.markers[0], nothing[0], places.items, nothing[:1],
+                                  np.zeros((1, len(places.items), 1), int))
+  encoder, places = Growing(params, certificate, 'encoder'), Places(certificate)
+  require(places.move, 'the encoder does not move')
+  stored = _until_it_holds(encoder, lambda: checker.store(encoder, places))
+  certificate['solver'] |= _walk(solver, places.markers[1], checker.at_start(stored, places).lo,
+                                 places.shown, stored.items.lo, claim.after)
+  certificate['addresses'] = _room(certificate)
+
+
+def _room(certificate):
+  """The least memory in which nothing wraps: slope n + extra addresses."""
+  places = Places(certificate)
+  slope = abs(places.move)
+  return [slope, places.span(slope) - slope + 1]
+
+
+def _walk(cell, marker, start, shown, read, after):
+  """Where the head goes at the marker and then, and by state the box of the hidden states."""
+  random = np.random.default_rng(0)
+  taps = slice(2 * cell.width, -1)
+  raw = lambda x, h, r: cell.layer(cell.layers['interface'], x, of(h), of(r)).lo[0, 0]
+  move = lambda of_step: int(of_step[taps].argmax()) - cell.reach
+  x, r, state, h = marker, start[None], 0, np.zeros((1, cell.units))
+  moves, hiddens = [], [[] for _ in after]
+  for step in range(_STEPS):
+    of_step = raw(x, h, r)
+    moves.append(move(of_step))
+    h = cell.hidden(x, of(h), of(r)).lo[0, 0]
+    hiddens[state].append(h[0])
+    # Half of the steps without leaving the first state, where that can be.
+    ways = np.argwhere((after[state] == state) | (step >= _STEPS // 2))
+    shown_, read_ = ways[random.integers(len(ways))]
+    x, r, state = shown[[shown_]], read[[min(read_, len(read) - 1)]], after[state, shown_, read_]
+  box = lambda found: [np.min(found, 0).tolist(), np.max(found, 0).tolist()]
+  return {'moves': [moves[0], int(np.median(moves[1:]))],
+          'hidden': [box(found or hiddens[0]) for found in hiddens]}
+
+
+def _settle(params, certificate):
+  """Both cells with boxes that hold everything, and how they then move."""
+  cells = {name: Growing(params, certificate, name) for name in ('encoder', 'solver')}
+  encoder, solver = cells.values()
+  places, claim = Places(certificate), checker.claim(certificate)
+  stored = _until_it_holds(encoder, lambda: checker.store(encoder, places))
+  _until_it_holds(solver, lambda: checker.answer(solver, stored, places, claim))
+  return cells
+
+
+def _until_it_holds(cell, run):
+  for _ in range(_ROUNDS):
+    cell.grew = False
+    found = run()
+    if not cell.grew and cell.looks:
+      return found
+    cell.looks = not cell.grew
+  raise Refused('the boxes of hidden states grow for ever')
+
+
+def _fit(cell, trail):
+  """Bounds on attention that the steps keep, each a little larger than it has to be."""
+  away = first = 0.
+  for _ in range(_ROUNDS):
+    before = away, first
+    for step in cell.shifts:
+      away, first = _kept_by(cell, trail, step, away, first)
+    require(away < .5, 'attention does not stay on one address')
+    if (away, first) == before:
+      break
+  away, first = max(away, 1e-12) * _FACTOR, max(first, 1e-15)
+  return {'away': away, 'first': first, 'ratio': _RATIO, 'trail': trail, 'leak': _leak(first)}
+
+
+def _kept_by(cell, trail, step, away, first):
+  """Bounds that grow to what a step makes of them."""
+  ahead, behind, gamma = step.ahead.hi, step.behind.hi, step.gamma.lo
+  most, kept = 1 + cell.eta, (1 - ahead - behind) * (1 - away) * (1 - cell.eta)
+  sharp = lambda given: np.max(np.clip(given / kept, 0, 1)**gamma) * most * _FACTOR
+  away = max(away, sharp(most - kept))
+  for k in range(1, 2 * cell.reach + 1):
+    nearer = ahead * most + behind * (away if trail else most)
+    farther = first * _RATIO**(k - 1) * (1 + ahead + behind)
+    first = max(first, sharp(farther + nearer) / _RATIO**(k - 1))
+  return away, first
+
+
+def _leak(first):
+  return 2 * first / (1 - _RATIO) * (1 + 1e-9)
+
+
+def _hand_over(certificate):
+  """The solver's bounds must allow for what the encoder leaves."""
+  given, taken = (certificate[name]['attention'] for name in ('encoder', 'solver'))
+  for name in ('away', 'first'):
+    taken[name] = max(taken[name], given[name])
+  taken['leak'] = _leak(taken['first'])

@@ -1,0 +1,74 @@
+"""Where heads are, in whole numbers of addresses. Part of the checker, see there."""
+
+import numpy as np
+
+from maes_jax.certificates.attention import require
+
+
+def words(bits: int) -> np.ndarray:
+  """All words [2^D, D] in the order of the numbers that they write, highest bit first."""
+  return (np.arange(2**bits)[:, None] >> np.arange(bits)[::-1] & 1).astype(np.float64)
+
+
+class Places:
+  """Item i of n lies at `first` + i `move`, the solver starts at start[0] n + start[1]."""
+
+  def __init__(self, certificate):
+    form, claim = certificate['form'], certificate['claim']
+    self.item, self.slope_and_extra = claim['item'], certificate['addresses']
+    self.solver_moves = certificate['solver']['moves']
+    self.trail = certificate['solver']['attention']['trail']
+    marker_move, self.move = certificate['encoder']['moves']
+    self.writes_first = form['line3'] == 'write_first'
+    self.marker = 0 if self.writes_first else marker_move
+    self.first = marker_move - (self.move if self.writes_first else 0)
+    self.handover = claim['start'] == 'handover'
+    self.start = (self.move, marker_move) if self.handover else (0, 0)
+    self.items = np.pad(words(form['bits']), ((0, 0), (form['control_bits'], 0)))  # [P, X]
+    self.shown = self.items if claim['shown'] else self.items[:1]  # [A, X]
+    self.markers = [np.eye(1, self.items.shape[1], which) for which in (0, 1)]
+
+  def check(self):
+    """Answer i is read where the item lies that it is about, and nothing wraps onto another."""
+    of_n, of_i, constant = self.item
+    marker_move, move = self.solver_moves
+    require(self.move and move, 'a head does not move')
+    require((self.start[0], move, self.start[1] + marker_move - move) ==
+            (self.move * of_n, self.move * of_i, self.first + self.move * constant),
+            'the solver does not look where the item lies')
+    require(not self.trail or marker_move * move >= 0, 'the solver turns round')
+    slope, extra = self.slope_and_extra
+    require(slope >= 0 and self.span(slope) < slope + extra, 'something wraps around')
+
+  def span(self, slope) -> int:
+    """The largest distance of two addresses that matter less slope (n - 1), for all n >= 1."""
+    places = [(0, 0), (0, self.marker), (0, self.first + self.move), (self.move, self.first),
+              self.start]
+    pairs = [(a - c, b - d) for a, b in places for c, d in places]
+    require(all(of_n <= slope for of_n, _ in pairs), 'something wraps around')
+    return max(of_n + constant for of_n, constant in pairs) + self.trail
+
+  @property
+  def marker_is_revisited(self) -> bool:
+    return _meets(self.move, self.first, self.marker)
+
+  @property
+  def start_is_read_again(self) -> bool:
+    marker_move, move = self.solver_moves
+    return _meets(move, marker_move - move, 0)
+
+  def at_start(self) -> tuple[bool, bool, bool]:
+    """Where the solver starts, may there be nothing, the marker's word, an item's?"""
+    slope, constant = self.start
+    behind, rest = divmod(constant - self.first, self.move)  # It is item n + behind, or behind.
+    marker = _meets(slope, constant, self.marker)
+    item = rest == 0 and (behind <= 0 if slope else behind >= 1)
+    nothing = not (slope == 0 and marker) and not (slope and item and behind == 0)
+    return nothing, marker, item
+
+
+def _meets(slope, constant, place) -> bool:
+  """Whether slope n + constant is `place` for some n >= 1."""
+  if slope == 0:
+    return constant == place
+  return (place - constant) % slope == 0 and (place - constant) // slope >= 1

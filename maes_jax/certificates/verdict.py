@@ -1,0 +1,183 @@
+"""Whether a trained model is right at every length: proved, refuted by a sequence, or open."""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+from maes_jax import errors
+from maes_jax import tasks
+from maes_jax.cells.maes import Maes
+from maes_jax.certificates import checker
+from maes_jax.certificates import claims
+from maes_jax.certificates import falsify
+from maes_jax.certificates import finder
+from maes_jax.certificates.attention import Refused
+from maes_jax.encoder_solver import Model
+from maes_jax.encoder_solver import Params
+from maes_jax.trained import Trained
+
+CERTIFIED, REFUTED, OPEN = 'certified', 'refuted', 'open'
+ETA = 1e-4  # What single precision needs, and more: see docs/certificates.md.
+_RADII = (ETA, 3e-4, 1e-3, 3e-3, .01, .02, .03, .05, .1, .2, .3)
+# By the depths of encoder and solver, and whether the solver's attention may have a trail.
+_WAYS = (((1, 1), False), ((1, 1), True), ((2, 1), True))
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+  """What is known about a model and a task.
+
+  Attributes:
+    status: `certified`, `refuted` or `open`.
+    reason: what is too loose, or how many bits of which sequence are wrong; '' where certified.
+    certificate: for `checker.check`; None unless certified.
+    radius: the largest disturbance tried that does no harm, see `checker`; 0 unless certified.
+    witness: a sequence that is answered wrong, the shortest found.
+    tried: how many sequences were searched.
+  """
+  status: str
+  reason: str = ''
+  certificate: Mapping[str, Any] | None = None
+  radius: float = 0.
+  witness: falsify.Witness | None = None
+  tried: int = 0
+
+  @property
+  def statement(self) -> str:
+    """All of it in one line."""
+    if self.certificate is None:
+      return f'{self.status}: {self.reason}'
+    slope, extra = self.certificate['addresses']
+    return (f'{self.status}: right on every sequence of n items, for every n, in every memory of '
+            f'at least {"" if slope == 1 else slope} n + {extra} addresses; logits are right by '
+            f'{self.certificate["margin"]:.3g}, and stay right if every number is off by '
+            f'{self.radius:g}').replace('  ', ' ')
+
+  def to_json(self) -> dict[str, Any]:
+    return {'status': self.status, 'reason': self.reason, 'radius': self.radius,
+            'tried': self.tried, 'certificate': self.certificate,
+            'witness': self.witness and self.witness.to_json()}
+
+
+def certify(trained: Trained, task: tasks.Task | str = '', effort: int = 1000) -> Verdict:
+  """Proves that a trained MAES answers a task right at every length, or finds where it does not.
+
+  >>> import maes_jax
+  >>> verdict = maes_jax.certify(maes_jax.load('E_J'), 'reverse_recall')
+  >>> print(verdict.status, verdict.certificate['addresses'])
+  certified [1, 2]
+
+  Args:
+    trained: of `maes_jax.load`.
+    task: which of its tasks, where it has several.
+    effort: how many sequences are tried at each length where no proof is found; 0: none.
+
+  Raises:
+    UserError: a model that no proof is known for, a task that nothing is claimed about, or one
+      that the model was not trained on.
+  """
+  name = task if isinstance(task, str) else task.name
+  asked = tasks.get(name or _only(trained))
+  if asked.name not in trained.model.solvers:
+    raise errors.UserError(f'this model has no solver for task {asked.name!r}; it has one for '
+                           f'{", ".join(sorted(trained.model.solvers))}')
+  claim = claims.get(asked)
+  says, params = _says(trained.model, asked, claim), of(trained.params, asked.name)
+  try:
+    certificate, way = prove(params, says)
+  except Refused as reason:
+    return _search(trained, asked, claim, str(reason), effort)
+  return Verdict(CERTIFIED, certificate=certificate, radius=_radius(params, says, way))
+
+
+def of(params: Params, task: str) -> dict[str, Any]:
+  """The parameters that a certificate is about."""
+  return {'encoder': params['encoder'], 'solver': params['solvers'][task]}
+
+
+def prove(params: Mapping[str, Any], says: Mapping[str, Any], eta: float = ETA, ways=_WAYS):
+  """A certificate found one way or another, and checked; and the way.
+
+  Raises:
+    Refused: none was found.
+  """
+  reasons = []
+  for depths, trail in ways:
+    try:
+      certificate = finder.find(params, says, eta, depths, trail)
+      checker.check(params, certificate)
+      return certificate, (depths, trail)
+    except Refused as reason:
+      reasons.append(reason)
+  raise reasons[-1]
+
+
+def recheck(trained: Trained, certificate: Mapping[str, Any]) -> float:
+  """Checks a certificate that was read from a file against a model.
+
+  Returns:
+    The smallest margin.
+
+  Raises:
+    UserError: it proves nothing about this model.
+  """
+  try:
+    task = tasks.get(str(certificate['task']))
+    says = _says(trained.model, task, claims.get(task))
+    for name, value in says.items():
+      if certificate[name] != value:
+        raise Refused(f'it says {name} {errors.shortened(certificate[name])}')
+    return checker.check(of(trained.params, task.name), certificate)
+  except (Refused, KeyError, TypeError, ValueError, IndexError) as error:
+    reason = error if isinstance(error, Refused) else f'it is damaged: {error!r}'
+    raise errors.UserError(f'the certificate proves nothing about this model: {reason}; make one '
+                           'with experiments.certify') from error
+
+
+def _only(trained):
+  if len(trained.model.solvers) > 1:
+    raise errors.UserError(f'the model has solvers for {", ".join(sorted(trained.model.solvers))}; '
+                           'give one of these as task')
+  return next(iter(trained.model.solvers))
+
+
+def _says(model: Model, task, claim):
+  """What a certificate says of model and task."""
+  encoder, solver = model.encoder, model.solvers[task.name]
+  for cell in (encoder, solver):
+    if type(cell) is not Maes or cell.head != 'shift' or model.embed is not None or model.tied:
+      raise errors.UserError(
+          f'no proof is known for {type(cell).__name__}'
+          f'{" with head " + repr(cell.head) if isinstance(cell, Maes) else ""}; it is for MAES '
+          "whose head is 'shift'; search for a sequence that it gets wrong instead (--falsify)")
+  if (encoder.line3, encoder.add_activation) != (solver.line3, solver.add_activation):
+    raise errors.UserError('encoder and solver differ in line3 or add_activation; no proof is '
+                           'known for that')
+  return {'task': task.name, 'claim': claim.packed(task.items.width),
+          'form': {'control_bits': task.control_bits, 'bits': task.items.width,
+                   'width': encoder.width, 'line3': encoder.line3,
+                   'add_activation': encoder.add_activation}}
+
+
+def _search(trained, task, claim, reason, effort):
+  if not effort:
+    return Verdict(OPEN, reason)
+  found = falsify.Falsifier(trained.model, task, claim).search(trained.params, effort)
+  if found.witness is None:
+    return Verdict(OPEN, f'{reason}; right on all of {found.tried:,} sequences tried',
+                   tried=found.tried)
+  return Verdict(REFUTED, f'{int(found.witness.wrong.sum())} bits are wrong of a sequence of '
+                 f'{len(found.witness.items)} items', witness=found.witness, tried=found.tried)
+
+
+def _radius(params, says, way) -> float:
+  """The largest of `_RADII` with which a proof is found, too: about log2 of them are tried."""
+  proved, refused = 0, len(_RADII)
+  while refused - proved > 1:
+    middle = (proved + refused) // 2
+    try:
+      prove(params, says, _RADII[middle], [way])
+      proved = middle
+    except Refused:
+      refused = middle
+  return _RADII[proved]
