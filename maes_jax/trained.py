@@ -98,6 +98,22 @@ def load(
   Raises:
     UserError: no intact run is there, or the population has no such model.
   """
+  config, model, saved = _restored(path, only)
+  index = best(saved) if index is None else index
+  if not 0 <= index < config.seeds:
+    raise errors.UserError(f'model {index} is not in {path}: its population has the models '
+                           f'0 to {config.seeds - 1}')
+  return _one(config, model, saved, index)
+
+
+def load_all(path: str | pathlib.Path) -> list[Trained]:
+  """Restores all models of a population; see `load`."""
+  config, model, saved = _restored(path)
+  return [_one(config, model, saved, index) for index in range(config.seeds)]
+
+
+def _restored(path, only=()):
+  """A run's config, its kind of model, and what was saved of the population."""
   workdir = Workdir(_find(files.local(path)))
   config = workdir.read_config()
   model = models.build(config)
@@ -106,10 +122,10 @@ def load(
   only = [only] if isinstance(only, str) else only or params.keys()
   wanted = {**whole, 'params': {key: params[key] for key in only if key in params}}
   _, saved = checkpoints.restore(workdir.checkpoints, wanted, workdir.fingerprint, whole)
-  index = best(saved) if index is None else index
-  if not 0 <= index < config.seeds:
-    raise errors.UserError(f'model {index} is not in {path}: its population has the models '
-                           f'0 to {config.seeds - 1}')
+  return config, model, saved
+
+
+def _one(config, model, saved, index):
   return Trained(config, model, index, jax.tree.map(lambda leaf: leaf[index], saved))
 
 

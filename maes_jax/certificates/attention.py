@@ -23,7 +23,7 @@ def require(condition, otherwise: str):
 
 class Shift(NamedTuple):
   """How steps move the head, leaves [A, P]."""
-  ahead: Interval  # What the kernel gives to shifts beyond the move,
+  ahead: Interval  # What the kernel gives to shifts beyond the move, over what it gives to that,
   behind: Interval  # and to those short of it.
   gamma: Interval
 
@@ -58,10 +58,10 @@ class Attention:
       self._check(of(shift.ahead.hi), of(shift.behind.hi), of(shift.gamma.lo))
 
   def _check(self, ahead, behind, gamma):
-    kept = (1. - ahead - behind) * of(self.weight.lo)
-    require(np.all(kept.lo > 0), 'attention does not stay on one address')
+    kept = of(self.weight.lo)
     # All others together: of numbers >= 0 the sum of powers is at most the power of the sum.
-    require(self._sharpened(self.most - kept, kept, gamma) <= log(self.away).lo,
+    given = self.away + (ahead + behind) * self.most
+    require(self._sharpened(given, kept, gamma) <= log(self.away).lo,
             'attention does not stay on one address')
     # At distance k: what was there, and a share of what was 2 K nearer. From 2 K + 1 on, what holds
     # once holds farther away.

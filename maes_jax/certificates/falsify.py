@@ -111,7 +111,7 @@ class Falsifier:
     for length in LENGTHS:
       if length > longest:
         return
-      everything = self._everything(length)
+      everything = self._everything(length, effort)
       if everything is not None:
         yield everything
         continue
@@ -124,7 +124,7 @@ class Falsifier:
       if length <= 64:
         yield from self._led(params, drawn)
 
-  def _everything(self, length) -> Sequences | None:
+  def _everything(self, length, effort) -> Sequences | None:
     """All sequences of a length, if they are few enough."""
     words = places.words(self.task.items.width)
     if self.claim.shown:
@@ -132,7 +132,7 @@ class Falsifier:
         return None
       return Sequences(*(np.stack(side).reshape(-1, 1, words.shape[1]) for side in zip(*(
           (item, shown) for item in words for shown in words))))
-    if len(words)**length > 2**16:
+    if length > 1 and len(words)**length > 16 * effort:
       return None
     grid = np.stack(np.meshgrid(*[np.arange(len(words))] * length, indexing='ij'), -1)
     items = words[grid.reshape(-1, length)]

@@ -188,9 +188,9 @@ def _fit(cell, trail):
 def _kept_by(cell, trail, step, away, first):
   """Bounds that grow to what a step makes of them."""
   ahead, behind, gamma = step.ahead.hi, step.behind.hi, step.gamma.lo
-  most, kept = 1 + cell.eta, (1 - ahead - behind) * (1 - away) * (1 - cell.eta)
+  most, kept = 1 + cell.eta, (1 - away) * (1 - cell.eta)
   sharp = lambda given: np.max(np.clip(given / kept, 0, 1)**gamma) * most * _FACTOR
-  away = max(away, sharp(most - kept))
+  away = max(away, sharp(away + (ahead + behind) * most))
   for k in range(1, 2 * cell.reach + 1):
     nearer = ahead * most + behind * (away if trail else most)
     farther = first * _RATIO**(k - 1) * (1 + ahead + behind)

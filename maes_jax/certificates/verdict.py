@@ -77,17 +77,31 @@ def certify(trained: Trained, task: tasks.Task | str = '', effort: int = 1000) -
       that the model was not trained on.
   """
   name = task if isinstance(task, str) else task.name
-  asked = tasks.get(name or _only(trained))
-  if asked.name not in trained.model.solvers:
-    raise errors.UserError(f'this model has no solver for task {asked.name!r}; it has one for '
-                           f'{", ".join(sorted(trained.model.solvers))}')
-  claim = claims.get(asked)
-  says, params = _says(trained.model, asked, claim), of(trained.params, asked.name)
+  return judge(trained.model, trained.params, tasks.get(name or _only(trained)), effort)
+
+
+def judge(model: Model, params: Params, task: tasks.Task, effort: int = 1000) -> Verdict:
+  """`certify` for a model and its parameters."""
+  if task.name not in model.solvers:
+    raise errors.UserError(f'this model has no solver for task {task.name!r}; it has one for '
+                           f'{", ".join(sorted(model.solvers))}')
+  claim = claims.get(task)
+  says, layers = _says(model, task, claim), of(params, task.name)
   try:
-    certificate, way = prove(params, says)
+    certificate, way = prove(layers, says)
   except Refused as reason:
-    return _search(trained, asked, claim, str(reason), effort)
-  return Verdict(CERTIFIED, certificate=certificate, radius=_radius(params, says, way))
+    return _search(model, params, task, claim, str(reason), effort)
+  return Verdict(CERTIFIED, certificate=certificate, radius=_radius(layers, says, way))
+
+
+def falsify_trained(trained: Trained, task: tasks.Task, effort: int = 1000) -> Verdict:
+  """Only searches, whatever the model; see `falsify`.
+
+  Raises:
+    UserError: nothing is claimed about the task.
+  """
+  return _search(trained.model, trained.params, task, claims.get(task),
+                 'no proof was looked for', effort)
 
 
 def of(params: Params, task: str) -> dict[str, Any]:
@@ -123,6 +137,8 @@ def recheck(trained: Trained, certificate: Mapping[str, Any]) -> float:
   """
   try:
     task = tasks.get(str(certificate['task']))
+    if task.name not in trained.model.solvers:
+      raise Refused(f'it is about task {task.name!r}')
     says = _says(trained.model, task, claims.get(task))
     for name, value in says.items():
       if certificate[name] != value:
@@ -159,10 +175,10 @@ def _says(model: Model, task, claim):
                    'add_activation': encoder.add_activation}}
 
 
-def _search(trained, task, claim, reason, effort):
+def _search(model, params, task, claim, reason, effort):
   if not effort:
     return Verdict(OPEN, reason)
-  found = falsify.Falsifier(trained.model, task, claim).search(trained.params, effort)
+  found = falsify.Falsifier(model, task, claim).search(params, effort)
   if found.witness is None:
     return Verdict(OPEN, f'{reason}; right on all of {found.tried:,} sequences tried',
                    tried=found.tried)

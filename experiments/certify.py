@@ -1,0 +1,100 @@
+"""Proves that a trained model is right at every length, or finds a sequence that it gets wrong.
+
+  python -m experiments.certify --checkpoint=E_J --task=reverse_recall --json=/tmp/proof.json
+  python -m experiments.certify --checkpoint=E_J --check=/tmp/proof.json
+  python -m experiments.certify --checkpoint=/tmp/ntm --falsify
+
+Exit status 0: certified; 2: refuted, or open; 1: an error.
+"""
+
+import json
+import pathlib
+import sys
+
+from absl import flags
+
+from .shared import cli
+from .shared import output
+from .shared import restore
+from .shared import stopping
+import maes_jax
+from maes_jax import errors
+from maes_jax import limits
+from maes_jax.certificates import verdict as verdicts
+from maes_jax.training import workdir
+
+_JSON = flags.DEFINE_string('json', None, 'File for verdicts and certificates.')
+_CHECK = flags.DEFINE_string('check', None, 'File of that kind: its certificates are checked.')
+_FALSIFY = flags.DEFINE_boolean(
+    'falsify', False, 'Only search for a sequence that is answered wrong; for any model.')
+_EFFORT = flags.DEFINE_integer(
+    'effort', 1000, 'Sequences to try at each length where there is no proof.', lower_bound=0)
+_FAILED = 2
+
+
+def main():
+  limits.check(effort=_EFFORT.value)
+  restored, task = restore.several_from_flags()
+  if _CHECK.value:
+    _check(restored)
+    return
+  give = verdicts.falsify_trained if _FALSIFY.value else maes_jax.certify
+  found = []
+  for trained in restored:
+    found.append(give(trained, task, effort=_EFFORT.value))
+    output.show(f'{task.name} with {trained.config.model}, model {trained.index}: '
+                f'{found[-1].statement}')
+  if _JSON.value:
+    with stopping.unwinding():
+      workdir.write_result(pathlib.Path(_JSON.value), _result(restored, task, found))
+  if len(found) > 1:
+    output.show(_summary(found))
+  if any(verdict.status != verdicts.CERTIFIED for verdict in found):
+    sys.exit(_FAILED)
+
+
+def _result(restored, task, found):
+  return {'model': restored[0].config.model, 'task': task.name, 'verdicts': [
+      {'model_index': trained.index, 'seed': int(trained.saved['seed']),
+       'iterations': trained.iterations, 'converged': trained.converged, **verdict.to_json()}
+      for trained, verdict in zip(restored, found)]}
+
+
+def _summary(found):
+  count = lambda status: sum(verdict.status == status for verdict in found)
+  return (f'{count(verdicts.CERTIFIED)} of {len(found)} certified, {count(verdicts.REFUTED)} '
+          f'refuted, {count(verdicts.OPEN)} open')
+
+
+def _check(restored):
+  """Checks the certificates of a file, each against its model."""
+  by_index = {trained.index: trained for trained in restored}
+  checked = 0
+  for said in _read(pathlib.Path(_CHECK.value)):
+    if said['certificate'] and said['model_index'] in by_index:
+      margin = verdicts.recheck(by_index[said['model_index']], said['certificate'])
+      output.show(f'{said["certificate"]["task"]}, model {said["model_index"]}: the certificate '
+                  f'holds; logits are right by {margin:.3g}')
+      checked += 1
+  if not checked:
+    raise errors.UserError(f'{_CHECK.value} has no certificate for '
+                           f'{"these models" if len(by_index) > 1 else "this model"}; make one '
+                           'with --json')
+
+
+def _read(path):
+  try:
+    said = json.loads(path.read_text())['verdicts']
+    return [{'certificate': one['certificate'], 'model_index': one['model_index']} for one in said]
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise errors.UserError(f'{path} holds no certificates ({error}); give a file that --json '
+                           'wrote') from error
+
+
+def program():
+  """The program `maes-certify`."""
+  cli.run(main)
+
+
+if __name__ == '__main__':
+  program()
