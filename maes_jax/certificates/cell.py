@@ -22,6 +22,9 @@ from maes_jax.certificates.intervals import softplus
 from maes_jax.certificates.intervals import stack
 
 
+DEEPEST = 8
+
+
 class Write(NamedTuple):
   """What steps write."""
   add: Interval  # [A, P, W]
@@ -43,15 +46,46 @@ class Cell:
     self.reach = (len(self.layers['interface'][1]) - 2 * self.width - 2) // 2
     self.add_activation = form['add_activation']
     self.moves, self.depth = says['moves'], says['depth']
-    self.read = Interval(*np.asarray(says['read'], np.float64))  # of r_t [W]
-    self.hiddens = [Interval(*np.asarray(box, np.float64)) for box in says['hidden']]  # of h_t [H]
+    box = lambda bounds, size: Interval(*np.asarray(bounds, np.float64).reshape(2, size))
+    self.read = box(says['read'], self.width)  # of r_t [W]
+    self.hiddens = [box(bounds, self.units) for bounds in says['hidden']]  # of h_t [H]
     self.attention = Attention(says['attention'], self.eta, self.reach)
+    self._check_form()
+
+  def _check_form(self):
+    """Nothing is meant but what is known here, and eta covers single precision."""
+    require(set(self.layers) - {'output', 'output_hidden'} == {'hidden', 'interface'} and
+            self.add_activation in ('sigmoid', 'linear') and
+            len(self.layers['interface'][1]) == 2 * (self.width + self.reach + 1),
+            'it is of a cell that no proof is known for')
+    # A tap that is not there would be another number of the layer.
+    require(all(type(move) is int and abs(move) <= self.reach for move in self.moves) and
+            type(self.depth) is int and 0 <= self.depth <= DEEPEST, 'a head cannot move like this')
+    require(all(self.rounding(layer) <= self.eta for layer in set(self.layers) - {'output'}) and
+            self._largest_read().max() * 2.**-17 <= self.eta,
+            f'single precision may be off by more than eta, {self.eta}')
 
   def hold_read(self, word: Interval):
     require(self.read.holds(word), 'a word that is read leaves its box')
 
   def hold_hidden(self, state: int, hidden: Interval):
     require(self.hiddens[state].holds(hidden), 'a hidden state leaves its box')
+
+  def rounding(self, layer) -> float:
+    """By how much single precision is off: a sum of n products, and what goes into it."""
+    return (len(self.layers[layer][0]) + 8) * 2.**-24 * float(self._sizes(layer).max())
+
+  def _sizes(self, layer):
+    """How much is added up for each number of a layer, whatever its sign."""
+    kernel, bias = self.layers[layer]
+    if layer == 'output' and 'output_hidden' in self.layers:
+      into = self._sizes('output_hidden')
+    else:
+      into = np.append(np.ones(len(kernel) - self.width), self._largest_read())
+    return into @ abs(kernel) + abs(bias)
+
+  def _largest_read(self):
+    return np.maximum(abs(self.read.lo), abs(self.read.hi))
 
   def off(self, x: Interval, times=1.) -> Interval:
     """By eta."""
@@ -113,6 +147,7 @@ class Cell:
       r: what may be read [P, W].
       after: [S, A, P] the state that follows each.
     """
+    require(len(self.hiddens) == len(after) > after.max(), 'states are missing')
     self.hold_hidden(0, first)
     boxes = [box[None] for box in self.hiddens]
     for state, found in enumerate(self._next(boxes, x, r, after)):

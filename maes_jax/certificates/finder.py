@@ -40,6 +40,16 @@ def find(
   Raises:
     Refused: none was found; says what does not hold.
   """
+  certificate = enclose(params, says, eta, depths, trail)
+  found = checker.margin(Cell(params, certificate, 'encoder'), Cell(params, certificate, 'solver'),
+                         certificate)
+  require(found > 0, f'an answer may be wrong, by a margin of {found:.3g}')
+  certificate['margin'] = float(f'{found * (1 - 1e-5):.6g}')
+  return {**certificate, 'seal': checker.seal(certificate)}
+
+
+def enclose(params, says, eta, depths, trail) -> dict[str, Any]:
+  """All of a certificate but its margin, whatever the answers are."""
   certificate = {'format': checker.FORMAT, **says, 'parameters': checker.digest(params),
                  'eta': eta, 'addresses': [0, 0]}
   for name in ('encoder', 'solver'):
@@ -53,11 +63,7 @@ def find(
     certificate['addresses'] = _room(certificate)
   for (name, cell), depth in zip(_settle(params, certificate).items(), depths):
     certificate[name] = {**certificate[name], **cell.says(), 'depth': depth}
-  found = checker.margin(Cell(params, certificate, 'encoder'), Cell(params, certificate, 'solver'),
-                         certificate)
-  require(found > 0, f'an answer may be wrong, by a margin of {found:.3g}')
-  certificate['margin'] = float(f'{found * (1 - 1e-5):.6g}')
-  return {**certificate, 'seal': checker.seal(certificate)}
+  return certificate
 
 
 class Growing(Cell):

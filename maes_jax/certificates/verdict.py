@@ -77,10 +77,7 @@ def certify(trained: Trained, task: tasks.Task | str = '', effort: int = 1000) -
       that the model was not trained on.
   """
   name = task if isinstance(task, str) else task.name
-  asked = tasks.get(name or _only(trained))
-  if asked.name not in trained.model.solvers:
-    raise errors.UserError(f'this model has no solver for task {asked.name!r}; it has one for '
-                           f'{", ".join(sorted(trained.model.solvers))}')
+  asked = _asked(trained, name or _only(trained))
   claim = claims.get(asked)
   says, params = _says(trained.model, asked, claim), of(trained.params, asked.name)
   try:
@@ -122,16 +119,22 @@ def recheck(trained: Trained, certificate: Mapping[str, Any]) -> float:
     UserError: it proves nothing about this model.
   """
   try:
-    task = tasks.get(str(certificate['task']))
+    task = _asked(trained, str(certificate['task']))
     says = _says(trained.model, task, claims.get(task))
     for name, value in says.items():
       if certificate[name] != value:
         raise Refused(f'it says {name} {errors.shortened(certificate[name])}')
     return checker.check(of(trained.params, task.name), certificate)
-  except (Refused, KeyError, TypeError, ValueError, IndexError) as error:
+  except (Refused, KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
     reason = error if isinstance(error, Refused) else f'it is damaged: {error!r}'
     raise errors.UserError(f'the certificate proves nothing about this model: {reason}; make one '
                            'with experiments.certify') from error
+
+
+def _asked(trained, name):
+  task = tasks.get(name)
+  trained.model.cell(task.name)
+  return task
 
 
 def _only(trained):
