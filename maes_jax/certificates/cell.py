@@ -22,6 +22,10 @@ from maes_jax.certificates.intervals import softplus
 from maes_jax.certificates.intervals import stack
 
 
+MOST_PASTS = 257  # Of which words lead on from each, one by one; of more all at once.
+DEEPEST = 8
+
+
 class Write(NamedTuple):
   """What steps write."""
   add: Interval  # [A, P, W]
@@ -43,15 +47,46 @@ class Cell:
     self.reach = (len(self.layers['interface'][1]) - 2 * self.width - 2) // 2
     self.add_activation = form['add_activation']
     self.moves, self.depth = says['moves'], says['depth']
-    self.read = Interval(*np.asarray(says['read'], np.float64))  # of r_t [W]
-    self.hiddens = [Interval(*np.asarray(box, np.float64)) for box in says['hidden']]  # of h_t [H]
+    box = lambda bounds, size: Interval(*np.asarray(bounds, np.float64).reshape(2, size))
+    self.read = box(says['read'], self.width)  # of r_t [W]
+    self.hiddens = [box(bounds, self.units) for bounds in says['hidden']]  # of h_t [H]
     self.attention = Attention(says['attention'], self.eta, self.reach)
+    self._check_form()
+
+  def _check_form(self):
+    """Nothing is meant but what is known here, and eta covers single precision."""
+    require(set(self.layers) - {'output', 'output_hidden'} == {'hidden', 'interface'} and
+            self.add_activation in ('sigmoid', 'linear') and
+            len(self.layers['interface'][1]) == 2 * (self.width + self.reach + 1),
+            'it is of a cell that no proof is known for')
+    # A tap that is not there would be another number of the layer.
+    require(all(type(move) is int and abs(move) <= self.reach for move in self.moves) and
+            type(self.depth) is int and 0 <= self.depth <= DEEPEST, 'a head cannot move like this')
+    require(all(self.rounding(layer) <= self.eta for layer in set(self.layers) - {'output'}) and
+            self._largest_read().max() * 2.**-17 <= self.eta,
+            f'single precision may be off by more than eta, {self.eta}')
 
   def hold_read(self, word: Interval):
     require(self.read.holds(word), 'a word that is read leaves its box')
 
   def hold_hidden(self, state: int, hidden: Interval):
     require(self.hiddens[state].holds(hidden), 'a hidden state leaves its box')
+
+  def rounding(self, layer) -> float:
+    """By how much single precision is off: a sum of n products, and what goes into it."""
+    return (len(self.layers[layer][0]) + 8) * 2.**-24 * float(self._sizes(layer).max())
+
+  def _sizes(self, layer):
+    """How much is added up for each number of a layer, whatever its sign."""
+    kernel, bias = self.layers[layer]
+    if layer == 'output' and 'output_hidden' in self.layers:
+      into = self._sizes('output_hidden')
+    else:
+      into = np.append(np.ones(len(kernel) - self.width), self._largest_read())
+    return into @ abs(kernel) + abs(bias)
+
+  def _largest_read(self):
+    return np.maximum(abs(self.read.lo), abs(self.read.hi))
 
   def off(self, x: Interval, times=1.) -> Interval:
     """By eta."""
@@ -113,22 +148,37 @@ class Cell:
       r: what may be read [P, W].
       after: [S, A, P] the state that follows each.
     """
+    require(len(self.hiddens) == len(after) > after.max(), 'states are missing')
     self.hold_hidden(0, first)
     boxes = [box[None] for box in self.hiddens]
-    for state, found in enumerate(self._next(boxes, x, r, after)):
-      self.hold_hidden(state, found.over(0))
-    for _ in range(self.depth):  # The smaller, the more often.
-      boxes = self._next(boxes, x, r, after)
-      boxes[0] = stack(first[None], boxes[0])
+    of_first, *pasts = (self._past(box[None, None]) for box in (first, *self.hiddens))
+    for depth in range(self.depth + 1):
+      found = self._next(pasts, x, r, after)
+      if depth == 0:
+        for state, image in enumerate(found):
+          self.hold_hidden(state, image.over(0, 1))
+      else:  # The smaller, the more often.
+        boxes = [Interval(image.lo.reshape(-1, self.units), image.hi.reshape(-1, self.units))
+                 for image in found]
+        pasts = [self._past(image) for image in found]
+        boxes[0], pasts[0] = stack(first[None], boxes[0]), stack(of_first, pasts[0])
     return boxes
 
-  def _next(self, boxes, x, r, after):
-    """By state the boxes that a step leads into from these."""
-    found = [self.hidden(x, box, r) for box in boxes]
-    into = lambda state: [image[after[before] == state] for before, image in enumerate(found)]
-    flat = lambda image: Interval(*(bound.reshape(-1, self.units) for bound in
-                                    (image.lo, image.hi)))
-    return [stack(*map(flat, into(state))) for state in range(len(boxes))]
+  def _past(self, image) -> Interval:
+    """What the boxes [R, G, H] that R words led into add to the hidden layer, by word or in all."""
+    kernel = self.layers['hidden'][0][-self.width - self.units:-self.width]
+    by_word = affine(image, kernel).over(1)
+    return by_word if len(by_word.lo) <= MOST_PASTS else by_word.over(0)[None]
+
+  def _next(self, pasts, x, r, after):
+    """By state the boxes [R, G, H] that a step leads into, of R words after G pasts."""
+    kernel, bias = self.layers['hidden']
+    of_x, _, of_r = self.parts((kernel, bias), x, of(np.zeros((1, self.units))), r)
+    found = [sigmoid(self.off(of_x[:, None, None] + of_r[:, None] + past)) for past in pasts]
+    if len(pasts) == 1:
+      return [Interval(*(bound.reshape(-1, *bound.shape[2:]) for bound in (found[0].lo, found[0].hi)))]
+    return [stack(*(image[after[before] == state] for before, image in enumerate(found)))
+            for state in range(len(pasts))]
 
   def seen(self, word: Interval, elsewhere: Interval) -> Interval:
     """Line 1: what is read where `word` lies under the head, and anything elsewhere."""

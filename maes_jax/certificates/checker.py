@@ -27,8 +27,9 @@ from maes_jax.certificates.places import Places
 FORMAT = 1
 
 
+@np.errstate(all='ignore')  # What is not a number holds nothing.
 def check(params: Mapping[str, Any], certificate: Mapping[str, Any]) -> float:
-  """The smallest margin of a logit that counts, over all sequences of all lengths.
+  """The smallest margin of a logit that counts, in single precision, over all sequences.
 
   Args:
     params: {'encoder': ..., 'solver': ...}, by layer the kernel [X + H + W, O] and the bias [O].
@@ -40,6 +41,9 @@ def check(params: Mapping[str, Any], certificate: Mapping[str, Any]) -> float:
   require(certificate.get('format') == FORMAT, f'it is not of format {FORMAT}')
   require(certificate.get('seal') == seal(certificate), 'it was changed since it was made')
   require(certificate['parameters'] == digest(params), 'it is of other parameters')
+  require(all(np.asarray(part).dtype in (np.float32, np.float64) for cell in params.values()
+              for layer in cell.values() for part in layer.values()),
+          'the parameters are of less than single precision')
   found = margin(Cell(params, certificate, 'encoder'), Cell(params, certificate, 'solver'),
                  certificate)
   require(found >= certificate['margin'] > 0, f'an answer may be wrong, by a margin of {found:.3g}')
@@ -55,10 +59,15 @@ def margin(encoder: Cell, solver: Cell, certificate: Mapping[str, Any]) -> float
   places = Places(certificate)
   places.check()
   claimed = claim(certificate)
+  right, after = claimed
+  require(right.shape[:-1] == after.shape == (len(after), len(places.shown), len(places.items)),
+          'the claim is not about all words')
   _check_handover(encoder.attention, solver.attention)
   logits = answer(solver, store(encoder, places), places, claimed)
-  return min(float(np.where(right, logit.lo, -logit.hi).min())
-             for right, logit in zip(claimed.right, logits))
+  require(all(logit.lo.shape == right.shape[1:] for logit in logits),
+          'the claim is not about all logits')
+  margins = [np.where(bits, logit.lo, -logit.hi).min() for bits, logit in zip(right, logits)]
+  return float(np.min(margins)) - solver.rounding('output')  # Not a number if one is not.
 
 
 class Claim(NamedTuple):

@@ -40,6 +40,16 @@ def find(
   Raises:
     Refused: none was found; says what does not hold.
   """
+  certificate = enclose(params, says, eta, depths, trail)
+  found = checker.margin(Cell(params, certificate, 'encoder'), Cell(params, certificate, 'solver'),
+                         certificate)
+  require(found > 0, f'an answer may be wrong, by a margin of {found:.3g}')
+  certificate['margin'] = float(f'{found * (1 - 1e-5):.6g}')
+  return {**certificate, 'seal': checker.seal(certificate)}
+
+
+def enclose(params, says, eta, depths, trail) -> dict[str, Any]:
+  """All of a certificate but its margin, whatever the answers are."""
   certificate = {'format': checker.FORMAT, **says, 'parameters': checker.digest(params),
                  'eta': eta, 'addresses': [0, 0]}
   for name in ('encoder', 'solver'):
@@ -53,11 +63,7 @@ def find(
     certificate['addresses'] = _room(certificate)
   for (name, cell), depth in zip(_settle(params, certificate).items(), depths):
     certificate[name] = {**certificate[name], **cell.says(), 'depth': depth}
-  found = checker.margin(Cell(params, certificate, 'encoder'), Cell(params, certificate, 'solver'),
-                         certificate)
-  require(found > 0, f'an answer may be wrong, by a margin of {found:.3g}')
-  certificate['margin'] = float(f'{found * (1 - 1e-5):.6g}')
-  return {**certificate, 'seal': checker.seal(certificate)}
+  return certificate
 
 
 class Growing(Cell):
@@ -79,12 +85,12 @@ class Growing(Cell):
     self.grew = True
     return hull(box, Interval(value.lo - _SPARE, value.hi + _SPARE))
 
-  def _next(self, boxes, x, r, after):
+  def _next(self, pasts, x, r, after):
     """Of one state it is enough to know the hull, which is that of each summand."""
-    if len(boxes) > 1:
-      return super()._next(boxes, x, r, after)
-    of_x, of_h, of_r = (part.over(0) for part in self.parts(self.layers['hidden'], x, *boxes, r))
-    return [sigmoid(self.off(of_x + of_r + of_h))[None]]
+    if len(pasts) > 1:
+      return super()._next(pasts, x, r, after)
+    of_x, _, of_r = self.parts(self.layers['hidden'], x, of(np.zeros((1, self.units))), r)
+    return [sigmoid(self.off(of_x.over(0) + of_r.over(0) + pasts[0].over(0)))[None, None]]
 
   def shift(self, x, h, r, move):
     """Nothing, while boxes grow: they do not depend on it."""

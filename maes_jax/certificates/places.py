@@ -19,6 +19,8 @@ class Places:
     self.solver_moves = certificate['solver']['moves']
     self.trail = certificate['solver']['attention']['trail']
     marker_move, self.move = certificate['encoder']['moves']
+    require(form['line3'] in ('write_first', 'move_first') and
+            claim['start'] in ('restart', 'handover'), 'it is of a cell that no proof is known for')
     self.writes_first = form['line3'] == 'write_first'
     self.marker = 0 if self.writes_first else marker_move
     self.first = marker_move - (self.move if self.writes_first else 0)
@@ -33,12 +35,15 @@ class Places:
     of_n, of_i, constant = self.item
     marker_move, move = self.solver_moves
     require(self.move and move, 'a head does not move')
+    # Else an answer would be about no item first, and its read word in no box.
+    require((of_n == 0 and of_i > 0 and of_i + constant >= 1) or
+            (of_n == 1 and of_i < 0 and of_i + constant <= 0), 'the first answer is about no item')
     require((self.start[0], move, self.start[1] + marker_move - move) ==
             (self.move * of_n, self.move * of_i, self.first + self.move * constant),
             'the solver does not look where the item lies')
     require(not self.trail or marker_move * move >= 0, 'the solver turns round')
     slope, extra = self.slope_and_extra
-    require(slope >= 0 and self.span(slope) < slope + extra, 'something wraps around')
+    require(type(slope) is int and type(extra) is int and self.span(slope) < slope + extra, 'something wraps around')
 
   def span(self, slope) -> int:
     """The largest distance of two addresses that matter less slope (n - 1), for all n >= 1."""

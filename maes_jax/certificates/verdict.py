@@ -82,9 +82,7 @@ def certify(trained: Trained, task: tasks.Task | str = '', effort: int = 1000) -
 
 def judge(model: Model, params: Params, task: tasks.Task, effort: int = 1000) -> Verdict:
   """`certify` for a model and its parameters."""
-  if task.name not in model.solvers:
-    raise errors.UserError(f'this model has no solver for task {task.name!r}; it has one for '
-                           f'{", ".join(sorted(model.solvers))}')
+  model.cell(task.name)
   claim = claims.get(task)
   says, layers = _says(model, task, claim), of(params, task.name)
   try:
@@ -137,14 +135,13 @@ def recheck(trained: Trained, certificate: Mapping[str, Any]) -> float:
   """
   try:
     task = tasks.get(str(certificate['task']))
-    if task.name not in trained.model.solvers:
-      raise Refused(f'it is about task {task.name!r}')
+    trained.model.cell(task.name)
     says = _says(trained.model, task, claims.get(task))
     for name, value in says.items():
       if certificate[name] != value:
         raise Refused(f'it says {name} {errors.shortened(certificate[name])}')
     return checker.check(of(trained.params, task.name), certificate)
-  except (Refused, KeyError, TypeError, ValueError, IndexError) as error:
+  except (Refused, KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
     reason = error if isinstance(error, Refused) else f'it is damaged: {error!r}'
     raise errors.UserError(f'the certificate proves nothing about this model: {reason}; make one '
                            'with experiments.certify') from error

@@ -1,0 +1,188 @@
+"""What a certificate says is true of every step that a simulation of the model makes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import maes_jax
+from maes_jax.certificates import checker
+from maes_jax.certificates import claims
+from maes_jax.certificates import finder
+from maes_jax.certificates import verdict
+from maes_jax.certificates.attention import Refused
+from maes_jax.certificates.cell import Cell
+from maes_jax.certificates.intervals import hull
+from maes_jax.certificates.places import Places
+from tests.certificates import machines
+
+ROUNDING = 1e-12  # Of the simulation itself.
+VARIANTS = machines.variants()
+
+
+def holds(box, value):
+  return np.all(box.lo - ROUNDING <= value) and np.all(value <= box.hi + ROUNDING)
+
+
+@dataclasses.dataclass
+class Said:
+  """What a certificate says, with words taken from it as the checker takes them."""
+  machine: machines.Machine
+  certificate: dict
+
+  def __post_init__(self):
+    self.encoder, self.solver = (Cell(self.machine.params, self.certificate, name)
+                                 for name in ('encoder', 'solver'))
+    self.places, self.claim = Places(self.certificate), checker.claim(self.certificate)
+    self.stored = checker.store(self.encoder, self.places)
+    solver, stored, places = self.solver, self.stored, self.places
+    of_marker = (places.markers[1], checker.of(np.zeros((1, solver.units))),
+                 solver.seen(checker.at_start(stored, places), stored.anything)[None])
+    at_any = solver.write(places.shown, hull(*solver.hiddens)[None], solver.read[None])
+    items, self.anything = checker._left(
+        solver, stored, places, solver.write(*of_marker), at_any)
+    self.items = solver.seen(items, self.anything)
+
+  def addresses(self, count):
+    slope, extra = self.certificate['addresses']
+    return max(slope * count + extra, 2 * max(self.encoder.reach, self.solver.reach) + 1)
+
+
+def check_attention(cell, attention, place, handed=False):
+  """All other addresses together, and each by its distance from the head and its trail."""
+  says, size = cell.attention, attention.shape[1]
+  ahead = (np.arange(size) - place) * np.sign(cell.moves[1]) % size
+  trail = 0 if handed else int(says.trail.lo)
+  behind = size - ahead - trail
+  distance = np.minimum(ahead, np.where(behind >= 1, behind, size))
+  elsewhere = np.delete(attention, place % size, 1)
+  assert holds(says.weight, attention[:, place % size])
+  assert np.all(elsewhere.sum(1) <= says.away.hi * (1 + ROUNDING))
+  bound = says.first.hi * says.ratio.hi ** (distance - 1.)
+  bounded = (ahead > 0) & (behind >= 1)
+  assert np.all(attention[:, bounded] <= bound[bounded] * (1 + ROUNDING))
+
+
+def follow(said, count, batch, seed, addresses=0):
+  """Runs random sequences, disturbed by eta to whatever side, and looks at every step."""
+  random, eta, bits = np.random.default_rng(seed), said.certificate['eta'], said.machine.form['bits']
+  sides = {}
+  always = random.integers(0, 2, batch)  # In some sequences each number is off to one side.
+
+  def off(shape):
+    drawn = random.choice([-eta, eta], shape)
+    kept = sides.setdefault(shape, random.choice([-eta, eta], shape))
+    return np.where(always.reshape(batch, *[1] * (len(shape) - 1)), kept, drawn)
+
+  addresses = addresses or said.addresses(count)
+  run = machines.Simulation(said.machine.params, said.machine.form, batch, addresses, off)
+  words = machines.words(bits)
+  stored = random.integers(0, len(words), (batch, count))
+  differ = random.random((batch, count)) < random.choice([0., .2, .8], batch)[:, None]
+  shown = np.where(differ, random.integers(0, len(words), (batch, count)), stored)
+  _check_storing(said, run, words, stored)
+  left = run.memory.copy()
+  run.start('solver', said.places.handover)
+  place = said.places.start[0] * count + said.places.start[1]
+  run.step(machines.marker(bits, 1, batch))
+  place += said.solver.moves[0]
+  state = np.zeros(batch, int)
+  about = said.machine.claim.about(count)
+  for i in range(count):
+    if not 0 <= about[i] < count:
+      break
+    for which in range(len(said.solver.hiddens)):
+      assert holds(said.solver.hiddens[which], run.hidden[state == which])
+    check_attention(said.solver, run.attention, place)
+    a = shown[:, i] if said.machine.claim.shown else np.zeros(batch, int)
+    p = stored[:, about[i]]
+    run.step(machines.shown(bits, words[a]) if said.machine.claim.shown else
+             np.zeros((batch, machines.CONTROL + bits)))
+    assert holds(said.items[p], run.read)
+    right = said.claim.right[state, a, p].astype(bool)
+    margins = np.where(right, run.logits, -run.logits)
+    assert margins.min() >= said.certificate.get('margin', -np.inf)
+    assert holds(said.anything, run.memory.reshape(-1, said.encoder.width))
+    state = said.claim.after[state, a, p]
+    place += said.solver.moves[1]
+  return left
+
+
+def _check_storing(said, run, words, stored):
+  batch, count = stored.shape
+  bits, places, encoder = said.machine.form['bits'], said.places, said.encoder
+  run.step(machines.marker(bits, 0, batch))
+  place = encoder.moves[0]
+  for i in range(count):
+    assert holds(encoder.hiddens[0], run.hidden)
+    check_attention(encoder, run.attention, place)
+    run.step(machines.shown(bits, words[stored[:, i]]))
+    assert holds(encoder.read, run.read)
+    place += encoder.moves[1]
+  check_attention(encoder, run.attention, place)
+  check_attention(said.solver, run.attention, place, handed=True)
+  size = run.memory.shape[1]
+  at_items = (places.first + places.move * np.arange(1, count + 1)) % size
+  for i, at in enumerate(at_items):
+    assert holds(said.stored.items[stored[:, i]], run.memory[:, at])
+  others = np.setdiff1d(np.arange(size), at_items)
+  marker = places.marker % size
+  if marker in others:
+    assert holds(said.stored.marker, run.memory[:, marker])
+  fresh = np.setdiff1d(others, [marker])
+  assert holds(said.stored.fresh, run.memory[:, fresh].reshape(-1, encoder.width))
+
+
+def enclosed(machine, eta, trail):
+  """A certificate, of no margin where answers are wrong; None where attention is not sharp."""
+  try:
+    return finder.find(machine.params, machine.says, eta, trail=trail)
+  except Refused:
+    try:
+      found = finder.enclose(machine.params, machine.says, eta, (1, 1), trail)
+      checker.margin(Cell(machine.params, found, 'encoder'), Cell(machine.params, found, 'solver'),
+                     found)
+      return found
+    except Refused:
+      return None
+
+
+def machines_of(name, seeds):
+  """Sharp and less so, of weak and of strong weights, and whose other weights are off by much."""
+  claim, form = VARIANTS[name]
+  noise = form.get('noise', .1)
+  for seed in seeds:
+    for sharp, scale, times in ((18., 1., 1), (6., 3., .3), (5., 1., .1), (9., 8., 3)):
+      yield machines.recall(claim, **{**form, 'noise': noise * times}, seed=seed, sharp=sharp,
+                            scale=scale)
+
+
+def run_all(name, seeds, etas, batch, counts):
+  """How many machines there was something to say about, and how many are certified."""
+  found = certified = 0
+  for number, machine in enumerate(machines_of(name, seeds)):
+    for eta in etas:
+      for trail in (False, True):
+        certificate = enclosed(machine, eta, trail)
+        if certificate is None:
+          continue
+        found, certified = found + 1, certified + ('margin' in certificate)
+        said = Said(machine, certificate)
+        for count in counts:
+          follow(said, count, batch, number)
+        follow(said, counts[0], batch, number, addresses=said.addresses(counts[0]) + 7)
+  return found, certified
+
+
+@pytest.mark.parametrize('name', VARIANTS)
+def test_every_state_lies_in_its_box(name):
+  found, certified = run_all(name, range(1), (3e-4, 3e-3), 8, (5,))
+  assert found >= 2
+  assert certified
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', VARIANTS)
+def test_every_state_of_10000_sequences_lies_in_its_box(name):
+  found, _ = run_all(name, range(3), (3e-4, 3e-3, .02), 16, (3, 17))
+  assert found >= 6
