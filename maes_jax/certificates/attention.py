@@ -16,9 +16,13 @@ class Refused(Exception):
   """Why a certificate proves nothing."""
 
 
-def require(condition, otherwise: str):
+class Imprecise(Refused):
+  """Single precision may be off by more than eta."""
+
+
+def require(condition, otherwise: str, error: type[Refused] = Refused):
   if not condition:
-    raise Refused(otherwise)
+    raise error(otherwise)
 
 
 class Shift(NamedTuple):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from maes_jax.certificates.attention import Attention
+from maes_jax.certificates.attention import Imprecise
 from maes_jax.certificates.attention import require
 from maes_jax.certificates.attention import Shift
 from maes_jax.certificates.intervals import affine
@@ -22,7 +23,7 @@ from maes_jax.certificates.intervals import softplus
 from maes_jax.certificates.intervals import stack
 
 
-MOST_PASTS = 257  # Of which words lead on from each, one by one; of more all at once.
+MOST_PASTS = 2**9 + 1  # Of which words lead on from each, one by one; of more all at once.
 DEEPEST = 8
 
 
@@ -30,6 +31,9 @@ class Write(NamedTuple):
   """What steps write."""
   add: Interval  # [A, P, W]
   erase: Interval  # [A, P, W]
+
+  def __getitem__(self, index) -> 'Write':  # type: ignore[override]
+    return Write(self.add[index], self.erase[index])
 
   def of_all(self) -> 'Write':
     """The same for any of them, leaves [W]."""
@@ -48,7 +52,8 @@ class Cell:
     self.add_activation = form['add_activation']
     self.moves, self.depth = says['moves'], says['depth']
     box = lambda bounds, size: Interval(*np.asarray(bounds, np.float64).reshape(2, size))
-    self.read = box(says['read'], self.width)  # of r_t [W]
+    # Of r_t [C, W], by what may lie under the head.
+    self.read = Interval(*np.asarray(says['read'], np.float64).reshape(2, -1, self.width))
     self.hiddens = [box(bounds, self.units) for bounds in says['hidden']]  # of h_t [H]
     self.attention = Attention(says['attention'], self.eta, self.reach)
     self._check_form()
@@ -64,10 +69,11 @@ class Cell:
             type(self.depth) is int and 0 <= self.depth <= DEEPEST, 'a head cannot move like this')
     require(all(self.rounding(layer) <= self.eta for layer in set(self.layers) - {'output'}) and
             self._largest_read().max() * 2.**-17 <= self.eta,
-            f'single precision may be off by more than eta, {self.eta}')
+            f'single precision may be off by more than eta, {self.eta}', Imprecise)
 
   def hold_read(self, word: Interval):
-    require(self.read.holds(word), 'a word that is read leaves its box')
+    require(self.read.lo.shape == word.lo.shape and self.read.holds(word),
+            'a word that is read leaves its box')
 
   def hold_hidden(self, state: int, hidden: Interval):
     require(self.hiddens[state].holds(hidden), 'a hidden state leaves its box')
@@ -86,7 +92,7 @@ class Cell:
     return into @ abs(kernel) + abs(bias)
 
   def _largest_read(self):
-    return np.maximum(abs(self.read.lo), abs(self.read.hi))
+    return np.maximum(abs(self.read.lo), abs(self.read.hi)).max(0)
 
   def off(self, x: Interval, times=1.) -> Interval:
     """By eta."""
@@ -143,25 +149,25 @@ class Cell:
     """Lemma C: by state what holds every hidden state of a phase, boxes [Q, H].
 
     Args:
-      first: [H] the hidden state after the marker, when the solver is in state 0.
+      first: [F, H] what the hidden state after the marker may be, in state 0.
       x: what may be shown [A, X].
       r: what may be read [P, W].
       after: [S, A, P] the state that follows each.
     """
     require(len(self.hiddens) == len(after) > after.max(), 'states are missing')
-    self.hold_hidden(0, first)
+    self.hold_hidden(0, first.over(0))
     boxes = [box[None] for box in self.hiddens]
-    of_first, *pasts = (self._past(box[None, None]) for box in (first, *self.hiddens))
+    of_first, *pasts = (
+        self._past(box) for box in (first[None], *(box[None, None] for box in self.hiddens)))
     for depth in range(self.depth + 1):
       found = self._next(pasts, x, r, after)
       if depth == 0:
         for state, image in enumerate(found):
           self.hold_hidden(state, image.over(0, 1))
       else:  # The smaller, the more often.
-        boxes = [Interval(image.lo.reshape(-1, self.units), image.hi.reshape(-1, self.units))
-                 for image in found]
+        boxes = [image.rows() for image in found]
         pasts = [self._past(image) for image in found]
-        boxes[0], pasts[0] = stack(first[None], boxes[0]), stack(of_first, pasts[0])
+        boxes[0], pasts[0] = stack(first, boxes[0]), stack(of_first, pasts[0])
     return boxes
 
   def _past(self, image) -> Interval:
@@ -176,7 +182,7 @@ class Cell:
     of_x, _, of_r = self.parts((kernel, bias), x, of(np.zeros((1, self.units))), r)
     found = [sigmoid(self.off(of_x[:, None, None] + of_r[:, None] + past)) for past in pasts]
     if len(pasts) == 1:
-      return [Interval(*(bound.reshape(-1, *bound.shape[2:]) for bound in (found[0].lo, found[0].hi)))]
+      return [found[0].rows()]
     return [stack(*(image[after[before] == state] for before, image in enumerate(found)))
             for state in range(len(pasts))]
 

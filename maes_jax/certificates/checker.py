@@ -22,6 +22,7 @@ from maes_jax.certificates.cell import Cell
 from maes_jax.certificates.intervals import hull
 from maes_jax.certificates.intervals import Interval
 from maes_jax.certificates.intervals import of
+from maes_jax.certificates.intervals import stack
 from maes_jax.certificates.places import Places
 
 FORMAT = 1
@@ -58,12 +59,12 @@ def margin(encoder: Cell, solver: Cell, certificate: Mapping[str, Any]) -> float
   """
   places = Places(certificate)
   places.check()
-  claimed = claim(certificate)
-  right, after = claimed
-  require(right.shape[:-1] == after.shape == (len(after), len(places.shown), len(places.items)),
-          'the claim is not about all words')
+  stored = store(encoder, places)
+  right, after = claimed = claim(certificate, len(stored.items.lo))
+  require(right.shape[:-1] == after.shape ==
+          (len(after), len(places.shown), len(stored.items.lo)), 'the claim is not about all words')
   _check_handover(encoder.attention, solver.attention)
-  logits = answer(solver, store(encoder, places), places, claimed)
+  logits = answer(solver, stored, places, claimed)
   require(all(logit.lo.shape == right.shape[1:] for logit in logits),
           'the claim is not about all logits')
   margins = [np.where(bits, logit.lo, -logit.hi).min() for bits, logit in zip(right, logits)]
@@ -76,15 +77,18 @@ class Claim(NamedTuple):
   after: np.ndarray  # [S, A, P] the state that follows
 
 
-def claim(certificate: Mapping[str, Any]) -> Claim:
-  return Claim(*(unpacked(certificate['claim'][name]) for name in Claim._fields))
+def claim(certificate: Mapping[str, Any], count: int) -> Claim:
+  """The claim about `count` words, all of them again and again."""
+  right, after = (unpacked(certificate['claim'][name]) for name in Claim._fields)
+  which = np.arange(count) % after.shape[2]
+  return Claim(right[:, :, which], after[:, :, which])
 
 
 class Stored(NamedTuple):
   """What may lie in memory when solving starts."""
   fresh: Interval  # [W]
   marker: Interval  # [W]
-  items: Interval  # [P, W]
+  items: Interval  # [P, W] of all words on nothing, and again on the marker's word, see `kinds`
 
   @property
   def anything(self) -> Interval:
@@ -93,39 +97,56 @@ class Stored(NamedTuple):
 
 def store(cell: Cell, places: Places) -> Stored:
   """The encoder's phase: what it leaves in memory of each word, whatever came before."""
-  nothing, read = of(np.zeros(cell.width)), cell.read[None]
+  nothing, items = of(np.zeros(cell.width)), places.items
   of_marker = places.markers[0], of(np.zeros((1, cell.units))), cell.off(nothing[None])
-  one_state = np.zeros((1, len(places.items), 1), int)
-  states, = cell.states(cell.hidden(*of_marker)[0, 0, 0], places.items, read, one_state)
+  one_state = np.zeros((1, len(items), places.kinds), int)
+  first = cell.hidden(*of_marker)[0, 0, 0]
+  states, = cell.states(first[None], items, cell.read, one_state)
   cell.check_attention(cell.shift(*of_marker, cell.moves[0]),
-                       cell.shift(places.items, states, read, cell.moves[1]))
-  at_marker, at_items = cell.write(*of_marker), cell.write(places.items, states, read)
+                       cell.shift(items, states, cell.read, cell.moves[1]))
+  at_marker, at_items = cell.write(*of_marker), cell.write(items, states, cell.read)
   rest = lambda word: cell.leaked(word, at_marker, at_items)
   fresh, marker = rest(nothing), rest(cell.written(nothing, at_marker)[0, 0])
-  under = hull(fresh, marker) if places.marker_is_revisited else fresh
-  stored = Stored(fresh, marker, rest(cell.written(under, at_items)[:, 0]))
-  looked_at = under if places.writes_first else hull(marker, stored.items.over(0))
-  cell.hold_read(cell.seen(looked_at, stored.anything))
+  on_nothing = rest(cell.written(fresh, at_items[:, :1])[:, 0])
+  on_marker = [rest(cell.written(marker, cell.write(items, before, cell.read[1:]))[:, 0])
+               for before in _before_marker(cell, places, first, states)]
+  if on_marker and len(places.shown) > 1:  # Of so many pairs, not one by one.
+    on_marker = [hull(*on_marker)]
+  stored = Stored(fresh, marker, stack(on_nothing, *on_marker))
+  last = hull(marker, stored.items.over(0))[None]
+  looked_at = stack(fresh[None], marker[None]) if places.writes_first else stack(last, last)
+  cell.hold_read(cell.seen(looked_at[:places.kinds], stored.anything))
   return stored
 
 
+def _before_marker(cell, places, first, states) -> list[Interval]:
+  """By what came before, the hidden state [1, H] with which an item is put on the marker's word."""
+  item = places.on_marker
+  if item > 2:
+    return [states.over(0)[None]]
+  after_one = cell.hidden(places.items, first[None], cell.read[:1]).rows().rows()
+  return [[], [first[None]], [box[None] for box in after_one]][item]
+
+
 def at_start(stored: Stored, places: Places) -> Interval:
-  """What may lie where the solver starts."""
-  what = (stored.fresh, stored.marker, stored.items.over(0))
-  return hull(*(word for word, may in zip(what, places.at_start()) if may))
+  """What may lie where the solver starts [F, W]."""
+  fresh, marker, item = places.at_start()
+  # At a restart, an item where the marker's word lies has been put on that.
+  items = stored.items[len(places.items) if marker and not places.handover else 0:]
+  return stack(*[stored.fresh[None]] * fresh, *[stored.marker[None]] * marker, *[items] * item)
 
 
 def answer(cell: Cell, stored: Stored, places: Places, claim: Claim):
   """The solver's phase: by state its logits [A, P, Y]."""
-  of_marker = (places.markers[1], of(np.zeros((1, cell.units))),
-               cell.seen(at_start(stored, places), stored.anything)[None])
-  first = cell.hidden(*of_marker)[0, 0, 0]
-  cell.hold_hidden(0, first)
-  at_any = cell.write(places.shown, hull(*cell.hiddens)[None], cell.read[None])
-  read = cell.seen(*_left(cell, stored, places, cell.write(*of_marker), at_any))
-  cell.hold_read(read.over(0))
+  marker, nothing = places.markers[1], of(np.zeros((1, cell.units)))
+  starts = cell.seen(at_start(stored, places), stored.anything)
+  first = cell.hidden(marker, nothing, starts)[0, :, 0]
+  cell.hold_hidden(0, first.over(0))
+  at_any = cell.write(places.shown, hull(*cell.hiddens)[None], cell.read)
+  read = cell.seen(*_left(cell, stored, places, cell.write(marker, nothing, starts), at_any))
+  cell.hold_read(read.over(0)[None])
   states = cell.states(first, places.shown, read, claim.after)
-  cell.check_attention(cell.shift(*of_marker, cell.moves[0]), *(
+  cell.check_attention(cell.shift(marker, nothing, starts, cell.moves[0]), *(
       cell.shift(places.shown, boxes, read, cell.moves[1]) for boxes in states))
   return [cell.logits(places.shown, boxes, read) for boxes in states]
 
@@ -147,7 +168,14 @@ def _left(cell, stored, places, *steps):
   if not places.writes_first:  # The step before has written where this one reads.
     items = rest(by_any(items))
   elif places.start_is_read_again:
-    items = rest(hull(items, cell.written(items, steps[0].of_all())))
+    on_nothing, on_marker = items[:len(places.items)], items[len(places.items):]
+    if places.handover:
+      items = hull(items, cell.written(items, steps[0].of_all()))
+    else:  # The word that the first step reads is the one that it writes on.
+      own = cell.write(places.markers[1], of(np.zeros((1, cell.units))),
+                       cell.seen(on_marker, anything))
+      items = stack(on_nothing, cell.written(on_marker, own[0]))
+    items = rest(items)
   return items, anything
 
 

@@ -116,15 +116,22 @@ def _blank(params, certificate):
 def _look_where_they_go(params, certificate):
   """Fills in moves, the boxes of a few steps, and the memory that they need."""
   encoder, solver = (Growing(params, certificate, name) for name in ('encoder', 'solver'))
-  places, claim = Places(certificate), checker.claim(certificate)
-  nothing = np.zeros((len(places.items), encoder.width))
-  certificate['encoder'] |= _walk(encoder, places.markers[0], nothing[0], places.items, nothing[:1],
-                                  np.zeros((1, len(places.items), 1), int))
-  encoder, places = Growing(params, certificate, 'encoder'), Places(certificate)
+  items, markers = Places(certificate).items, Places(certificate).markers
+  nothing = np.zeros((1, encoder.width))
+  certificate['encoder'] |= _walk(encoder, markers[0], nothing[0], items, nothing,
+                                  np.zeros((1, len(items), 1), int))
+  places = Places(certificate)
   require(places.move, 'the encoder does not move')
+  at_marker = encoder.write(markers[0], of(np.zeros((1, encoder.units))), encoder.off(of(nothing)))
+  marker = encoder.written(of(nothing), at_marker)[0]
+  certificate['encoder']['read'] = [
+      [*rows, *bound.tolist()][:places.kinds] for rows, bound in zip(
+          [[row] for row in certificate['encoder']['read']], (marker.lo, marker.hi))]
+  encoder = Growing(params, certificate, 'encoder')
   stored = _until_it_holds(encoder, lambda: checker.store(encoder, places))
-  certificate['solver'] |= _walk(solver, places.markers[1], checker.at_start(stored, places).lo,
-                                 places.shown, stored.items.lo, claim.after)
+  after = checker.claim(certificate, len(items)).after
+  certificate['solver'] |= _walk(solver, markers[1], checker.at_start(stored, places).lo[0],
+                                 places.shown, stored.items.lo, after)
   certificate['addresses'] = _room(certificate)
 
 
@@ -161,8 +168,9 @@ def _settle(params, certificate):
   """Both cells with boxes that hold everything, and how they then move."""
   cells = {name: Growing(params, certificate, name) for name in ('encoder', 'solver')}
   encoder, solver = cells.values()
-  places, claim = Places(certificate), checker.claim(certificate)
+  places = Places(certificate)
   stored = _until_it_holds(encoder, lambda: checker.store(encoder, places))
+  claim = checker.claim(certificate, len(stored.items.lo))
   _until_it_holds(solver, lambda: checker.answer(solver, stored, places, claim))
   return cells
 

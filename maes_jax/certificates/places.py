@@ -41,9 +41,10 @@ class Places:
     require((self.start[0], move, self.start[1] + marker_move - move) ==
             (self.move * of_n, self.move * of_i, self.first + self.move * constant),
             'the solver does not look where the item lies')
-    require(not self.trail or marker_move * move >= 0, 'the solver turns round')
+    require(not (self.trail and self.handover) or marker_move * move >= 0, 'the solver turns round')
     slope, extra = self.slope_and_extra
-    require(type(slope) is int and type(extra) is int and self.span(slope) < slope + extra, 'something wraps around')
+    require(type(slope) is int and type(extra) is int and self.span(slope) < slope + extra,
+            'something wraps around')
 
   def span(self, slope) -> int:
     """The largest distance of two addresses that matter less slope (n - 1), for all n >= 1."""
@@ -54,8 +55,15 @@ class Places:
     return max(of_n + constant for of_n, constant in pairs) + self.trail
 
   @property
-  def marker_is_revisited(self) -> bool:
-    return _meets(self.move, self.first, self.marker)
+  def kinds(self) -> int:
+    """Of places of items: one, or two if an item comes to lie on the marker's word."""
+    return 2 if self.on_marker else 1
+
+  @property
+  def on_marker(self) -> int:
+    """Which item does; 0: none."""
+    return ((self.marker - self.first) // self.move
+            if _meets(self.move, self.first, self.marker) else 0)
 
   @property
   def start_is_read_again(self) -> bool:

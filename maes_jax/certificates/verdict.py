@@ -11,6 +11,7 @@ from maes_jax.certificates import checker
 from maes_jax.certificates import claims
 from maes_jax.certificates import falsify
 from maes_jax.certificates import finder
+from maes_jax.certificates.attention import Imprecise
 from maes_jax.certificates.attention import Refused
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
@@ -121,6 +122,9 @@ def prove(params: Mapping[str, Any], says: Mapping[str, Any], eta: float = ETA, 
       return certificate, (depths, trail)
     except Refused as reason:
       reasons.append(reason)
+  larger = [more for more in _RADII if more > eta]
+  if isinstance(reasons[-1], Imprecise) and larger:
+    return prove(params, says, larger[0], ways)
   raise reasons[-1]
 
 
