@@ -32,9 +32,6 @@ class Write(NamedTuple):
   add: Interval  # [A, P, W]
   erase: Interval  # [A, P, W]
 
-  def __getitem__(self, index) -> 'Write':  # type: ignore[override]
-    return Write(self.add[index], self.erase[index])
-
   def of_all(self) -> 'Write':
     """The same for any of them, leaves [W]."""
     return Write(*(leaf.over(0, 1) for leaf in self))

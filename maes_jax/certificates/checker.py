@@ -19,6 +19,7 @@ import numpy as np
 
 from maes_jax.certificates.attention import require
 from maes_jax.certificates.cell import Cell
+from maes_jax.certificates.cell import Write
 from maes_jax.certificates.intervals import hull
 from maes_jax.certificates.intervals import Interval
 from maes_jax.certificates.intervals import of
@@ -107,7 +108,7 @@ def store(cell: Cell, places: Places) -> Stored:
   at_marker, at_items = cell.write(*of_marker), cell.write(items, states, cell.read)
   rest = lambda word: cell.leaked(word, at_marker, at_items)
   fresh, marker = rest(nothing), rest(cell.written(nothing, at_marker)[0, 0])
-  on_nothing = rest(cell.written(fresh, at_items[:, :1])[:, 0])
+  on_nothing = rest(cell.written(fresh, Write(*(part[:, :1] for part in at_items)))[:, 0])
   on_marker = [rest(cell.written(marker, cell.write(items, before, cell.read[1:]))[:, 0])
                for before in _before_marker(cell, places, first, states)]
   if on_marker and len(places.shown) > 1:  # Of so many pairs, not one by one.
