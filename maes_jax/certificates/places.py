@@ -43,7 +43,8 @@ class Places:
             'the solver does not look where the item lies')
     require(not self.trail or marker_move * move >= 0, 'the solver turns round')
     slope, extra = self.slope_and_extra
-    require(type(slope) is int and type(extra) is int and self.span(slope) < slope + extra, 'something wraps around')
+    require(type(slope) is int and type(extra) is int, 'addresses are not counted')
+    require(self.span(slope) < slope + extra, 'something wraps around')
 
   def span(self, slope) -> int:
     """The largest distance of two addresses that matter less slope (n - 1), for all n >= 1."""

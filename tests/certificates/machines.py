@@ -183,7 +183,7 @@ class Simulation:
     logits: y_t [B, Y] of the last step.
   """
 
-  def __init__(self, params, form, batch, addresses, off=lambda shape: np.zeros(shape)):
+  def __init__(self, params, form, batch, addresses, off=np.zeros):
     self.params, self.form, self.off = params, form, off
     self.memory = np.zeros((batch, addresses, form['width']))
     self.attention = np.tile(np.eye(addresses)[0], (batch, 1))

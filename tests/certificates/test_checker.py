@@ -76,10 +76,10 @@ VALUES = (float('nan'), float('inf'), -float('inf'), 0, 1, -1, 2, -2, 3, .5, -.5
 MAY_BE_LESS = {'margin', 'addresses', 'task'}
 
 
-@pytest.mark.parametrize('name', ['serial write_first sigmoid +1', 'reverse move_first sigmoid +1',
-                                  'odd write_first sigmoid -1', 'comparison'])
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['serial write_first sigmoid +1', 'reverse move_first sigmoid +1'])
 def test_a_change_that_is_sealed_is_refused_or_true(name):
-  """True: a simulation stays in what the changed certificate says, in as much memory as it says."""
+  """True: a simulation stays in what it says now, in as much memory as it says."""
   claim, form = machines.variants()[name]
   machine, certificate = made(machines.recall(claim, **form, bits=2))
   passed = 0
