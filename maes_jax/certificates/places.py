@@ -19,6 +19,8 @@ class Places:
     self.solver_moves = certificate['solver']['moves']
     self.trail = certificate['solver']['attention']['trail']
     marker_move, self.move = certificate['encoder']['moves']
+    require(all(type(form[name]) is int and 0 < form[name] <= most for name, most in
+                (('bits', 16), ('control_bits', 2**10), ('width', 2**20))), 'words are too wide')
     require(form['line3'] in ('write_first', 'move_first') and
             claim['start'] in ('restart', 'handover'), 'it is of a cell that no proof is known for')
     self.writes_first = form['line3'] == 'write_first'

@@ -70,8 +70,8 @@ def test_any_change_breaks_the_seal(serial):
     assert not accepted(machine, changed(certificate, path, other)), path
 
 
-VALUES = (float('nan'), float('inf'), -float('inf'), 0, 1, -1, 2, -2, 3, .5, -.5, 1e-9, -1e-9, 1e300,
-          10**400, True, None, 'x', '0', [], {}, [0.], [[0., 1.]])
+VALUES = (float('nan'), float('inf'), -float('inf'), 0, 1, -1, 2, -2, 3, .5, -.5, 1e-9, -1e-9,
+          1e300, 10**400, True, None, 'x', '0', [], {}, [0.], [[0., 1.]])
 # What says how small a margin or how large a memory is right may say less than it could.
 MAY_BE_LESS = {'margin', 'addresses', 'task'}
 

@@ -50,6 +50,7 @@ def test_random_parameters_are_not_certified():
   for seed in range(10):
     machine = machines.recall(claims.CLAIMS['serial_recall'], bits=2)
     random = np.random.default_rng(seed)
-    params = machines.plain(machine.params, lambda leaf, random=random: random.normal(size=leaf.shape))
+    params = machines.plain(
+        machine.params, lambda leaf, random=random: random.normal(size=leaf.shape))
     with pytest.raises(Refused):
       finder.find(params, machine.says, 3e-4)
