@@ -17,7 +17,7 @@ from maes_jax.items import Bits
 from maes_jax.tasks import episode
 
 WIDEST = 10  # Bits of a word: all pairs of words are gone through.
-_TRIED, _LONGEST = 64, 13  # Episodes by which a claim is held against its task, and items of one.
+_TRIED, _LONGEST = 2048, 13  # Episodes by which a claim is held against its task, and items of one.
 
 
 @dataclasses.dataclass(frozen=True)

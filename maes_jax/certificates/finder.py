@@ -24,6 +24,7 @@ _RATIO = .5  # Of bounds on attention at neighbouring distances.
 _SHARP = {'away': 1e-9, 'leak': 1e-9, 'first': 1e-10, 'ratio': _RATIO, 'trail': 0}
 
 
+@np.errstate(all='ignore')  # What is not a number holds nothing.
 def find(
     params: Mapping[str, Any], says: Mapping[str, Any], eta: float,
     depths: tuple[int, int] = (1, 1), trail: bool = False,
@@ -48,6 +49,7 @@ def find(
   return {**certificate, 'seal': checker.seal(certificate)}
 
 
+@np.errstate(all='ignore')
 def enclose(params, says, eta, depths, trail) -> dict[str, Any]:
   """All of a certificate but its margin, whatever the answers are."""
   certificate = {'format': checker.FORMAT, **says, 'parameters': checker.digest(params),
@@ -82,6 +84,7 @@ class Growing(Cell):
   def _grown(self, box, value):
     if box.holds(value):
       return box
+    require(np.isfinite([value.lo, value.hi]).all(), 'the boxes of hidden states grow for ever')
     self.grew = True
     return hull(box, Interval(value.lo - _SPARE, value.hi + _SPARE))
 
@@ -159,9 +162,10 @@ def _walk(cell, marker, start, shown, read, after):
     ways = np.argwhere((after[state] == state) | (step >= _STEPS // 2))
     shown_, read_ = ways[random.integers(len(ways))]
     x, r, state = shown[[shown_]], read[[min(read_, len(read) - 1)]], after[state, shown_, read_]
+  nothing = [[1.] * cell.units, [0.] * cell.units]  # Of a state that this way did not lead to.
   box = lambda found: [np.min(found, 0).tolist(), np.max(found, 0).tolist()]
   return {'moves': [moves[0], int(np.median(moves[1:]))],
-          'hidden': [box(found or hiddens[0]) for found in hiddens]}
+          'hidden': [box(found) if found else nothing for found in hiddens]}
 
 
 def _settle(params, certificate):

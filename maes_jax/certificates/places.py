@@ -19,6 +19,8 @@ class Places:
     self.solver_moves = certificate['solver']['moves']
     self.trail = certificate['solver']['attention']['trail']
     marker_move, self.move = certificate['encoder']['moves']
+    require(all(type(form[name]) is int and 0 < form[name] <= most for name, most in
+                (('bits', 16), ('control_bits', 2**10), ('width', 2**20))), 'words are too wide')
     require(form['line3'] in ('write_first', 'move_first') and
             claim['start'] in ('restart', 'handover'), 'it is of a cell that no proof is known for')
     self.writes_first = form['line3'] == 'write_first'
@@ -43,8 +45,8 @@ class Places:
             'the solver does not look where the item lies')
     require(not (self.trail and self.handover) or marker_move * move >= 0, 'the solver turns round')
     slope, extra = self.slope_and_extra
-    require(type(slope) is int and type(extra) is int and self.span(slope) < slope + extra,
-            'something wraps around')
+    require(type(slope) is int and type(extra) is int, 'addresses are not counted')
+    require(self.span(slope) < slope + extra, 'something wraps around')
 
   def span(self, slope) -> int:
     """The largest distance of two addresses that matter less slope (n - 1), for all n >= 1."""

@@ -138,7 +138,7 @@ def recheck(trained: Trained, certificate: Mapping[str, Any]) -> float:
     UserError: it proves nothing about this model.
   """
   try:
-    task = tasks.get(str(certificate['task']))
+    task = tasks.get(str(certificate['task'])[:80])
     trained.model.cell(task.name)
     says = _says(trained.model, task, claims.get(task))
     for name, value in says.items():
@@ -146,7 +146,8 @@ def recheck(trained: Trained, certificate: Mapping[str, Any]) -> float:
         raise Refused(f'it says {name} {errors.shortened(certificate[name])}')
     return checker.check(of(trained.params, task.name), certificate)
   except (Refused, KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
-    reason = error if isinstance(error, Refused) else f'it is damaged: {error!r}'
+    known = isinstance(error, Refused | errors.UserError)
+    reason = error if known else f'it is damaged: {errors.shortened(error)}'
     raise errors.UserError(f'the certificate proves nothing about this model: {reason}; make one '
                            'with experiments.certify') from error
 

@@ -33,11 +33,12 @@ class Machine:
 
 
 def recall(claim, bits=4, line3='write_first', add_activation='sigmoid', move=1, marker=None,
-           units=3, seed=0, noise=.1, sharp=SURE, scale=1.):
+           units=3, seed=0, noise=.1, sharp=SURE, scale=1., busy=0.):
   """Stores each word as it is and answers what lies where the claim says.
 
   Hidden units do what they like, by weights of size `scale`; every other weight is off by `noise`
-  times a normal number. `sharp` is by how much the logit of the right shift is larger.
+  times a normal number. `sharp` is by how much the logit of the right shift is larger; where it is
+  `busy`, by that much the encoder's marker step and all of the solver's steps write something.
   """
   random = np.random.default_rng(seed)
   marker = (move if line3 == 'write_first' else 0) if marker is None else marker
@@ -54,13 +55,20 @@ def recall(claim, bits=4, line3='write_first', add_activation='sigmoid', move=1,
   _move(solver, CONTROL - 1, solver_moves, bits, sharp)
   _store(encoder, bits, add_activation)
   _leave(solver, bits, add_activation)
+  _write_something(random, encoder, CONTROL - 2, bits, busy)
+  _write_something(random, solver, slice(None), bits, busy)
   params = {'encoder': encoder, 'solver': solver}
   for layer, (kernel, bias) in (_equal if claim.shown else _same)(random, bits, units,
                                                                   noise).items():
     solver[layer] = {'kernel': kernel, 'bias': bias}
-  in_single = lambda tree: {name: in_single(leaf) if isinstance(leaf, dict) else
-                            np.float32(leaf) for name, leaf in tree.items()}
-  return Machine(in_single(params), says, claim)
+  return Machine(plain(params), says, claim)
+
+
+def plain(params, change=lambda leaf: leaf):
+  """By cell, layer and part NumPy's arrays in single precision, changed."""
+  if isinstance(params, dict):
+    return {name: plain(part, change) for name, part in params.items()}
+  return np.float32(change(np.asarray(params, np.float64)))
 
 
 def _blank(random, bits, units, reach, noise, scale):
@@ -99,6 +107,11 @@ def _leave(cell, bits, add_activation):
   interface['bias'][bits:2 * bits] -= SURE
   if add_activation == 'sigmoid':
     interface['bias'][:bits] -= SURE
+
+
+def _write_something(random, cell, rows, bits, size):
+  kernel = cell['interface']['kernel']
+  kernel[rows, :2 * bits] += size * random.normal(size=kernel[rows, :2 * bits].shape)
 
 
 def _same(random, bits, units, noise):
@@ -145,11 +158,9 @@ def latched(bits=2, seed=0):
                              'bias': np.append(output_hidden['bias'], [-.3, -.3])}
   solver['output'] = {'kernel': np.append(output['kernel'], np.full((2, 1), -4 * SURE), 0),
                       'bias': output['bias']}
-  single = {name: {part: np.float32(leaf) for part, leaf in layer.items()}
-            for name, layer in solver.items()}
   claim = claims.CLAIMS['hard_equality']
   says = {**machine.says, 'claim': {**claim.packed(bits), **_three_states(bits)}}
-  return Machine({**machine.params, 'solver': single}, says, claim)
+  return Machine({**machine.params, 'solver': plain(solver)}, says, claim)
 
 
 def _three_states(bits):
@@ -172,7 +183,7 @@ class Simulation:
     logits: y_t [B, Y] of the last step.
   """
 
-  def __init__(self, params, form, batch, addresses, off=lambda shape: np.zeros(shape)):
+  def __init__(self, params, form, batch, addresses, off=np.zeros):
     self.params, self.form, self.off = params, form, off
     self.memory = np.zeros((batch, addresses, form['width']))
     self.attention = np.tile(np.eye(addresses)[0], (batch, 1))

@@ -101,7 +101,7 @@ def test_functions_far_out_are_between_their_limits(name):
   x = Interval(np.array([-1e308, -1e5, 1e4]), np.array([-1e4, 1e5, 1e308]))
   found = getattr(intervals, name)(x)
   top = {'sigmoid': np.array([1e-300, 1, 1]), 'softplus': np.array([1e-300, 1e5, 1e308])}[name]
-  assert np.all(0 <= found.lo)
+  assert np.all(found.lo >= 0)
   assert np.all(found.lo <= found.hi)
   assert np.all(found.hi <= top * (1 + 1e-9))
   assert np.all(found.hi >= np.where(top < 1, 0, top))

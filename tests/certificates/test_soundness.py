@@ -65,7 +65,8 @@ def check_attention(cell, attention, place, handed=False):
 
 def follow(said, count, batch, seed, addresses=0):
   """Runs random sequences, disturbed by eta to whatever side, and looks at every step."""
-  random, eta, bits = np.random.default_rng(seed), said.certificate['eta'], said.machine.form['bits']
+  random, eta = np.random.default_rng(seed), said.certificate['eta']
+  bits = said.machine.form['bits']
   sides = {}
   always = random.integers(0, 2, batch)  # In some sequences each number is off to one side.
 
@@ -135,6 +136,11 @@ def _check_storing(said, run, words, stored):
 
 def enclosed(machine, eta, trail):
   """A certificate, of no margin where answers are wrong; None where attention is not sharp."""
+  with np.errstate(all='ignore'):
+    return _enclosed(machine, eta, trail)
+
+
+def _enclosed(machine, eta, trail):
   try:
     return finder.find(machine.params, machine.says, eta, trail=trail)
   except Refused:
@@ -152,17 +158,18 @@ def machines_of(name, seeds):
   claim, form = VARIANTS[name]
   noise = form.get('noise', .1)
   for seed in seeds:
-    for sharp, scale, times in ((18., 1., 1), (6., 3., .3), (5., 1., .1), (9., 8., 3)):
+    for sharp, scale, times, busy in ((18., 1., 1, 0), (6., 3., .3, 4), (5., 1., .1, 9),
+                                      (9., 8., 3, 1), (3., .5, .1, 2)):
       yield machines.recall(claim, **{**form, 'noise': noise * times}, seed=seed, sharp=sharp,
-                            scale=scale)
+                            scale=scale, busy=busy)
 
 
-def run_all(name, seeds, etas, batch, counts):
+def run_all(name, seeds, etas, batch, counts, trails=(False, True)):
   """How many machines there was something to say about, and how many are certified."""
   found = certified = 0
   for number, machine in enumerate(machines_of(name, seeds)):
     for eta in etas:
-      for trail in (False, True):
+      for trail in trails:
         certificate = enclosed(machine, eta, trail)
         if certificate is None:
           continue
@@ -174,15 +181,70 @@ def run_all(name, seeds, etas, batch, counts):
   return found, certified
 
 
-@pytest.mark.parametrize('name', VARIANTS)
+@pytest.mark.parametrize('name', [*VARIANTS][::4])
 def test_every_state_lies_in_its_box(name):
-  found, certified = run_all(name, range(1), (3e-4, 3e-3), 8, (5,))
-  assert found >= 2
+  found, certified = run_all(name, range(1), (3e-3,), 8, (5,), (False,))
+  assert found
   assert certified
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', VARIANTS)
 def test_every_state_of_10000_sequences_lies_in_its_box(name):
-  found, _ = run_all(name, range(3), (3e-4, 3e-3, .02), 16, (3, 17))
+  found, _ = run_all(name, range(2), (3e-4, 3e-3, .02), 16, (3, 13))
   assert found >= 6
+
+
+def test_every_state_of_a_machine_of_three_states_lies_in_its_box():
+  machine = machines.latched()
+  said = Said(machine, finder.find(machine.params, machine.says, 1e-3))
+  for count in (3, 12):
+    follow(said, count, 64, count)
+
+
+@pytest.mark.parametrize('name, task', [
+    ('E_J', 'serial_recall'), ('E_J', 'reverse_recall'), ('E_J-odd_recall', 'odd_recall'),
+    ('E_J-sequence_comparison', 'sequence_comparison')])
+def test_every_state_of_trained_and_half_trained_models_lies_in_its_box(name, task):
+  """Half-trained: every weight off by some of what it was trained to be."""
+  trained, random = maes_jax.load(name), np.random.default_rng(0)
+  claim = claims.CLAIMS[task]
+  says = verdict._says(trained.model, maes_jax.tasks.get(task), claim)
+  found = 0
+  for noise in (0., .1, .3):
+    params = machines.plain(verdict.of(trained.params, task),
+                            lambda leaf, noise=noise: leaf * (
+                                1 + noise * random.normal(size=leaf.shape)))
+    machine = machines.Machine(params, says, claim)
+    certificate = enclosed(machine, 3e-4, trail=False)
+    found += certificate is not None
+    if certificate is not None:
+      follow(Said(machine, certificate), 9, 16, 0)
+  assert found >= 1
+
+
+LIES = {
+    'away': lambda said: said.solver.attention.__setattr__('away', checker.of(0.)),
+    'first': lambda said: said.encoder.attention.__setattr__('first', checker.of(1e-9)),
+    'read': lambda said: setattr(said.encoder, 'read', smaller(said.encoder.read)),
+    'hidden': lambda said: said.solver.hiddens.__setitem__(0, smaller(said.solver.hiddens[0])),
+    'fresh': lambda said: setattr(said, 'stored', said.stored._replace(
+        fresh=smaller(said.stored.fresh, .001))),
+    'items': lambda said: setattr(said, 'items', smaller(said.items)),
+}
+
+
+def smaller(box, factor=.5):
+  middle, half = (box.lo + box.hi) / 2, (box.hi - box.lo) / 2 * factor
+  return checker.Interval(middle - half, middle + half)
+
+
+@pytest.mark.parametrize('lie', LIES)
+def test_a_lie_is_seen(lie):
+  """The simulation comes near to the bounds: where they were tighter, it would leave them."""
+  machine = machines.recall(claims.CLAIMS['reverse_recall'], sharp=3., busy=4., noise=.02)
+  said = Said(machine, finder.enclose(machine.params, machine.says, .01, (0, 0), trail=False))
+  follow(said, 9, 64, 0)
+  LIES[lie](said)
+  with pytest.raises(AssertionError):
+    follow(said, 9, 64, 0)

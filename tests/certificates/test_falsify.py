@@ -1,0 +1,66 @@
+"""The search finds errors that were planted, and what it finds is wrong when asked as usual."""
+
+import jax
+import numpy as np
+import pytest
+
+import maes_jax
+from maes_jax.certificates import claims
+from maes_jax.certificates import falsify
+from tests.certificates import broken
+from tests.certificates import machines
+
+
+def falsifier(model, name):
+  task = maes_jax.tasks.get(name)
+  return falsify.Falsifier(model, task, claims.get(task))
+
+
+def answered(trained, name, witness):
+  """The bits that the model gives when it is asked as users ask it."""
+  shown = witness.shown if claims.CLAIMS[name].shown else None
+  return trained.answer(witness.items, shown, task=name, addresses=witness.addresses, hard=True)
+
+
+@pytest.mark.parametrize('name, task', [
+    ('E_J', 'serial_recall'), ('E_J', 'reverse_recall'), ('E_J-odd_recall', 'odd_recall')])
+def test_planted_errors_are_found_and_are_wrong(name, task):
+  trained, = broken.models(name, task, 1, seed=3)
+  found = falsifier(trained.model, task).search(trained.params, effort=16)
+  witness = found.witness
+  assert len(witness.items) == 1  # It is shortened, or was the shortest.
+  assert witness.wrong.any()
+  answer = answered(trained, task, witness)
+  wrong = np.asarray(answer).astype(bool) != witness.right[witness.asked]
+  np.testing.assert_array_equal(wrong, witness.wrong[witness.asked])
+  whole = maes_jax.load(name)
+  assert np.array_equal(np.asarray(answered(whole, task, witness)).astype(bool),
+                        witness.right[witness.asked])
+
+
+@pytest.mark.parametrize('model', ['maes', 'ntm', 'lstm', 'dnc'])
+def test_untrained_models_of_any_kind_are_wrong(model):
+  config = maes_jax.Config(model=model, task=('reverse_recall',))
+  built = maes_jax.build(config)
+  params = built.init(jax.random.key(0))
+  found = falsifier(built, 'reverse_recall').search(params, effort=1, longest=2)
+  assert found.tried == 256
+  trained = maes_jax.trained.Trained(config, built, 0, {'params': params})
+  answer = np.asarray(answered(trained, 'reverse_recall', found.witness)).astype(bool)
+  assert (answer != found.witness.right[found.witness.asked]).any()
+
+
+def test_a_witness_is_shortened_and_nothing_is_found_where_nothing_is_wrong():
+  trained = maes_jax.load('E_S')
+  params = machines.plain(trained.params)
+  params['solvers']['serial_recall']['output']['bias'][0] += 14  # Its margin is 10 or so.
+  search = falsifier(trained.model, 'serial_recall')
+  short = search.search(params, effort=1).witness
+  items = np.concatenate([np.zeros((4, 8)), short.items, np.ones((3, 8))])
+  long = search._first_wrong(params, falsify.Sequences(items[None], 0 * items[None]))
+  assert len(long.items) == 8
+  shortened = search._shortened(params, long)
+  assert len(shortened.items) == 1
+  assert shortened.wrong.any()
+  whole = search.search(trained.params, effort=1, longest=1)
+  assert whole == falsify.Search(None, 256)

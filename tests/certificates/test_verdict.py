@@ -1,0 +1,144 @@
+"""What `certify` and `recheck` say, and to whom they say that nothing is known."""
+
+import copy
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import maes_jax
+from maes_jax.certificates import checker
+from maes_jax.certificates import verdict
+from tests.certificates import machines
+from tests.certificates import test_checker
+
+
+@pytest.fixture(scope='module')
+def certified():
+  trained = maes_jax.load('E_S')
+  return trained, verdict.certify(trained, effort=0)
+
+
+def one_line(call, *args):
+  with pytest.raises(maes_jax.UserError) as error:
+    call(*args)
+  assert '\n' not in str(error.value)
+  assert len(str(error.value)) < 500
+  return str(error.value)
+
+
+def test_a_shipped_model_is_certified(certified):
+  trained, found = certified
+  assert (found.status, found.reason, found.witness) == (verdict.CERTIFIED, '', None)
+  assert 'right on every sequence of n items' in found.statement
+  assert found.radius >= verdict.ETA
+  read = json.loads(json.dumps(found.to_json()))['certificate']
+  assert verdict.recheck(trained, read) >= read['margin']
+
+
+@pytest.mark.parametrize('damage', [
+    [], {}, None, 'x', 3, {'task': 'serial_recall'}, {'task': None}, {'task': 'none such'},
+    {'task': 'reverse_recall'}], ids=repr)
+def test_what_is_no_certificate_proves_nothing(certified, damage):
+  one_line(verdict.recheck, certified[0], damage)
+
+
+VALUES = (None, 'x', [], {}, float('nan'), 10**400, -1, [[[]]], [1, 'x'], [['x'] * 10] * 2)
+
+
+def test_damage_to_any_part_is_said_in_one_line(certified):
+  trained, found = certified
+  branches = [(key,) for key in found.certificate if key != 'seal'] + [
+      (cell, key) for cell in ('encoder', 'solver') for key in found.certificate[cell]] + [
+          ('encoder', 'attention', key) for key in found.certificate['encoder']['attention']]
+  for path in branches:
+    for value in VALUES:
+      other = test_checker.changed(found.certificate, path, value)
+      if path in (('task',), ('margin',)) and value in (-1, 'x'):
+        continue  # See below.
+      one_line(verdict.recheck, trained, test_checker.sealed(other))
+    gone = copy.deepcopy(dict(found.certificate))
+    inner = gone
+    for key in path[:-1]:
+      inner = inner[key]
+    del inner[path[-1]]
+    one_line(verdict.recheck, trained, gone)
+    one_line(verdict.recheck, trained, test_checker.sealed(gone))
+  for path, value in ((('task',), 'x'), (('margin',), -1)):
+    one_line(verdict.recheck, trained, test_checker.sealed(
+        test_checker.changed(found.certificate, path, value)))
+
+
+@pytest.mark.parametrize('part, value', [
+    ('right', lambda bits: 1 - bits), ('after', lambda states: states + 1)])
+def test_another_claim_is_refused(certified, part, value):
+  trained, found = certified
+  packed = checker.packed(value(checker.unpacked(found.certificate['claim'][part])))
+  other = test_checker.changed(found.certificate, ('claim', part), packed)
+  assert 'it says claim' in one_line(verdict.recheck, trained, test_checker.sealed(other))
+
+
+@pytest.mark.parametrize('part, value', [('line3', 'move_first'), ('add_activation', 'linear'),
+                                         ('width', 9), ('control_bits', 3)])
+def test_another_form_is_refused(certified, part, value):
+  trained, found = certified
+  other = test_checker.changed(found.certificate, ('form', part), value)
+  assert 'it says form' in one_line(verdict.recheck, trained, test_checker.sealed(other))
+
+
+def test_a_certificate_of_another_model_is_refused(certified):
+  assert 'other parameters' in one_line(
+      verdict.recheck, maes_jax.load('E_J-serial_recall'), certified[1].certificate)
+
+
+def test_less_than_single_precision_is_not_certified(certified):
+  """Its numbers are known exactly, but not what is computed from them."""
+  trained, _ = certified
+  half = maes_jax.trained.Trained(trained.config, trained.model, trained.index, {
+      **trained.saved, 'params': machines.plain(trained.params)})
+  low = lambda tree: {name: low(leaf) if isinstance(leaf, dict) else jnp.bfloat16(leaf)
+                      for name, leaf in tree.items()}
+  half.saved['params'] = low(half.params)
+  found = verdict.certify(half, effort=0)
+  assert (found.status, found.certificate) == (verdict.OPEN, None)
+  assert 'single precision' in found.reason
+
+
+def test_untrained_models_are_refuted():
+  config = maes_jax.Config(task=('serial_recall',))
+  model = maes_jax.build(config)
+  trained = maes_jax.trained.Trained(config, model, 0, {
+      'params': model.init(jax.random.key(0))})
+  found = verdict.certify(trained, effort=1)
+  assert found.status == verdict.REFUTED
+  assert found.witness.wrong.any()
+  assert len(found.witness.items) == 1
+  json.dumps(found.to_json())
+  assert verdict.certify(trained, effort=0).status == verdict.OPEN
+
+
+@pytest.mark.parametrize('model', ['lstm', 'ntm', 'dnc'])
+def test_other_models_are_told_that_no_proof_is_known(model):
+  config = maes_jax.Config(model=model, task=('serial_recall',))
+  built = maes_jax.build(config)
+  trained = maes_jax.trained.Trained(config, built, 0, {'params': {}})
+  assert 'no proof is known' in one_line(verdict.certify, trained)
+
+
+def test_a_task_without_a_solver_is_said(certified):
+  assert 'no solver' in one_line(verdict.certify, certified[0], 'odd_recall')
+  assert 'none such' in one_line(verdict.certify, certified[0], 'none such')
+
+
+def test_several_tasks_need_a_choice():
+  assert 'give one' in one_line(verdict.certify, maes_jax.load('E_J'))
+
+
+def test_numbers_that_are_none_are_never_certified(certified):
+  trained, _ = certified
+  params = machines.plain(trained.params)
+  params['encoder']['interface']['kernel'][3, 5] = np.nan
+  other = maes_jax.trained.Trained(trained.config, trained.model, 0, {'params': params})
+  assert verdict.certify(other, effort=0).status == verdict.OPEN
