@@ -25,7 +25,8 @@ def test_shipped_claims_are_what_the_tasks_ask(name):
 @pytest.mark.parametrize('name', CLAIMS)
 @pytest.mark.parametrize('change', [
     None, {'shown': 'other'}, {'answer': lambda stored, shown: 1 - stored},
-    {'item': (1, -1, 0)}, {'start': 'resume'}], ids=str)
+    {'item': (1, -1, 0)}, {'start': 'resume'}],
+    ids=['its own', 'shown', 'answer', 'item', 'start'])
 def test_a_wrong_claim_is_refused(monkeypatch, name, change):
   claim = CLAIMS[name]
   change = WRONG[name] if change is None else change
