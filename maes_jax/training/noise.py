@@ -6,16 +6,28 @@ from typing import Any
 
 import chex
 import jax
+import jax.numpy as jnp
 
 from maes_jax import tasks
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
+
+FULL_EARLY = 4  # Noise is full at this fraction of the growth.
 
 
 def serves(model: Model) -> bool:
   """Whether any cell of the model is disturbed in training."""
   cells = (model.encoder, *model.solvers.values())
   return any(cell.draw_noise(jax.random.key(0), 1) is not None for cell in cells)
+
+
+def amount(grown: chex.Array) -> chex.Array:
+  """How much of it there is once lengths have grown so far, 0 to 1: all of it soon.
+
+  Against noise a unit learns to hold a bit in short sequences; in long ones there is too much of it
+  to see that a bit was held for a while.
+  """
+  return jnp.minimum(FULL_EARLY * grown, 1.)
 
 
 def answer_batch(

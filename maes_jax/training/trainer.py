@@ -149,7 +149,7 @@ class Trainer(devices.Picklable):
       return ()
     key = randomness.key(seed, randomness.Stream.NOISE, iteration)
     keys = jax.random.split(key, self.config.batch_size)
-    amounts = jnp.full(len(keys), lengths.grown(self.config, iteration))
+    amounts = jnp.full(len(keys), noise.amount(lengths.grown(self.config, iteration)))
     return devices.share((keys, amounts), self.mesh)
 
   def _loss(self, params, episodes, answers, *disturbed):

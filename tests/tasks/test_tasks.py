@@ -216,7 +216,7 @@ class TestOdds:
         where.extend(np.argwhere(differing.any(axis=1)).ravel().tolist())
     assert set(where) == set(range(PADDED))
     assert_share(np.array(flips) == 1, 1 / 2 + 1 / 2 * 8 / 255)
-    assert set(flips) == set(range(1, 9))
+    assert set(range(1, 8)) <= set(flips)
 
 
 @pytest.mark.parametrize('name', OUTPUTS)
