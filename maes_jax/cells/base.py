@@ -89,6 +89,7 @@ class Cell(nn.Module):
   def draw_noise(self, key: chex.PRNGKey, steps: int) -> Mapping | None:
     """What disturbs so many steps in training, for `unroll`, leaves [T, ...]; None: nothing."""
     del key, steps
+    return None
 
   def features(self, state: State) -> chex.Array:
     """What a cell without outputs shows of its state [F], where Flax wants an answer (`rnn`).

@@ -88,6 +88,7 @@ def test_it_grows_four_times_as_fast_as_sequences(iteration, amount):
   assert len(np.unique(jax.random.key_data(keys), axis=0)) == 3
 
 
+@pytest.mark.slow
 def test_a_model_trains_on_it():
   """From the first iteration with longer sequences on; before, it is the same training."""
   states = {}
