@@ -41,6 +41,7 @@ _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'sequence_comparison': {'output_hidden': 10},
     'sequence_equality': {'output_hidden': 10},
     'hard_equality': {'output_hidden': 10},
+    'prefix_equality': {'output_hidden': 10},
 }
 
 FAMILIES: dict[str, Family] = {

@@ -18,6 +18,7 @@ class Stream(enum.IntEnum):
   VALIDATE = 2
   TEST = 3
   LENGTH = 4
+  NOISE = 5
 
 
 def key(seed: chex.Array, stream: Stream, counter: chex.Array = 0) -> chex.PRNGKey:

@@ -245,6 +245,21 @@ def test_recipes_fit_round_what_was_given(given):
   assert (config.start_min_length, config.start_length) == (2, 2)
 
 
+@pytest.mark.parametrize('task, solver', [
+    (('sequence_equality', 'hard_equality'), {'latch': 3.}),
+    (('prefix_equality',), {'latch': 6., 'noise': 1.}),
+    (('hard_equality', 'prefix_equality'), {}),
+    (('serial_recall', 'prefix_equality'), {})])
+def test_equality_alone_has_a_recipe_of_its_own(task, solver):
+  assert families.resolve(Config(task=task)).solver == solver
+
+
+def test_prefixes_start_with_two_items_and_a_rate_that_falls():
+  config = families.resolve(Config(task=('prefix_equality',), max_length=10))
+  assert (config.start_min_length, config.start_length) == (1, 2)
+  assert (config.hold, config.grow, config.half_life, config.batch_size) == (2000, 10_000, 1000, 64)
+
+
 def test_the_papers_batch_sizes():
   """64 for comparison and equality, 1 for the others (sections 4.1 and 5.3)."""
   sizes = {task: families.resolve(Config(task=(task,))).batch_size

@@ -207,7 +207,7 @@ class TestBuild:
     chosen = lambda test: {name for name, cell in solvers.items() if test(cell)}
     assert chosen(lambda cell: cell.shift_range == 2) == {'odd_recall'}
     assert chosen(lambda cell: cell.output_hidden == 10) == {
-        'sequence_comparison', 'sequence_equality', 'hard_equality'}
+        'sequence_comparison', 'sequence_equality', 'hard_equality', 'prefix_equality'}
 
   def test_config_wins_over_the_table(self):
     model = models.build(Config(

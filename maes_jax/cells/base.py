@@ -86,6 +86,11 @@ class Cell(nn.Module):
     fresh = self.initial_state(memory.shape[-1])._replace(memory=memory)
     return fresh if start == phases.RESTART else fresh._replace(attention=attention)
 
+  def draw_noise(self, key: chex.PRNGKey, steps: int) -> Mapping | None:
+    """What disturbs so many steps in training, for `unroll`, leaves [T, ...]; None: nothing."""
+    del key, steps
+    return None
+
   def features(self, state: State) -> chex.Array:
     """What a cell without outputs shows of its state [F], where Flax wants an answer (`rnn`).
 
@@ -108,6 +113,7 @@ class Cell(nn.Module):
       show: Show = as_it_is,
       skip_padding: bool = False,
       alone: bool = False,
+      noise: Mapping | None = None,  # leaves [T, ...]
   ) -> tuple[State, Step]:
     """Runs the cell over a sequence; padding leaves the state as it was.
 
@@ -121,6 +127,8 @@ class Cell(nn.Module):
       skip_padding: steps beyond the longest sequence of a batch take no time. The result can then
         be differentiated in reverse mode alone, and once.
       alone: the same, for a sequence that shares a batch with none of another length.
+      noise: what disturbs the steps, as the collection `noise` of the cell's variables; None:
+        nothing does.
 
     Returns:
       The last state, and of every step what `show` makes of the state it left and its `Step`.
@@ -129,18 +137,20 @@ class Cell(nn.Module):
     params = jax.tree.map(jnp.asarray, params)
     state, inputs = precision.as_params((state, inputs), params)
     steps = jnp.asarray(len(inputs) if steps is None else steps, jnp.int32)
+    disturbed = {} if noise is None else {'noise': precision.as_params(noise, params)}
     if alone:  # Then no step that is done is padding.
-      return self._unroll(params, state, inputs, None, show, scan.own(steps))
+      return self._unroll(params, state, inputs, None, show, scan.own(steps), **disturbed)
     valid = phases.within(steps, len(inputs))
     return self._unroll(
-        params, state, inputs, valid, show, scan.longest(steps) if skip_padding else None)
+        params, state, inputs, valid, show, scan.longest(steps) if skip_padding else None,
+        **disturbed)
 
-  def _unroll(self, params, state, inputs, valid, show, num_steps):
+  def _unroll(self, params, state, inputs, valid, show, num_steps, **disturbed):
 
     def step(params, state_tm1, scanned):
-      x_t, valid_t = scanned
-      state_t, shown = self.apply({'params': params}, state_tm1, x_t)
+      x_t, valid_t, disturbed_t = scanned
+      state_t, shown = self.apply({'params': params, **disturbed_t}, state_tm1, x_t)
       state_t = where(valid_t, state_t, state_tm1)
       return state_t, show(state_t, shown)
 
-    return scan.scan(step, params, state, (inputs, valid), num_steps)
+    return scan.scan(step, params, state, (inputs, valid, disturbed), num_steps)

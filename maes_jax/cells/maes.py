@@ -4,6 +4,7 @@ An encoder is this cell without an output, a solver is this cell with one. Each 
 of its own; what they share is the memory (paper, section 3).
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import chex
@@ -74,6 +75,8 @@ class Maes(base.Cell):
     gamma_bias: first bias of gamma, before its softplus.
     latch: first weight of each hidden unit on itself; its first bias is minus half of that. Near
       4 the unit adds up what comes in; above, it has two resting points and holds a bit.
+    noise: standard deviation of what training adds to what goes into each hidden unit at each step,
+      so that units learn to hold a bit for good. It grows from 0 as sequences do.
     head: how it addresses, one of `heads.HEADS`: `shift` is the paper's. All see M_{t-1}, in both
       readings of line 3.
   """
@@ -86,6 +89,7 @@ class Maes(base.Cell):
   write_bias: float = option(0., initial=True)
   gamma_bias: float = option(0., initial=True)
   latch: float = option(0., minimum=0., initial=True)
+  noise: float = option(0., minimum=0., initial=True)
   head: str = option('shift')
 
   @property
@@ -104,6 +108,11 @@ class Maes(base.Cell):
         memory=jnp.zeros((self.width, addresses), jnp.float32),
         attention=jax.nn.one_hot(0, addresses, dtype=jnp.float32))
 
+  def draw_noise(self, key: chex.PRNGKey, steps: int) -> Mapping | None:
+    if not self.noise:
+      return None
+    return {'units': self.noise * jax.random.normal(key, (steps, self.units), jnp.float32)}
+
   def features(self, state: State) -> chex.Array:
     """The word that the next step reads [W]."""
     return memory.read(state.memory, state.attention)
@@ -115,7 +124,7 @@ class Maes(base.Cell):
     read_t = memory.read(memory_tm1, attention_tm1)
     # 2: h_t, y_t, P_t <- control(x_t, r_t, h_{t-1})
     z_t = jnp.concatenate([x_t, hidden_tm1, read_t])
-    hidden_t = nn.sigmoid(self._hidden(z_t, x_t.size))
+    hidden_t = nn.sigmoid(self._disturbed(self._hidden(z_t, x_t.size)))
     size = 2 * self.width + self._head.size(self.width, self.shift_range)
     raw_t = nn.Dense(size, name='interface', bias_init=self._bias)(z_t)
     output_t = self._output(z_t)
@@ -134,6 +143,10 @@ class Maes(base.Cell):
       return nn.initializers.lecun_normal()(key, shape, dtype) + self.latch * on_itself
     bias = nn.initializers.constant(-self.latch / 2)
     return nn.Dense(self.units, name='hidden', kernel_init=kernel, bias_init=bias)(z_t)
+
+  def _disturbed(self, units):
+    """What goes into the hidden units [H], with the noise of training where there is any."""
+    return units + self.get_variable('noise', 'units', 0.)
 
   def _bias(self, unused_key, shape, dtype):
     """Biases of (a, e) and the head's numbers, gamma the last, to start from."""

@@ -44,5 +44,6 @@ def get(name: str) -> Task:
 
 
 for _task in (recall.SERIAL_RECALL, recall.REVERSE_RECALL, recall.ODD_RECALL,
-              relation.SEQUENCE_COMPARISON, relation.SEQUENCE_EQUALITY, relation.HARD_EQUALITY):
+              relation.SEQUENCE_COMPARISON, relation.SEQUENCE_EQUALITY, relation.HARD_EQUALITY,
+              relation.PREFIX_EQUALITY):
   register(_task)

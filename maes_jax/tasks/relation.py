@@ -36,6 +36,22 @@ def _equality(make_different, key, items, length):
   return episode.Question(aux, targets, positions == length - 1)
 
 
+def _prefix_equality(key, items, length):
+  """Are the sequences equal so far? Half of them are, the others differ in a single item.
+
+  Half of these differ there in one bit, the rest in any.
+  """
+  equal_key, item_key, bit_key, other_key = jax.random.split(key, 4)
+  equal, one_bit = jax.random.bernoulli(equal_key, jnp.float32(0.5), shape=(2,))
+  item = jax.random.randint(item_key, (), 0, length, jnp.int32)
+  other = _other_words(other_key, items)[item]
+  aux = jnp.where(one_bit, _one_bit_of(bit_key, items, item), items.at[item].set(other))
+  positions = jnp.arange(items.shape[0], dtype=jnp.int32)
+  targets = jnp.where(equal, True, positions < item)[:, None].astype(items.dtype)
+  return episode.Question(
+      jnp.where(equal, items, aux), targets, episode.within(length, items.shape[0]))
+
+
 def _fresh(key, items, length):
   """Every item anew; if all come out the same, other words throughout."""
   fresh_key, other_key = jax.random.split(key)
@@ -49,12 +65,17 @@ def _one_bit(key, items, length):
   """Exactly one bit of one item flipped."""
   item_key, bit_key = jax.random.split(key)
   item = jax.random.randint(item_key, (), 0, length, jnp.int32)
-  bit = jax.random.randint(bit_key, (), 0, items.shape[1], jnp.int32)
+  return _one_bit_of(bit_key, items, item)
+
+
+def _one_bit_of(key, items, item):
+  bit = jax.random.randint(key, (), 0, items.shape[1], jnp.int32)
   return items.at[item, bit].set(1 - items[item, bit])
 
 
 SEQUENCE_COMPARISON = episode.Task('sequence_comparison', outputs=1, ask=_comparison)
 SEQUENCE_EQUALITY = episode.Task(
     'sequence_equality', outputs=1, ask=functools.partial(_equality, _fresh))
+PREFIX_EQUALITY = episode.Task('prefix_equality', outputs=1, ask=_prefix_equality)
 HARD_EQUALITY = episode.Task(
     'hard_equality', outputs=1, ask=functools.partial(_equality, _one_bit))

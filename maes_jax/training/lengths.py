@@ -18,10 +18,14 @@ def bounds(config: Config, iteration: chex.Array) -> tuple[chex.Array, chex.Arra
   return shortest, _grown(config, iteration, config.start_length, config.max_length)
 
 
-def _grown(config, iteration, start, end):
+def grown(config: Config, iteration: chex.Array) -> chex.Array:
+  """How far lengths have grown: 0 through `hold`, 1 from the full range on."""
   past = jnp.asarray(iteration - config.hold, jnp.float32)
-  share = jnp.clip(past / max(config.grow, 1), 0, 1)
-  growing = jnp.floor(start + share * (end - start)).astype(jnp.int32)
+  return jnp.clip(past / max(config.grow, 1), 0, 1)
+
+
+def _grown(config, iteration, start, end):
+  growing = jnp.floor(start + grown(config, iteration) * (end - start)).astype(jnp.int32)
   return jnp.where(iteration < config.full_range_from, growing, end)
 
 

@@ -42,26 +42,29 @@ def value_and_grad(
     params: Params,
     episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
     mesh: jax.sharding.Mesh,
+    *more: chex.Array,  # [B, ...]
 ) -> tuple[chex.Array, Params]:
   """The loss of a batch and its gradient by `params`, added up over microbatches.
 
   Each is computed up to its own longest sequence.
 
   Args:
-    loss: (params, a microbatch's episodes, answers by task that count in the whole batch) -> what
-      it adds to the loss.
+    loss: (params, a microbatch's episodes, answers by task that count in the whole batch, and what
+      `more` has for it) -> what it adds to the loss.
     params: what is differentiated by.
     episodes: those that a device has of the batch.
     mesh: the devices that share it.
+    more: what else there is of each sequence.
   """
   params = varying.like(params, episodes)  # The gradient is that of a device's own sequences.
   answers = devices.total({name: batch.mask.sum() for name, batch in episodes.items()}, mesh)
   size = len(next(iter(episodes.values())).length)
   microbatches = jax.tree.map(
-      lambda leaf: leaf.reshape(count(params, size), -1, *leaf.shape[1:]), episodes)
+      lambda leaf: leaf.reshape(count(params, size), -1, *leaf.shape[1:]), (episodes, more))
 
   def add(total, microbatch):
-    summand = jax.value_and_grad(loss)(params, microbatch, answers)
+    episodes, more = microbatch
+    summand = jax.value_and_grad(loss)(params, episodes, answers, *more)
     return jax.tree.map(jnp.add, total, summand), None
 
   nothing = varying.zeros((jnp.zeros((), jnp.float32), params), episodes)

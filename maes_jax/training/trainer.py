@@ -29,6 +29,7 @@ from maes_jax.encoder_solver import Params
 from maes_jax.trained import NEVER
 from maes_jax.training import lengths
 from maes_jax.training import losses
+from maes_jax.training import noise
 from maes_jax.training import optimizer as optimizers
 from maes_jax.training import microbatches
 
@@ -121,7 +122,8 @@ class Trainer(devices.Picklable):
     drawn = lengths.draw(self.config, iteration)
     longest = lengths.bounds(self.config, iteration)[1]
     episodes = self._sample(key, drawn, self.config.max_length, longest)
-    loss, gradients = microbatches.value_and_grad(self._loss, params, episodes, self.mesh)
+    loss, gradients = microbatches.value_and_grad(
+        self._loss, params, episodes, self.mesh, *self._noise(seed, iteration))
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
@@ -141,13 +143,23 @@ class Trainer(devices.Picklable):
         task, keys, of_data if task.longest(split) else drawn, max_length, split)
             for name, task in self._tasks.items()}
 
-  def _loss(self, params, episodes, answers):
+  def _noise(self, seed, iteration):
+    """By sequence that a device has: a key of its noise, and how much there is; () for none."""
+    if not noise.serves(self.model):
+      return ()
+    key = randomness.key(seed, randomness.Stream.NOISE, iteration)
+    keys = jax.random.split(key, self.config.batch_size)
+    amounts = jnp.full(len(keys), noise.amount(lengths.grown(self.config, iteration)))
+    return devices.share((keys, amounts), self.mesh)
+
+  def _loss(self, params, episodes, answers, *disturbed):
     """What these episodes add to the loss of a batch with so many answers by task."""
     params = optimizers.stop_gradients(params, self.frozen)
     alone = len(jax.tree.leaves(episodes)[0]) == 1
-    logits = self.model.answer_batch(
-        params, episodes, self.config.memory,
-        encoder_solver.alone if alone else encoder_solver.skipping)
+    unroll = encoder_solver.alone if alone else encoder_solver.skipping
+    answer_batch = (functools.partial(noise.answer_batch, self.model) if disturbed else
+                    self.model.answer_batch)
+    logits = answer_batch(params, episodes, self.config.memory, unroll, *disturbed)
     return losses.loss(logits, episodes, self._weights, answers)
 
   def _record(self, state, iterations, batch_losses):

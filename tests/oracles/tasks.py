@@ -37,6 +37,10 @@ def _equality(main, aux):
   return [None] * (len(main) - 1) + [[int(main == aux)]]
 
 
+def _prefix(main, aux):
+  return [[int(main[:i] == aux[:i])] for i in range(1, 1 + len(main))]
+
+
 _ANSWERS = {
     'serial_recall': _serial,
     'reverse_recall': _reverse,
@@ -44,4 +48,5 @@ _ANSWERS = {
     'sequence_comparison': _comparison,
     'sequence_equality': _equality,
     'hard_equality': _equality,
+    'prefix_equality': _prefix,
 }

@@ -24,8 +24,9 @@ OUTPUTS = {  # Y by task: a row for each task there is.
     'sequence_comparison': 1,
     'sequence_equality': 1,
     'hard_equality': 1,
+    'prefix_equality': 1,
 }
-EQUALITIES = ['sequence_equality', 'hard_equality']
+EQUALITIES = ['sequence_equality', 'hard_equality', 'prefix_equality']
 
 
 @functools.cache
@@ -128,6 +129,7 @@ def test_recall_has_only_dummies_after_the_marker(name):
     ('sequence_comparison', [1, 2, 3, 4, 5, 6, 7]),
     ('sequence_equality', [1] * 7),
     ('hard_equality', [1] * 7),
+    ('prefix_equality', [1, 2, 3, 4, 5, 6, 7]),
 ])
 def test_answers_counted_at_lengths_1_to_7(name, counted):
   np.testing.assert_array_equal(episodes(name).mask[:7].sum(axis=1), counted)
@@ -202,6 +204,19 @@ class TestOdds:
     items, bits = np.transpose(where)
     assert set(items) == set(range(PADDED))
     assert set(bits) == set(range(8))
+
+  def test_prefix_equality_differs_in_one_item_anywhere_half_the_time_in_one_bit(self):
+    where, flips = [], []
+    for _, stored, asked in each('prefix_equality'):
+      differing = np.not_equal(stored, asked)
+      assert differing.any(axis=1).sum() == (stored != asked)
+      if stored != asked:
+        flips.append(differing.sum())
+      if len(stored) == PADDED:
+        where.extend(np.argwhere(differing.any(axis=1)).ravel().tolist())
+    assert set(where) == set(range(PADDED))
+    assert_share(np.array(flips) == 1, 1 / 2 + 1 / 2 * 8 / 255)
+    assert set(range(1, 8)) <= set(flips)
 
 
 @pytest.mark.parametrize('name', OUTPUTS)
