@@ -125,6 +125,15 @@ class Model:
                              f'{", ".join(sorted(self.solvers))}')
     return self.solvers[name]
 
+  def asking(self, params: Params, solver: str, task: str) -> tuple['Model', Params]:
+    """The model, and its parameters, in which the solver of one task is asked another.
+
+    Raises:
+      UserError: there is no such solver.
+    """
+    model = dataclasses.replace(self, solvers={task: self.cell(solver)})
+    return model, {**params, 'solvers': {task: params['solvers'][solver]}}
+
   def answer(
       self,
       params: Params,

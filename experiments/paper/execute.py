@@ -74,8 +74,17 @@ def done(run: runs.Run, settings: Settings) -> bool:
 def _testers(run, config, settings):
   """One for each task."""
   model = models.build(config)
-  return [evaluation.Tester(model, tasks.get(name), settings.length, settings.memory,
-                            run.budget.batch_size) for name in config.task]
+  return [evaluation.Tester(_asked(model, models.parameters(model), name)[0], tasks.get(name),
+                            settings.length, settings.memory, run.budget.batch_size)
+          for name in (*config.task, *run.also)]
+
+
+def _asked(model, params, task):
+  """Both as they are where the task has a solver, else with the one solver that there is."""
+  if task in model.solvers:
+    return model, params
+  (solver,) = model.solvers
+  return model.asking(params, solver, task)
 
 
 def _seeds(run, state, rows, testers, settings):
@@ -103,12 +112,14 @@ def _batches(run, state, settings):
 
 def _seed(state, rows, testers, settings):
   validated = {name: value for name, value in rows[-1].items() if '/' in name}
+  params = lambda task: _asked(testers[0].model, state.params, task)[1]
   return {
       'seed': int(state.seed), 'iterations': int(state.iteration),
       'converged': _or_none(state.converged), 'first_batch': _or_none(state.first_batch),
       'loss': float(state.loss), 'best_loss': min(row['loss'] for row in rows),
       'validation_loss': float(state.validation_loss), **validated,
-      'test': {tester.task.name: _test(tester, state.params, settings) for tester in testers},
+      'test': {tester.task.name: _test(tester, params(tester.task.name), settings)
+               for tester in testers},
       'validations': [_validation(row) for row in rows if 'validation_loss' in row],
       'losses': [_round(row['loss']) for row in rows]}
 

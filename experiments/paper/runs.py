@@ -57,10 +57,12 @@ class Run:
     name: also the path of its record below `results/`, without the ending.
     options: what differs from the default config.
     encoder: name of the run whose best encoder is taken over and frozen; '' for none.
+    also: tasks that its one solver is tested on, too.
   """
   name: str
   options: Mapping[str, Any]
   encoder: str = ''
+  also: tuple[str, ...] = ()
 
   @property
   def is_encoder(self) -> bool:
@@ -74,9 +76,11 @@ class Run:
   def config(self, seeds: int, max_iterations: int | None = None,
              encoder_workdir: str | None = None) -> Config:
     """The resolved config with a population of `seeds` models, or fewer if the budget says so."""
+    options = {'max_iterations': self.budget.max_iterations, **self.options}
+    if max_iterations:
+      options['max_iterations'] = max_iterations
     return families.resolve(Config(
-        seeds=min(seeds, self.budget.seeds or seeds), encoder=encoder_workdir,
-        max_iterations=max_iterations or self.budget.max_iterations, **self.options))
+        seeds=min(seeds, self.budget.seeds or seeds), encoder=encoder_workdir, **options))
 
 
 def _encoder(recipe, name):
@@ -103,10 +107,16 @@ def _prefix(recipe):
 _CONTROL = _transfer(
     'short_first', 'E_J', 'odd_recall', 'odd_recall_shift_1', solver_shift_range=1)
 
+# One differing bit among a thousand items: trained with an answer after every item.
+_PREFIXES = dataclasses.replace(
+    _transfer('short_first', 'E_J', 'prefix_equality', max_length=10, max_iterations=16_000),
+    also=('hard_equality',))
+
 _ALL = [
     *(_encoder('short_first', name) for name in ENCODERS),
     *(_transfer('short_first', name, task) for name in ENCODERS for task in TASKS),
     _CONTROL,
+    _PREFIXES,
     *(_encoder('plain', name) for name in ENCODERS),
     *(_transfer('plain', 'E_J', task) for task in PAPER_TASKS),
     *(_baseline(model, task) for model in BASELINES for task in PAPER_TASKS),
@@ -118,7 +128,7 @@ RUNS: dict[str, Run] = {run.name: run for run in _ALL}
 GROUPS: dict[str, tuple[str, ...]] = {
     'table1': ('E_S', *(f'E_S-{task}' for task in TASKS)),
     'section4_3': ('E_R', *(f'E_R-{task}' for task in TASKS)),
-    'table2_maes': ('E_J', *(f'E_J-{task}' for task in TASKS), _CONTROL.name),
+    'table2_maes': ('E_J', *(f'E_J-{task}' for task in TASKS), _CONTROL.name, _PREFIXES.name),
     'plain': tuple(name for name in RUNS if name.startswith('plain/')),
     **{model: tuple(f'{model}-{task}' for task in PAPER_TASKS) for model in BASELINES},
     'figure4': ('E_S',),

@@ -1,5 +1,7 @@
 """The flags that name a trained model and one of its tasks, and the model and task they name."""
 
+import dataclasses
+
 from absl import flags
 
 from . import cli
@@ -10,6 +12,8 @@ from maes_jax import trained
 _CHECKPOINT = cli.define_folder(
     'checkpoint', 'Workdir of a training run, or the name of a shipped model, e.g. E_J.')
 _TASK = flags.DEFINE_string('task', None, "Task; default: the run's own, if it has just one.")
+_SOLVER = flags.DEFINE_string(
+    'solver', None, 'Task whose solver is asked instead of that of --task.')
 _ALL = 'all'
 _INDEX = flags.DEFINE_string('model_index', None, 'Model of the population; default: the best.')
 flags.register_validator('model_index', lambda index: index in (None, _ALL) or index.isdecimal(),
@@ -25,7 +29,7 @@ def from_flags() -> tuple[trained.Trained, tasks.Task]:
   if _INDEX.value == _ALL:
     raise errors.UserError('--model_index=all is too many at a time; give the number of one')
   restored = trained.load(_CHECKPOINT.value, None if _INDEX.value is None else int(_INDEX.value))
-  return restored, tasks.get(_pick_task(restored.config.task))
+  return _asked(restored)
 
 
 def several_from_flags() -> tuple[list[trained.Trained], tasks.Task]:
@@ -33,8 +37,19 @@ def several_from_flags() -> tuple[list[trained.Trained], tasks.Task]:
   if _INDEX.value != _ALL:
     restored, task = from_flags()
     return [restored], task
-  population = trained.load_all(_CHECKPOINT.value)
-  return population, tasks.get(_pick_task(population[0].config.task))
+  found = [_asked(restored) for restored in trained.load_all(_CHECKPOINT.value)]
+  return [restored for restored, _ in found], found[0][1]
+
+
+def _asked(restored):
+  """The model and the task that it is asked."""
+  if _SOLVER.value is None:
+    return restored, tasks.get(_pick_task(restored.config.task))
+  if _TASK.value is None:
+    raise errors.UserError('--solver needs --task: what the solver is to be asked')
+  model, params = restored.model.asking(restored.params, _SOLVER.value, _TASK.value)
+  saved = {**restored.saved, 'params': params}
+  return dataclasses.replace(restored, model=model, saved=saved), tasks.get(_TASK.value)
 
 
 def _pick_task(trained_tasks):

@@ -60,15 +60,17 @@ def margin(encoder: Cell, solver: Cell, certificate: Mapping[str, Any]) -> float
   """
   places = Places(certificate)
   places.check()
+  right, after = claim(certificate)
+  require(right.shape[:-1] == after.shape == (len(after), len(places.shown), len(places.items)),
+          'the claim is not about all words')
   stored = store(encoder, places)
-  right, after = claimed = claim(certificate, len(stored.items.lo))
-  require(right.shape[:-1] == after.shape ==
-          (len(after), len(places.shown), len(stored.items.lo)), 'the claim is not about all words')
+  claimed = Claim(right, after).again(len(stored.items.lo))
   _check_handover(encoder.attention, solver.attention)
   logits = answer(solver, stored, places, claimed)
-  require(all(logit.lo.shape == right.shape[1:] for logit in logits),
+  require(all(logit.lo.shape == claimed.right.shape[1:] for logit in logits),
           'the claim is not about all logits')
-  margins = [np.where(bits, logit.lo, -logit.hi).min() for bits, logit in zip(right, logits)]
+  margins = [np.where(bits, logit.lo, -logit.hi).min()
+             for bits, logit in zip(claimed.right, logits)]
   return float(np.min(margins)) - solver.rounding('output')  # Not a number if one is not.
 
 
@@ -77,12 +79,14 @@ class Claim(NamedTuple):
   right: np.ndarray  # [S, A, P, Y] bits of the right answer
   after: np.ndarray  # [S, A, P] the state that follows
 
+  def again(self, count: int) -> 'Claim':
+    """The same about all words again and again, P = `count` in all."""
+    which = np.arange(count) % self.after.shape[2]
+    return Claim(self.right[:, :, which], self.after[:, :, which])
 
-def claim(certificate: Mapping[str, Any], count: int) -> Claim:
-  """The claim about `count` words, all of them again and again."""
-  right, after = (unpacked(certificate['claim'][name]) for name in Claim._fields)
-  which = np.arange(count) % after.shape[2]
-  return Claim(right[:, :, which], after[:, :, which])
+
+def claim(certificate: Mapping[str, Any]) -> Claim:
+  return Claim(*(unpacked(certificate['claim'][name]) for name in Claim._fields))
 
 
 class Stored(NamedTuple):
@@ -175,7 +179,7 @@ def _left(cell, stored, places, *steps):
     else:  # The word that the first step reads is the one that it writes on.
       own = cell.write(places.markers[1], of(np.zeros((1, cell.units))),
                        cell.seen(on_marker, anything))
-      items = stack(on_nothing, cell.written(on_marker, own[0]))
+      items = stack(on_nothing, cell.written(on_marker, Write(own.add[0], own.erase[0])))
     items = rest(items)
   return items, anything
 

@@ -78,6 +78,7 @@ CLAIMS: dict[str, Claim] = {
     # Whether whole sequences are equal is asked at the end; any step may be it.
     'sequence_equality': Claim((0, 1, 0), _equal, shown=True, latched=True),
     'hard_equality': Claim((0, 1, 0), _equal, shown=True, latched=True),
+    'prefix_equality': Claim((0, 1, 0), _equal, shown=True, latched=True),
 }
 
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from maes_jax import encoder_solver
 from maes_jax import tasks
 from maes_jax.certificates import claims
 from maes_jax.certificates import places
@@ -20,8 +21,7 @@ from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
 
 LENGTHS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 64, 128, 256, 1000)
-_BATCH = 2048  # Sequences at once, fewer where they are long.
-_STEPS = 64 * _BATCH
+_PADDED = {8: 256, 64: 256, LENGTHS[-1]: 64}  # To these lengths, so many sequences at a time.
 _ROUNDS = 8  # Of a search along the gradient.
 
 
@@ -75,13 +75,13 @@ def ample(count: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Falsifier:
-  """Searches models of one kind; one compiled program for each length serves all of them.
+  """Searches models of one kind; a few compiled programs serve all of them.
 
   Attributes:
     model: the kind of model.
     task: what it is asked.
     claim: what is right.
-    addresses: N by n; by default twice as many as are needed, and some.
+    addresses: N by the length that sequences are padded to; by default twice as many, and some.
   """
   model: Model
   task: tasks.Task
@@ -179,8 +179,7 @@ class Falsifier:
     """Flips the bits whose flipping is to lessen the smallest margin of a sequence the most."""
     items, shown = (np.array(part[:256]) for part in sequences)
     for _ in range(_ROUNDS):
-      slopes = jax.device_get(
-          self._compiled(True)(params, items, shown, *self._truth(items, shown)))
+      slopes = self._compute(True, params, items, shown, *self._truth(items, shown))
       for which, slope in zip((items, shown)[:1 + self.claim.shown], slopes):
         gain = np.where(which > .5, slope, -slope).reshape(len(which), -1)
         best = gain.argmax(1)
@@ -190,12 +189,11 @@ class Falsifier:
       yield Sequences(items.copy(), shown.copy())
 
   def _first_wrong(self, params, sequences) -> Witness | None:
-    length = sequences.items.shape[1]
-    size = max(min(_BATCH, _STEPS // length), 1)
+    length, size = self._size(sequences)
     for begin in range(0, len(sequences.items), size):
       items, shown = (part[begin:begin + size] for part in sequences)
       right, asked = self._truth(items, shown)
-      logits = self._logits(params, items, shown)
+      logits = self._compute(False, params, items, shown)
       wrong = (((logits > 0) != right) & asked[..., None]).any((1, 2))
       if wrong.any():
         i = int(wrong.argmax())
@@ -221,30 +219,36 @@ class Falsifier:
     asked = (about >= 0) & (about < items.shape[1])
     return right, np.broadcast_to(asked, right.shape[:2])
 
-  def _logits(self, params, items, shown):
-    more = (1 << (len(items) - 1).bit_length()) - len(items)  # So that few programs are compiled.
-    padded = (np.pad(part, ((0, more), (0, 0), (0, 0))) for part in (items, shown))
-    return np.asarray(self._compiled(False)(params, *padded))[:len(items)]
+  def _size(self, sequences):
+    """What sequences are padded to, and how many at a time."""
+    length = sequences.items.shape[1]
+    return next(((most, size) for most, size in _PADDED.items() if length <= most), (length, 1))
 
-  def _compiled(self, downhill):
-    return _compiled(self.model, self.task, self.claim.start, self.addresses, downhill)
+  def _compute(self, downhill, params, items, shown, *truth):
+    """Of sequences the logits [B, n, Y], or what their smallest margins do downhill [B, n, D]."""
+    length, size = self._size(Sequences(items, shown))
+    count = items.shape[1]
+    pad = lambda part: np.pad(part, ((0, size - len(items)), (0, length - count),
+                                     *[(0, 0)] * (part.ndim - 2)))
+    run = _compiled(self.model, self.task, self.claim.start, self.addresses(length), downhill)
+    found = jax.device_get(run(params, np.int32(count), *map(pad, (items, shown, *truth))))
+    return jax.tree.map(lambda part: part[:len(items), :count], found)
 
 
 @functools.lru_cache(maxsize=16)
 def _compiled(model, task, start, addresses, downhill):
-  """Of a batch the logits [B, n, Y], or where the smallest margins of sequences lie."""
-  def answer(params, items, shown):
-    count = jnp.int32(len(items))
-    question = tasks.Question(shown, jnp.zeros((len(items), task.outputs)),
-                              jnp.ones(len(items), bool), start)
+  """Of a batch, padded, the logits [B, L, Y], or the slopes of the smallest margin [B, L, D]."""
+  def answer(params, count, items, shown):
+    nothing = jnp.zeros((len(items), task.outputs)), jnp.ones(len(items), bool)
+    question = tasks.Question(shown, *nothing, start)
     episodes = {task.name: tasks.Episode(task.pose(items, count, question, count), count)}
-    return model.answer(params, episodes, addresses(len(items)))[task.name][1:]
+    return model.answer(params, episodes, addresses, encoder_solver.skipping)[task.name][1:]
 
-  def smallest_margin(what, params, right, asked):
-    margins = jnp.where(right, 1, -1) * answer(params, *what)
+  def smallest_margin(what, params, count, right, asked):
+    margins = jnp.where(right, 1, -1) * answer(params, count, *what)
     return jnp.where(asked[:, None], margins, jnp.inf).min()
 
-  def slope(params, items, shown, right, asked):
-    return jax.grad(smallest_margin)((items, shown), params, right, asked)
-  return jax.jit(jax.vmap(slope, (None, 0, 0, 0, 0)) if downhill else
-                 jax.vmap(answer, (None, 0, 0)))
+  def slope(params, count, items, shown, right, asked):
+    return jax.grad(smallest_margin)((items, shown), params, count, right, asked)
+  return jax.jit(jax.vmap(slope, (None, None, 0, 0, 0, 0)) if downhill else
+                 jax.vmap(answer, (None, None, 0, 0)))

@@ -132,7 +132,7 @@ def _look_where_they_go(params, certificate):
           [[row] for row in certificate['encoder']['read']], (marker.lo, marker.hi))]
   encoder = Growing(params, certificate, 'encoder')
   stored = _until_it_holds(encoder, lambda: checker.store(encoder, places))
-  after = checker.claim(certificate, len(items)).after
+  after = checker.claim(certificate).after
   certificate['solver'] |= _walk(solver, markers[1], checker.at_start(stored, places).lo[0],
                                  places.shown, stored.items.lo, after)
   certificate['addresses'] = _room(certificate)
@@ -174,7 +174,7 @@ def _settle(params, certificate):
   encoder, solver = cells.values()
   places = Places(certificate)
   stored = _until_it_holds(encoder, lambda: checker.store(encoder, places))
-  claim = checker.claim(certificate, len(stored.items.lo))
+  claim = checker.claim(certificate).again(len(stored.items.lo))
   _until_it_holds(solver, lambda: checker.answer(solver, stored, places, claim))
   return cells
 
