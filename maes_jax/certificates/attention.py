@@ -45,8 +45,9 @@ class Attention:
   """
 
   def __init__(self, says, eta, reach):
-    self.away, self.leak, self.trail, self.first, self.ratio = (
-        of(says[name]) for name in ('away', 'leak', 'trail', 'first', 'ratio'))
+    names = 'away', 'leak', 'trail', 'first', 'ratio'
+    require(all(isinstance(says[name], int | float) for name in names), 'attention is not bounded')
+    self.away, self.leak, self.trail, self.first, self.ratio = (of(says[name]) for name in names)
     self.reach, self.most = reach, 1. + of(eta)
     self.weight = (1. - hull(0., self.away)) * hull(1. - of(eta), self.most)
     self.passing = self.leak + self.trail * self.away

@@ -83,7 +83,7 @@ def test_a_change_that_is_sealed_is_refused_or_true(name):
   claim, form = machines.variants()[name]
   machine, certificate = made(machines.recall(claim, **form, bits=2))
   passed = 0
-  for path, old in leaves(certificate):
+  for path, old in leaves({key: certificate[key] for key in certificate if key != 'seal'}):
     for value in (*VALUES, *([old * .9, old * 1.1, old + 1e-3, old - 1e-3, old + 1, old - 1] if
                              isinstance(old, int | float) else [])):
       other = changed(certificate, path, value)
