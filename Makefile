@@ -1,6 +1,6 @@
 # On a fresh machine with Python 3.11 to 3.13 and make:
 #   make look   writes memory.html, a shipped model's memory at work, step by step
-#   make demo   trains, restores and tests a model, draws a figure, writes such a page
+#   make demo   trains, restores and tests a model, draws a figure and such a page, proves it right
 #   make test   runs all the tests
 #   make test-oldest  runs the library's with the oldest versions that setup.cfg allows
 #   make docs   builds tutorial, questions and API reference into build/docs
@@ -28,6 +28,8 @@ demo: $(INSTALLED)
 	    --length=1000 --memory=1024 --batch_size=32 --batches=100 \
 	    --json=$(DEMO)/test.json --figure=$(DEMO)/attention.png
 	$(BIN)/python -m experiments.inspect --checkpoint=$(DEMO) --html=$(DEMO)/memory.html
+	$(BIN)/python -m experiments.certify --checkpoint=$(DEMO) --json=$(DEMO)/proof.json || \
+	    test $$? = 2  # Not proved is no error.
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal

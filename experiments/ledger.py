@@ -29,7 +29,8 @@ def main():
     extras.need('figures', '--figures')
     for name in plots.drawable(results, pathlib.Path(_CHECKPOINTS.value)):
       output.show(str(plots.draw(name, results, pathlib.Path(_CHECKPOINTS.value))))
-  workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(results))
+  workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(
+      results, pathlib.Path(_CHECKPOINTS.value)))
   render.write(results, pathlib.Path(_BENCHMARKS.value))
   readme = pathlib.Path(_README.value)
   workdir.write_text(readme, ledger.into_readme(readme.read_text(), results))

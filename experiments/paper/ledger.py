@@ -1,5 +1,6 @@
 """The claim ledger: every number of the paper beside ours, as Markdown, from the records alone."""
 
+import json
 import pathlib
 
 from . import claims
@@ -100,11 +101,13 @@ times the number of iterations in the paper.
 '''
 
 
-def render(results: pathlib.Path) -> str:
-  """RESULTS.md from the records in `results`; the same records give the same bytes."""
+def render(results: pathlib.Path, checkpoints: pathlib.Path) -> str:
+  """RESULTS.md from the records in `results` and the proofs in `checkpoints`; the same give the
+  same bytes."""
   found = _found(results)
   return '\n'.join([
-      _HEAD, *_claims(found), *_baselines(found), *_parameters(), *_figures(results),
+      _HEAD, *_claims(found), *_proofs(checkpoints), *_baselines(found), *_parameters(),
+      *_figures(results),
       *_seeds(found), *_made(found), ''])
 
 
@@ -153,6 +156,28 @@ def _baselines(found):
       '1e-5.\nThe paper reports the best of ten; so does the verdict. *Budget*: seeds and '
       'iterations.', 'model | task | paper: best | measured | budget | verdict',
       map(row, BASELINES))
+
+
+def _proofs(checkpoints):
+  """Verdicts on the shipped models, from the files beside them."""
+  def row(path):
+    record = json.loads(path.read_text())
+    (verdict,) = record['verdicts']
+    certificate = verdict['certificate']
+    if certificate is None:
+      return path.parent.name, record['task'], f'**{verdict["status"]}**', verdict['reason'], '', ''
+    slope, extra = certificate['addresses']
+    return (path.parent.name, record['task'], verdict['status'],
+            f'{"" if slope == 1 else slope} n + {extra}'.strip(), f'{certificate["margin"]:.2f}',
+            f'{verdict["radius"]:g}')
+  return _section(
+      'Proved at every length',
+      'The shipped models. *Certified*: right on every sequence of n items, for every n, in every\n'
+      'memory of at least so many addresses, by that margin of the logits, and still right if\n'
+      'every number of every step is off by *η* ([docs/certificates.md](docs/certificates.md)).\n'
+      'The certificates lie beside the models, `checkpoints/NAME/proof-TASK.json`.',
+      'model | task | verdict | memory | margin | η',
+      map(row, sorted(checkpoints.glob('*/proof-*.json'))))
 
 
 def _budget(found, name):

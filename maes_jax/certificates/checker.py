@@ -130,7 +130,7 @@ def _before_marker(cell, places, first, states) -> list[Interval]:
   if item > 2:
     return [states.over(0)[None]]
   after_one = cell.hidden(places.items, first[None], cell.read[:1]).rows().rows()
-  return [[], [first[None]], [box[None] for box in after_one]][item]
+  return [[], [first[None]], cell.one_by_one(after_one)][item]
 
 
 def at_start(stored: Stored, places: Places) -> Interval:

@@ -95,6 +95,10 @@ class Growing(Cell):
     of_x, _, of_r = self.parts(self.layers['hidden'], x, of(np.zeros((1, self.units))), r)
     return [sigmoid(self.off(of_x.over(0) + of_r.over(0) + pasts[0].over(0)))[None, None]]
 
+  def one_by_one(self, boxes):
+    """All at once, which has the same hull."""
+    return [boxes.over(0)[None]]
+
   def shift(self, x, h, r, move):
     """Nothing, while boxes grow: they do not depend on it."""
     return super().shift(x, h, r, move) if self.looks else None

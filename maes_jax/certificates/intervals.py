@@ -26,6 +26,9 @@ class Interval:
   def __getitem__(self, index) -> 'Interval':
     return Interval(self.lo[index], self.hi[index])
 
+  def __len__(self) -> int:
+    return len(self.lo)
+
   def __add__(self, other: Number) -> 'Interval':
     other = of(other)
     return _outwards(self.lo + other.lo, self.hi + other.hi)

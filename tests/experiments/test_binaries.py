@@ -287,3 +287,50 @@ def test_help_fits_a_screen(launch, binary):
   if binary == 'transfer':  # It has a flag for every field.
     words = result.stdout.replace('=', ' ').split()
     assert all(words.count(f'--{field.name}') >= 1 for field in dataclasses.fields(Config))
+
+
+class TestCertify:
+
+  def test_a_shipped_model_is_certified_and_its_certificate_checked(self, launch, tmp_path):
+    path = tmp_path / 'proof.json'
+    done = launch('certify', '--checkpoint=E_J', '--task=reverse_recall', f'--json={path}')
+    assert done.returncode == 0, done.stderr
+    assert 'certified: right on every sequence of n items' in done.stdout
+    checked = launch('certify', '--checkpoint=E_J', '--task=reverse_recall', f'--check={path}')
+    assert checked.returncode == 0, checked.stderr
+    assert 'the certificate holds' in checked.stdout
+
+  def test_a_certificate_of_another_model_or_a_damaged_one_is_refused(self, launch, tmp_path):
+    path = tmp_path / 'proof.json'
+    launch('certify', '--checkpoint=E_J', '--task=reverse_recall', f'--json={path}')
+    other = launch('certify', '--checkpoint=E_J-reverse_recall', f'--check={path}')
+    assert_one_line(other, 'of other parameters')
+    path.write_text(path.read_text().replace('"eta": 0.0001', '"eta": 0.0002'))
+    changed = launch('certify', '--checkpoint=E_J', '--task=reverse_recall', f'--check={path}')
+    assert_one_line(changed, 'changed')
+    path.write_text('{')
+    assert_one_line(launch('certify', '--checkpoint=E_J', '--task=reverse_recall',
+                           f'--check={path}'), 'no certificates')
+
+  def test_what_is_refuted_ends_with_status_2(self, launch, joint, tmp_path):
+    path, _, _ = joint
+    result = launch('certify', f'--checkpoint={path}', '--task=serial_recall',
+                    '--model_index=all', '--effort=10', f'--json={tmp_path}/verdicts.json')
+    assert result.returncode == 2, result.stderr
+    assert '0 of 2 certified' in result.stdout
+    verdicts = json.loads((tmp_path / 'verdicts.json').read_text())['verdicts']
+    assert [verdict['status'] for verdict in verdicts] == ['refuted', 'refuted']
+    assert all(verdict['witness']['items'] for verdict in verdicts)
+
+  def test_one_number_of_a_model_only_where_one_is_needed(self, launch):
+    assert_one_line(launch('evaluate', '--checkpoint=E_J', '--task=serial_recall',
+                           '--model_index=all'), 'give the number of one')
+    assert_one_line(launch('evaluate', '--checkpoint=E_J', '--task=serial_recall',
+                           '--model_index=first'), 'give the number of a model')
+
+  def test_a_solver_is_asked_another_task(self, launch, tmp_path):
+    done = launch('evaluate', '--checkpoint=E_J-sequence_comparison', '--task=hard_equality',
+                  '--solver=sequence_comparison', '--length=1', '--memory=8', '--batches=1',
+                  f'--json={tmp_path}/result.json')
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / 'result.json').read_text())['bit_accuracy'] == 1
