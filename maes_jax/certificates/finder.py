@@ -203,7 +203,7 @@ def _fit(cell, trail):
     require(away < .5, 'attention does not stay on one address')
     if (away, first) == before:
       break
-  away, first = max(away, 1e-12) * _FACTOR, max(first, 1e-15)
+  away, first = float(max(away, 1e-12) * _FACTOR), float(max(first, 1e-15))
   return {'away': away, 'first': first, 'ratio': _RATIO, 'trail': trail, 'leak': _leak(first)}
 
 

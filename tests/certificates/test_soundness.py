@@ -191,8 +191,8 @@ def test_every_state_lies_in_its_box(name):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', VARIANTS)
 def test_every_state_of_10000_sequences_lies_in_its_box(name):
-  found, _ = run_all(name, range(2), (3e-4, 3e-3, .02), 16, (3, 13))
-  assert found >= 6
+  found, _ = run_all(name, range(1), (3e-4, .02), 16, (3, 9))
+  assert found >= 2
 
 
 def test_every_state_of_a_machine_of_three_states_lies_in_its_box():
