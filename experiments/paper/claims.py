@@ -108,6 +108,18 @@ def converges(within: int) -> Measure:
   return measure
 
 
+def exact(task: str, share: float) -> Measure:
+  """So many seeds have every sequence of a task right at length 1000, whatever their loss."""
+  def measure(record):
+    tests = [seed['test'][task] for seed in record['seeds']]
+    right = [test['sequences_right'] for test in tests]
+    wins = sum(test['sequences_right'] == test['sequences'] for test in tests)
+    return found(f'{wins} of {len(tests)} seeds have all {tests[0]["sequences"]:,} sequences '
+                 f'right; right by seed: {", ".join(map("{:,}".format, right))}',
+                 wins >= share * len(tests))
+  return measure
+
+
 def fails(record) -> Finding:
   """The paper's training failed."""
   return found(describe(record), success(record) <= 1 - ENOUGH)

@@ -69,6 +69,8 @@ CLAIMS = [
           ('E_J-sequence_equality', 'E_J-sequence_comparison'), claims.sooner),
     Claim('beyond', 'Equality where exactly one bit differs, on frozen E_J', '-',
           ('E_J-hard_equality',), claims.converges(9_200)),
+    Claim('beyond', 'the same, trained with an answer after every item', '-',
+          ('E_J-prefix_equality',), claims.exact('hard_equality', .5)),
 ]
 
 # Table 2, right-hand side: steps to converge and percent of bits at length 1000, task by task.
