@@ -12,7 +12,7 @@ def test_no_sequence_is_wrong(name, task):
   assert found.tried >= 1000
 
 
-@pytest.mark.parametrize('name, task', adversarial.CERTIFIED)
+@pytest.mark.parametrize('name, task', adversarial.CERTIFIED[::2])
 def test_a_long_sequence_is_right(name, task):
   """Through a window that leaves no weight out."""
   wrong, bits, exact = adversarial.long(name, task, 3000)

@@ -189,8 +189,8 @@ def test_every_state_lies_in_its_box(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', VARIANTS)
-def test_every_state_of_10000_sequences_lies_in_its_box(name):
+@pytest.mark.parametrize('name', [name for name in VARIANTS if 'move_first linear' not in name])
+def test_every_state_of_many_sequences_lies_in_its_box(name):
   found, _ = run_all(name, range(1), (3e-4, .02), 16, (3, 9))
   assert found >= 2
 
