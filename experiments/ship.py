@@ -17,7 +17,7 @@ from maes_jax import checkpoints
 from maes_jax import trained
 from maes_jax.training.workdir import Workdir
 
-SHIPPED = ('E_S', 'E_R', 'E_J', *(f'E_J-{task}' for task in runs.TASKS))
+SHIPPED = ('E_S', 'E_R', 'E_J', *(f'E_J-{task}' for task in (*runs.TASKS, 'prefix_equality')))
 _WORKDIR = cli.define_folder('workdir', 'Folder of the runs.')
 _CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')
 _ONLY = flags.DEFINE_list('only', list(SHIPPED), 'Names of runs, with commas.')

@@ -90,9 +90,10 @@ def _asked(model, params, task):
 def _seeds(run, state, rows, testers, settings):
   """What came out, by seed."""
   encoders = _encoders(testers[0].model, state.params) if run.is_encoder else []
+  also = {name: settings.batches or run.budget.best for name in run.also}
   seeds = [_seed(jax.tree.map(lambda leaf, k=k: leaf[k], state),
                  [row for row in rows if row['model'] == k], testers,
-                 dataclasses.replace(settings, batches=batches))
+                 dataclasses.replace(settings, batches=batches), also)
            for k, batches in enumerate(_batches(run, state, settings))]
   return [{**seed, **({'encoder': encoders[k]} if encoders else {})}
           for k, seed in enumerate(seeds)]
@@ -110,7 +111,7 @@ def _batches(run, state, settings):
   return [settings.batches or batches(k) for k in range(len(state.seed))]
 
 
-def _seed(state, rows, testers, settings):
+def _seed(state, rows, testers, settings, also):
   validated = {name: value for name, value in rows[-1].items() if '/' in name}
   params = lambda task: _asked(testers[0].model, state.params, task)[1]
   return {
@@ -118,8 +119,9 @@ def _seed(state, rows, testers, settings):
       'converged': _or_none(state.converged), 'first_batch': _or_none(state.first_batch),
       'loss': float(state.loss), 'best_loss': min(row['loss'] for row in rows),
       'validation_loss': float(state.validation_loss), **validated,
-      'test': {tester.task.name: _test(tester, params(tester.task.name), settings)
-               for tester in testers},
+      'test': {task: _test(tester, params(task), dataclasses.replace(
+          settings, batches=also.get(task, settings.batches)))
+               for task, tester in ((tester.task.name, tester) for tester in testers)},
       'validations': [_validation(row) for row in rows if 'validation_loss' in row],
       'losses': [_round(row['loss']) for row in rows]}
 
