@@ -8,6 +8,7 @@ import jax
 
 from . import runs
 from ..shared import records
+from maes_jax import checkpoints
 from maes_jax import compilation
 from maes_jax import diagnostics
 from maes_jax import evaluation
@@ -51,12 +52,13 @@ def execute(run: runs.Run, settings: Settings):
   testers = _testers(run, config, settings)  # Before hours of training.
   start = time.monotonic()
   workdir = Workdir(settings.workdir / run.name)
+  begun = bool(checkpoints.steps(workdir.checkpoints))  # Then nobody knows how long it took.
   state = jax.device_get(
       training.train(config, workdir.path, save_seconds=settings.save_seconds))
   trained_in = time.monotonic() - start
   seeds = _seeds(run, state, metrics.read(workdir.metrics), testers, settings)
   records.write(settings.results, run.name, config, seeds,
-                encoder=run.encoder, train_seconds=round(trained_in, 1),
+                encoder=run.encoder, train_seconds=None if begun else round(trained_in, 1),
                 seconds=round(time.monotonic() - start, 1))
 
 

@@ -229,5 +229,6 @@ def _made(found):
       f'{sum(ours) / 60:.0f} minutes in all, added up; `--jobs=2` runs two at a time.',
       'run | batch | most iterations | seconds to train | seconds in all | machine',
       [(name, str(record['config']['batch_size']), f'{record["config"]["max_iterations"]:,}',
-        f'{record["train_seconds"]:,}', f'{record["seconds"]:,}', record['machine'])
+        'in parts' if record['train_seconds'] is None else f'{record["train_seconds"]:,}',
+        f'{record["seconds"]:,}', record['machine'])
        for name, record in found.items()]), *(f'Versions: {line}.' for line in sorted(versions))]
