@@ -8,12 +8,8 @@ Each number that a layer puts out and each component of a word that is read may 
 each weight of attention by its eta-th part.
 """
 
-import base64
 from collections.abc import Mapping
-import hashlib
-import json
 from typing import Any, NamedTuple
-import zlib
 
 import numpy as np
 
@@ -25,6 +21,9 @@ from maes_jax.certificates.intervals import Interval
 from maes_jax.certificates.intervals import of
 from maes_jax.certificates.intervals import stack
 from maes_jax.certificates.places import Places
+from maes_jax.certificates.seals import digest
+from maes_jax.certificates.seals import seal
+from maes_jax.certificates.seals import unpacked
 
 FORMAT = 1
 
@@ -182,33 +181,3 @@ def _left(cell, stored, places, *steps):
       items = stack(on_nothing, cell.written(on_marker, Write(own.add[0], own.erase[0])))
     items = rest(items)
   return items, anything
-
-
-def digest(params: Mapping[str, Any]) -> str:
-  """Of the numbers of all layers, in the order of their names."""
-  found = hashlib.sha256()
-  for cell in sorted(params):
-    for layer in sorted(params[cell]):
-      for part in sorted(params[cell][layer]):
-        value = np.ascontiguousarray(params[cell][layer][part], np.float64)
-        found.update(f'{cell}/{layer}/{part} {value.shape} '.encode() + value.tobytes())
-  return found.hexdigest()
-
-
-def seal(certificate: Mapping[str, Any]) -> str:
-  """Of all that the certificate says but this."""
-  rest = {name: value for name, value in certificate.items() if name != 'seal'}
-  return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def packed(numbers: np.ndarray) -> dict[str, Any]:
-  """Small whole numbers as JSON can hold them."""
-  data = zlib.compress(numbers.astype(np.uint8).tobytes(), 9)
-  return {'shape': list(numbers.shape), 'data': base64.b64encode(data).decode()}
-
-
-def unpacked(value: Mapping[str, Any]) -> np.ndarray:
-  size = int(np.prod(value['shape']))
-  data = zlib.decompressobj().decompress(base64.b64decode(value['data']), size + 1)
-  require(len(data) == size, 'an array is not of its shape')
-  return np.frombuffer(data, np.uint8).reshape(value['shape'])

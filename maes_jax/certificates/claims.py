@@ -11,8 +11,8 @@ import numpy as np
 from maes_jax import errors
 from maes_jax import phases
 from maes_jax import tasks
-from maes_jax.certificates import checker
 from maes_jax.certificates import places
+from maes_jax.certificates import seals
 from maes_jax.items import Bits
 from maes_jax.tasks import episode
 
@@ -58,7 +58,7 @@ class Claim:
     rights = np.stack([right, np.zeros_like(right)]) if self.latched else right[None]
     after = np.zeros(rights.shape[:3], int) if not self.latched else 1 - rights[..., 0].astype(int)
     return {'item': list(self.item), 'start': self.start, 'shown': self.shown,
-            'right': checker.packed(rights), 'after': checker.packed(after)}
+            'right': seals.packed(rights), 'after': seals.packed(after)}
 
 
 def _stored(stored, shown):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from maes_jax.certificates import checker
+from maes_jax.certificates import seals
 from maes_jax.certificates.attention import Refused
 from maes_jax.certificates.attention import require
 from maes_jax.certificates.attention import Shift
@@ -46,13 +47,13 @@ def find(
                          certificate)
   require(found > 0, f'an answer may be wrong, by a margin of {found:.3g}')
   certificate['margin'] = float(f'{found * (1 - 1e-5):.6g}')
-  return {**certificate, 'seal': checker.seal(certificate)}
+  return {**certificate, 'seal': seals.seal(certificate)}
 
 
 @np.errstate(all='ignore')
 def enclose(params, says, eta, depths, trail) -> dict[str, Any]:
   """All of a certificate but its margin, whatever the answers are."""
-  certificate = {'format': checker.FORMAT, **says, 'parameters': checker.digest(params),
+  certificate = {'format': checker.FORMAT, **says, 'parameters': seals.digest(params),
                  'eta': eta, 'addresses': [0, 0]}
   for name in ('encoder', 'solver'):
     certificate[name] = _blank(params[name], certificate)

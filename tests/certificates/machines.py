@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from maes_jax.certificates import checker
 from maes_jax.certificates import claims
 from maes_jax.certificates import places
+from maes_jax.certificates import seals
 
 CONTROL = 2
 SURE = 18.  # As a logit: sigmoid gives 1.5e-8.
@@ -169,7 +169,7 @@ def _three_states(bits):
   shown, stored = np.meshgrid(number, number, indexing='ij')
   right = np.stack([shown == stored, 0 * shown, 0 * shown])[..., None]
   after = np.stack([1 * (shown > stored) + 2 * (shown < stored), 0 * shown + 1, 0 * shown + 2])
-  return {'right': checker.packed(right), 'after': checker.packed(after)}
+  return {'right': seals.packed(right), 'after': seals.packed(after)}
 
 
 class Simulation:

@@ -10,6 +10,7 @@ import pytest
 from maes_jax.certificates import checker
 from maes_jax.certificates import claims
 from maes_jax.certificates import finder
+from maes_jax.certificates import seals
 from maes_jax.certificates.attention import Refused
 from tests.certificates import machines
 from tests.certificates import test_soundness
@@ -28,7 +29,7 @@ def made(machine, eta=ETA):
 
 
 def sealed(certificate):
-  return {**certificate, 'seal': checker.seal(certificate)}
+  return {**certificate, 'seal': seals.seal(certificate)}
 
 
 def accepted(machine, certificate):
@@ -112,7 +113,7 @@ def test_every_number_of_the_model_matters(serial):
 def as_if_of(machine, params, certificate):
   """The certificate with another model's parameters written into it."""
   del machine
-  return sealed({**certificate, 'parameters': checker.digest(params)})
+  return sealed({**certificate, 'parameters': seals.digest(params)})
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf, 1e38])
@@ -175,9 +176,9 @@ def test_a_state_that_is_missing_is_refused():
   other = changed(certificate, ('solver', 'hidden'), certificate['solver']['hidden'][:2])
   with pytest.raises(Refused, match='states are missing'):
     checker.check(machine.params, sealed(other))
-  after = checker.unpacked(certificate['claim']['after']).copy()
+  after = seals.unpacked(certificate['claim']['after']).copy()
   after[after == 2] = 3
-  other = changed(certificate, ('claim', 'after'), checker.packed(after))
+  other = changed(certificate, ('claim', 'after'), seals.packed(after))
   with pytest.raises(Refused, match='states are missing'):
     checker.check(machine.params, sealed(other))
 
@@ -185,11 +186,11 @@ def test_a_state_that_is_missing_is_refused():
 @pytest.mark.parametrize('which', ['right', 'after'])
 def test_a_claim_about_some_words_only_is_refused(serial, which):
   machine, certificate = serial
-  numbers = checker.unpacked(certificate['claim'][which])
-  other = changed(certificate, ('claim', which), checker.packed(numbers[:, :, :1]))
+  numbers = seals.unpacked(certificate['claim'][which])
+  other = changed(certificate, ('claim', which), seals.packed(numbers[:, :, :1]))
   with pytest.raises(Refused, match='not about all words'):
     checker.check(machine.params, sealed(other))
-  whole = changed(certificate, ('claim', 'right'), checker.packed(numbers[..., :1])) if (
+  whole = changed(certificate, ('claim', 'right'), seals.packed(numbers[..., :1])) if (
       which == 'right') else certificate
   if which == 'right':
     with pytest.raises(Refused, match='not about all logits'):
@@ -209,13 +210,13 @@ def test_answers_before_there_is_an_item_are_refused(item, start):
 
 def test_wrong_bits_are_refused(serial):
   machine, certificate = serial
-  right = checker.unpacked(certificate['claim']['right'])
+  right = seals.unpacked(certificate['claim']['right'])
   for index in np.ndindex(right.shape):
     other = right.copy()
     other[index] = 1 - other[index]
     with pytest.raises(Refused, match='may be wrong'):
       checker.check(machine.params, sealed(changed(certificate, ('claim', 'right'),
-                                                   checker.packed(other))))
+                                                   seals.packed(other))))
 
 
 @pytest.mark.parametrize('part, value', [

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import maes_jax
-from maes_jax.certificates import checker
 from maes_jax.certificates import claims
+from maes_jax.certificates import seals
 from maes_jax.items import Bits
 
 CLAIMS = {name: claim for name, claim in claims.CLAIMS.items() if name != 'hard_equality'}
 WRONG = {
     'serial_recall': {'item': (0, 1, 1)}, 'reverse_recall': {'start': 'restart'},
     'odd_recall': {'item': (0, 2, 0)}, 'sequence_comparison': {'latched': True},
-    'sequence_equality': {'latched': False}}
+    'sequence_equality': {'latched': False}, 'prefix_equality': {'latched': False}}
 
 
 @pytest.mark.parametrize('name', CLAIMS)
@@ -64,7 +64,7 @@ def test_a_name_is_taken_once():
 def test_answers_are_held_together_as_a_machine_of_states():
   """State 1 once a pair differs: then no answer is 1 any more, whatever comes."""
   packed = claims.CLAIMS['hard_equality'].packed(2)
-  right, after = (checker.unpacked(packed[name]) for name in ('right', 'after'))
+  right, after = (seals.unpacked(packed[name]) for name in ('right', 'after'))
   np.testing.assert_array_equal(right[0, ..., 0], np.eye(4))
   np.testing.assert_array_equal(after[0], 1 - np.eye(4))
   assert not right[1].any()

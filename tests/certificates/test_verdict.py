@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import maes_jax
-from maes_jax.certificates import checker
+from maes_jax.certificates import seals
 from maes_jax.certificates import verdict
 from tests.certificates import machines
 from tests.certificates import test_checker
@@ -75,7 +75,7 @@ def test_damage_to_any_part_is_said_in_one_line(certified):
     ('right', lambda bits: 1 - bits), ('after', lambda states: states + 1)])
 def test_another_claim_is_refused(certified, part, value):
   trained, found = certified
-  packed = checker.packed(value(checker.unpacked(found.certificate['claim'][part])))
+  packed = seals.packed(value(seals.unpacked(found.certificate['claim'][part])))
   other = test_checker.changed(found.certificate, ('claim', part), packed)
   assert 'it says claim' in one_line(verdict.recheck, trained, test_checker.sealed(other))
 
