@@ -99,7 +99,7 @@ def follow(said, count, batch, seed, addresses=0):
     p = stored[:, about[i]]
     run.step(machines.shown(bits, words[a]) if said.machine.claim.shown else
              np.zeros((batch, machines.CONTROL + bits)))
-    assert holds(said.items[p], run.read)
+    assert holds(said.items[rows(said, stored, about[i])], run.read)
     right = said.claim.right[state, a, p].astype(bool)
     margins = np.where(right, run.logits, -run.logits)
     assert margins.min() >= said.certificate.get('margin', -np.inf)
@@ -107,6 +107,15 @@ def follow(said, count, batch, seed, addresses=0):
     state = said.claim.after[state, a, p]
     place += said.solver.moves[1]
   return left
+
+
+def rows(said, stored, i):
+  """Of each sequence the row of item i: on nothing, or on the marker's word by what came before."""
+  count = len(said.places.items)
+  if i + 1 != said.places.on_marker:
+    return stored[:, i]
+  one_by_one = i == 1 and len(said.places.shown) == 1
+  return count + stored[:, i] + (count * stored[:, 0] if one_by_one else 0)
 
 
 def _check_storing(said, run, words, stored):
@@ -118,14 +127,15 @@ def _check_storing(said, run, words, stored):
     assert holds(encoder.hiddens[0], run.hidden)
     check_attention(encoder, run.attention, place)
     run.step(machines.shown(bits, words[stored[:, i]]))
-    assert holds(encoder.read, run.read)
+    kind = int(i + 1 == places.on_marker)
+    assert holds(encoder.read[kind:kind + 1], run.read)
     place += encoder.moves[1]
   check_attention(encoder, run.attention, place)
   check_attention(said.solver, run.attention, place, handed=True)
   size = run.memory.shape[1]
   at_items = (places.first + places.move * np.arange(1, count + 1)) % size
   for i, at in enumerate(at_items):
-    assert holds(said.stored.items[stored[:, i]], run.memory[:, at])
+    assert holds(said.stored.items[rows(said, stored, i)], run.memory[:, at])
   others = np.setdiff1d(np.arange(size), at_items)
   marker = places.marker % size
   if marker in others:
