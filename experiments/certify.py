@@ -34,10 +34,10 @@ _FAILED = 2
 
 def main():
   limits.check(effort=_EFFORT.value)
-  restored, task = restore.several_from_flags()
-  if _CHECK.value:
-    _check(restored)
+  if _CHECK.value:  # Its certificates say what task they are about.
+    _check(restore.models())
     return
+  restored, task = restore.several_from_flags()
   give = verdicts.falsify_trained if _FALSIFY.value else maes_jax.certify
   found = []
   for trained in restored:

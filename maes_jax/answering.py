@@ -39,7 +39,8 @@ def choose(model: Model, name: str = '') -> tasks.Task:
   """
   known = ', '.join(sorted(model.solvers))
   if not name and len(model.solvers) != 1:
-    raise errors.UserError(f'this model has solvers for several tasks; say which: {known}')
+    raise errors.UserError(f'this model has solvers for several tasks; say which: {known}; '
+                           'give one as task')
   name = name or known
   model.cell(name)
   return tasks.get(name)

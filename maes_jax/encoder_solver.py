@@ -125,14 +125,13 @@ class Model:
                              f'{", ".join(sorted(self.solvers))}')
     return self.solvers[name]
 
-  def asking(self, params: Params, solver: str, task: str) -> tuple['Model', Params]:
-    """The model, and its parameters, in which the solver of one task is asked another.
+  def asking(self, solver: str, task: str) -> 'Model':
+    """The model in which the solver of one task is asked another; see `asked`.
 
     Raises:
       UserError: there is no such solver.
     """
-    model = dataclasses.replace(self, solvers={task: self.cell(solver)})
-    return model, {**params, 'solvers': {task: params['solvers'][solver]}}
+    return dataclasses.replace(self, solvers={task: self.cell(solver)})
 
   def answer(
       self,
@@ -176,6 +175,11 @@ class Model:
     """`run`, where each step also shows the memory it left."""
     return self.run(params, task, program, addresses,
                     functools.partial(unroll, show=_with_memory))
+
+
+def asked(params: Params, solver: str, task: str) -> Params:
+  """The parameters of a model in which the solver of one task is asked another."""
+  return {**params, 'solvers': {task: params['solvers'][solver]}}
 
 
 @dataclasses.dataclass(frozen=True)

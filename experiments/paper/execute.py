@@ -11,6 +11,7 @@ from ..shared import records
 from maes_jax import checkpoints
 from maes_jax import compilation
 from maes_jax import diagnostics
+from maes_jax import encoder_solver
 from maes_jax import evaluation
 from maes_jax import limits
 from maes_jax import models
@@ -74,28 +75,21 @@ def done(run: runs.Run, settings: Settings) -> bool:
 
 
 def _testers(run, config, settings):
-  """One for each task."""
+  """One for each task; of those that a run is tested on, too, its one solver is asked."""
   model = models.build(config)
-  return [evaluation.Tester(_asked(model, models.parameters(model), name)[0], tasks.get(name),
-                            settings.length, settings.memory, run.budget.batch_size)
-          for name in (*config.task, *run.also)]
-
-
-def _asked(model, params, task):
-  """Both as they are where the task has a solver, else with the one solver that there is."""
-  if task in model.solvers:
-    return model, params
-  (solver,) = model.solvers
-  return model.asking(params, solver, task)
+  asked = {**dict.fromkeys(config.task, model),
+           **{name: model.asking(config.task[0], name) for name in run.also}}
+  return [evaluation.Tester(model, tasks.get(name), settings.length, settings.memory,
+                            run.budget.batch_size) for name, model in asked.items()]
 
 
 def _seeds(run, state, rows, testers, settings):
   """What came out, by seed."""
   encoders = _encoders(testers[0].model, state.params) if run.is_encoder else []
-  also = {name: settings.batches or run.budget.best for name in run.also}
+  also = dict.fromkeys(run.also, settings.batches or run.budget.best)
   seeds = [_seed(jax.tree.map(lambda leaf, k=k: leaf[k], state),
-                 [row for row in rows if row['model'] == k], testers,
-                 dataclasses.replace(settings, batches=batches), also)
+                 [row for row in rows if row['model'] == k], testers, settings,
+                 {**dict.fromkeys(run.options['task'], batches), **also})
            for k, batches in enumerate(_batches(run, state, settings))]
   return [{**seed, **({'encoder': encoders[k]} if encoders else {})}
           for k, seed in enumerate(seeds)]
@@ -113,17 +107,16 @@ def _batches(run, state, settings):
   return [settings.batches or batches(k) for k in range(len(state.seed))]
 
 
-def _seed(state, rows, testers, settings, also):
+def _seed(state, rows, testers, settings, batches):
+  """What came out of one; `batches` by task."""
   validated = {name: value for name, value in rows[-1].items() if '/' in name}
-  params = lambda task: _asked(testers[0].model, state.params, task)[1]
   return {
       'seed': int(state.seed), 'iterations': int(state.iteration),
       'converged': _or_none(state.converged), 'first_batch': _or_none(state.first_batch),
       'loss': float(state.loss), 'best_loss': min(row['loss'] for row in rows),
       'validation_loss': float(state.validation_loss), **validated,
-      'test': {task: _test(tester, params(task), dataclasses.replace(
-          settings, batches=also.get(task, settings.batches)))
-               for task, tester in ((tester.task.name, tester) for tester in testers)},
+      'test': {tester.task.name: _test(tester, state.params, settings, batches[tester.task.name])
+               for tester in testers},
       'validations': [_validation(row) for row in rows if 'validation_loss' in row],
       'losses': [_round(row['loss']) for row in rows]}
 
@@ -138,8 +131,11 @@ def _round(loss):
   return float(f'{loss:.3g}')
 
 
-def _test(tester, params, settings):
-  counts = tester.test(params, settings.length, settings.batches)
+def _test(tester, params, settings, batches):
+  task = tester.task.name
+  if task not in params['solvers']:
+    params = encoder_solver.asked(params, *params['solvers'], task)
+  counts = tester.test(params, settings.length, batches)
   lengths = [length for length in LENGTHS if length <= settings.length]
   curve = tester.curve(params, lengths)
   return {**counts.named(tester.task.answers.unit), 'length': settings.length,

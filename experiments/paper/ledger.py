@@ -10,6 +10,7 @@ from .claims import Claim
 from ..shared import markdown
 from ..shared import records
 from maes_jax import models
+from maes_jax.certificates import verdict as verdicts
 
 _PAPER = ('T. S. Jayram, Tomasz Kornuta, Ryan L. McAvoy and Ahmet S. Ozcan, [*Using Multi-task and '
           'Transfer Learning to Solve Working Memory Tasks*](https://arxiv.org/abs/1809.10847), '
@@ -167,11 +168,10 @@ def _proofs(checkpoints):
     (verdict,) = record['verdicts']
     certificate = verdict['certificate']
     if certificate is None:
-      return path.parent.name, record['task'], f'**{verdict["status"]}**', verdict['reason'], '', ''
-    slope, extra = certificate['addresses']
-    return (path.parent.name, record['task'], verdict['status'],
-            f'{"" if slope == 1 else slope} n + {extra}'.strip(), f'{certificate["margin"]:.2f}',
-            f'{verdict["radius"]:g}')
+      said = f'**{verdict["status"]}**: {verdict["reason"]}'
+      return path.parent.name, record['task'], said, '', '', ''
+    return (path.parent.name, record['task'], verdict['status'], verdicts.memory(certificate),
+            f'{certificate["margin"]:.2f}', f'{verdict["radius"]:g}')
   return _section(
       'Proved at every length',
       'The shipped models. *Certified*: right on every sequence of n items, for every n, in every\n'

@@ -5,6 +5,7 @@ import dataclasses
 from absl import flags
 
 from . import cli
+from maes_jax import encoder_solver
 from maes_jax import errors
 from maes_jax import tasks
 from maes_jax import trained
@@ -28,17 +29,20 @@ def from_flags() -> tuple[trained.Trained, tasks.Task]:
   """
   if _INDEX.value == _ALL:
     raise errors.UserError('--model_index=all is too many at a time; give the number of one')
-  restored = trained.load(_CHECKPOINT.value, None if _INDEX.value is None else int(_INDEX.value))
-  return _asked(restored)
+  return _asked(*models())
 
 
 def several_from_flags() -> tuple[list[trained.Trained], tasks.Task]:
   """The same, or all models of the population if the flags say so."""
-  if _INDEX.value != _ALL:
-    restored, task = from_flags()
-    return [restored], task
-  found = [_asked(restored) for restored in trained.load_all(_CHECKPOINT.value)]
+  found = [_asked(restored) for restored in models()]
   return [restored for restored, _ in found], found[0][1]
+
+
+def models() -> list[trained.Trained]:
+  """The model, or all of the population, whatever the task."""
+  if _INDEX.value == _ALL:
+    return trained.load_all(_CHECKPOINT.value)
+  return [trained.load(_CHECKPOINT.value, None if _INDEX.value is None else int(_INDEX.value))]
 
 
 def _asked(restored):
@@ -47,7 +51,8 @@ def _asked(restored):
     return restored, tasks.get(_pick_task(restored.config.task))
   if _TASK.value is None:
     raise errors.UserError('--solver needs --task: what the solver is to be asked')
-  model, params = restored.model.asking(restored.params, _SOLVER.value, _TASK.value)
+  model = restored.model.asking(_SOLVER.value, _TASK.value)
+  params = encoder_solver.asked(restored.params, _SOLVER.value, _TASK.value)
   saved = {**restored.saved, 'params': params}
   return dataclasses.replace(restored, model=model, saved=saved), tasks.get(_TASK.value)
 

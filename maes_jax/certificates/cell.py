@@ -22,7 +22,6 @@ from maes_jax.certificates.intervals import sigmoid
 from maes_jax.certificates.intervals import softplus
 from maes_jax.certificates.intervals import stack
 
-
 MOST_PASTS = 2**9 + 1  # Of which words lead on from each, one by one; of more all at once.
 DEEPEST = 8
 
@@ -97,9 +96,13 @@ class Cell:
 
   def parts(self, layer, x, h, r):
     """What x [A, X], h [Q, H] and r [P, W] add to a layer: [A, O], [Q, O], [P, O]."""
-    kernel, bias = layer
-    of_x, of_h, of_r = np.split(kernel, [x.shape[1], x.shape[1] + self.units])
-    return affine(of(x), of_x, bias), affine(h, of_h), affine(r, of_r)
+    of_x, of_h, of_r = self.split(layer)
+    return affine(of(x), of_x, layer[1]), affine(h, of_h), affine(r, of_r)
+
+  def split(self, layer):
+    """A layer's kernel by what it is for: x, h and r."""
+    inputs = len(layer[0]) - self.units - self.width
+    return np.split(layer[0], [inputs, inputs + self.units])
 
   def layer(self, layer, x, h, r) -> Interval:
     """Its numbers [A, P, O], in whichever of the boxes [Q, H] h is."""
@@ -169,14 +172,19 @@ class Cell:
 
   def _past(self, image) -> Interval:
     """What the boxes [R, G, H] that R words led into add to the hidden layer, by word or in all."""
-    kernel = self.layers['hidden'][0][-self.width - self.units:-self.width]
-    by_word = affine(image, kernel).over(1)
+    _, of_h, _ = self.split(self.layers['hidden'])
+    by_word = affine(image, of_h).over(1)
     return by_word if len(by_word.lo) <= MOST_PASTS else by_word.over(0)[None]
+
+  def present(self, x, r):
+    """What x [A, X] and r [P, W] add to the hidden layer: [A, H], [P, H]."""
+    layer = self.layers['hidden']
+    of_x, _, of_r = self.split(layer)
+    return affine(of(x), of_x, layer[1]), affine(r, of_r)
 
   def _next(self, pasts, x, r, after):
     """By state the boxes [R, G, H] that a step leads into, of R words after G pasts."""
-    kernel, bias = self.layers['hidden']
-    of_x, _, of_r = self.parts((kernel, bias), x, of(np.zeros((1, self.units))), r)
+    of_x, of_r = self.present(x, r)
     found = [sigmoid(self.off(of_x[:, None, None] + of_r[:, None] + past)) for past in pasts]
     if len(pasts) == 1:
       return [found[0].rows()]

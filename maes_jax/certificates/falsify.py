@@ -89,25 +89,24 @@ class Falsifier:
   addresses: Callable[[int], int] = ample
 
   def search(self, params: Params, effort: int = 1000, seed: int = 0,
-             suspects: Sequences | None = None, longest: int = LENGTHS[-1]) -> Search:
+             longest: int = LENGTHS[-1]) -> Search:
     """The shortest sequence found that is answered wrong, if any.
 
     Args:
       params: of the model.
       effort: about how many sequences are tried at each length.
       seed: of the random ones.
-      suspects: short sequences to try first, of one length.
       longest: n.
     """
     random, tried = np.random.default_rng(seed), 0
-    for sequences in self._candidates(params, random, effort, suspects, longest):
+    for sequences in self._candidates(params, random, effort, longest):
       tried += len(sequences.items)
       witness = self._first_wrong(params, sequences)
       if witness:
         return Search(self._shortened(params, witness), tried)
     return Search(None, tried)
 
-  def _candidates(self, params, random, effort, suspects, longest) -> Iterator[Sequences]:
+  def _candidates(self, params, random, effort, longest) -> Iterator[Sequences]:
     for length in LENGTHS:
       if length > longest:
         return
@@ -115,8 +114,6 @@ class Falsifier:
       if everything is not None:
         yield everything
         continue
-      if suspects is not None and suspects.items.shape[1] <= length:
-        yield self._embedded(random, suspects, length)
       count = max(effort // max(1, length // 16), 16)
       drawn = self._drawn(random, count, length)
       yield drawn
@@ -130,8 +127,8 @@ class Falsifier:
     if self.claim.shown:
       if length > 1:
         return None
-      return Sequences(*(np.stack(side).reshape(-1, 1, words.shape[1]) for side in zip(*(
-          (item, shown) for item in words for shown in words))))
+      return Sequences(np.repeat(words, len(words), axis=0)[:, None],
+                       np.tile(words, (len(words), 1))[:, None])
     if length > 1 and len(words)**length > 16 * effort:
       return None
     grid = np.stack(np.meshgrid(*[np.arange(len(words))] * length, indexing='ij'), -1)
@@ -163,17 +160,6 @@ class Falsifier:
                             np.where(step == length - 1, other, one),
                             np.where(step == 0, other, one)])
     return Sequences(items, self._shown(random, items))
-
-  def _embedded(self, random, suspects, length) -> Sequences:
-    """Suspects at the beginning, at the end, and all over random sequences."""
-    size = suspects.items.shape[1]
-    count = len(suspects.items)
-    drawn = self._drawn(random, 3 * count, length)
-    for which, sequence in ((drawn.items, suspects.items), (drawn.shown, suspects.shown)):
-      which[:count, :size], which[count:2 * count, length - size:] = sequence, sequence
-      repeated = np.concatenate([sequence] * -(-length // size), 1)
-      which[2 * count:] = repeated[:, :length]
-    return drawn
 
   def _led(self, params, sequences) -> Iterator[Sequences]:
     """Flips the bits whose flipping is to lessen the smallest margin of a sequence the most."""

@@ -15,12 +15,13 @@ from maes_jax.certificates.intervals import hull
 from maes_jax.certificates.intervals import Interval
 from maes_jax.certificates.intervals import of
 from maes_jax.certificates.intervals import sigmoid
+from maes_jax.certificates.intervals import stack
 from maes_jax.certificates.places import Places
 
 _STEPS = 64  # Of a phase that shows where the heads go, and where hidden states are.
 _ROUNDS = 200  # Until boxes have stopped to grow, or never will.
-_SPARE = 1e-6  # How much more than they have to boxes grow; attention, as a factor.
-_FACTOR = 1.01
+_SPARE = 1e-6  # How much more than they have to boxes grow,
+_FACTOR = 1.01  # and bounds on attention.
 _RATIO = .5  # Of bounds on attention at neighbouring distances.
 _SHARP = {'away': 1e-9, 'leak': 1e-9, 'first': 1e-10, 'ratio': _RATIO, 'trail': 0}
 
@@ -56,7 +57,7 @@ def enclose(params, says, eta, depths, trail) -> dict[str, Any]:
   certificate = {'format': checker.FORMAT, **says, 'parameters': seals.digest(params),
                  'eta': eta, 'addresses': [0, 0]}
   for name in ('encoder', 'solver'):
-    certificate[name] = _blank(params[name], certificate)
+    certificate[name] = _blank(eta, certificate['form']['width'])
   _look_where_they_go(params, certificate)
   for _ in range(3):  # What attention leaves elsewhere is read, which changes attention a little.
     for name, cell in _settle(params, certificate).items():
@@ -93,7 +94,7 @@ class Growing(Cell):
     """Of one state it is enough to know the hull, which is that of each summand."""
     if len(pasts) > 1:
       return super()._next(pasts, x, r, after)
-    of_x, _, of_r = self.parts(self.layers['hidden'], x, of(np.zeros((1, self.units))), r)
+    of_x, of_r = self.present(x, r)
     return [sigmoid(self.off(of_x.over(0) + of_r.over(0) + pasts[0].over(0)))[None, None]]
 
   def one_by_one(self, boxes):
@@ -111,30 +112,30 @@ class Growing(Cell):
     self.shifts = steps
 
   def says(self):
-    listed = lambda box: [box.lo.tolist(), box.hi.tolist()]
-    return {'read': listed(self.read), 'hidden': [*map(listed, self.hiddens)]}
+    return {'read': _listed(self.read), 'hidden': [*map(_listed, self.hiddens)]}
 
 
-def _blank(params, certificate):
-  nothing = lambda size: [[-certificate['eta']] * size, [certificate['eta']] * size]
+def _listed(box):
+  return [box.lo.tolist(), box.hi.tolist()]
+
+
+def _blank(eta, width):
   return {'moves': [0, 1], 'depth': 0, 'attention': dict(_SHARP), 'hidden': [],
-          'read': nothing(certificate['form']['width'])}
+          'read': [[-eta] * width, [eta] * width]}
 
 
 def _look_where_they_go(params, certificate):
   """Fills in moves, the boxes of a few steps, and the memory that they need."""
   encoder, solver = (Growing(params, certificate, name) for name in ('encoder', 'solver'))
-  items, markers = Places(certificate).items, Places(certificate).markers
-  nothing = np.zeros((1, encoder.width))
+  places = Places(certificate)
+  items, markers, nothing = places.items, places.markers, np.zeros((1, encoder.width))
   certificate['encoder'] |= _walk(encoder, markers[0], nothing[0], items, nothing,
                                   np.zeros((1, len(items), 1), int))
   places = Places(certificate)
   require(places.move, 'the encoder does not move')
   at_marker = encoder.write(markers[0], of(np.zeros((1, encoder.units))), encoder.off(of(nothing)))
-  marker = encoder.written(of(nothing), at_marker)[0]
-  certificate['encoder']['read'] = [
-      [*rows, *bound.tolist()][:places.kinds] for rows, bound in zip(
-          [[row] for row in certificate['encoder']['read']], (marker.lo, marker.hi))]
+  read = stack(encoder.read, encoder.written(of(nothing), at_marker)[0])
+  certificate['encoder']['read'] = _listed(read[:places.kinds])
   encoder = Growing(params, certificate, 'encoder')
   stored = _until_it_holds(encoder, lambda: checker.store(encoder, places))
   after = checker.claim(certificate).after

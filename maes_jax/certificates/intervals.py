@@ -54,10 +54,6 @@ class Interval:
     shape = -1, *self.lo.shape[2:]
     return Interval(self.lo.reshape(shape), self.hi.reshape(shape))
 
-  def swapped(self) -> 'Interval':
-    """The first two axes the other way round."""
-    return Interval(self.lo.swapaxes(0, 1), self.hi.swapaxes(0, 1))
-
   def over(self, *axes: int) -> 'Interval':
     """The smallest that holds all along these axes."""
     return Interval(self.lo.min(axes), self.hi.max(axes))

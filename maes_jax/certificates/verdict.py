@@ -4,6 +4,7 @@ from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
+from maes_jax import answering
 from maes_jax import errors
 from maes_jax import tasks
 from maes_jax.cells.maes import Maes
@@ -48,16 +49,21 @@ class Verdict:
     """All of it in one line."""
     if self.certificate is None:
       return f'{self.status}: {self.reason}'
-    slope, extra = self.certificate['addresses']
     return (f'{self.status}: right on every sequence of n items, for every n, in every memory of '
-            f'at least {"" if slope == 1 else slope} n + {extra} addresses; logits are right by '
+            f'at least {memory(self.certificate)} addresses; logits are right by '
             f'{self.certificate["margin"]:.3g}, and stay right if every number is off by '
-            f'{self.radius:g}').replace('  ', ' ')
+            f'{self.radius:g}')
 
   def to_json(self) -> dict[str, Any]:
     return {'status': self.status, 'reason': self.reason, 'radius': self.radius,
             'tried': self.tried, 'certificate': self.certificate,
             'witness': self.witness and self.witness.to_json()}
+
+
+def memory(certificate: Mapping[str, Any]) -> str:
+  """The fewest addresses that a certificate is for, by n, e.g. `n + 2`."""
+  slope, extra = certificate['addresses']
+  return f'{"" if slope == 1 else f"{slope} "}n + {extra}'
 
 
 def certify(trained: Trained, task: tasks.Task | str = '', effort: int = 1000) -> Verdict:
@@ -77,19 +83,14 @@ def certify(trained: Trained, task: tasks.Task | str = '', effort: int = 1000) -
     UserError: a model that no proof is known for, a task that nothing is claimed about, or one
       that the model was not trained on.
   """
-  name = task if isinstance(task, str) else task.name
-  return judge(trained.model, trained.params, tasks.get(name or _only(trained)), effort)
-
-
-def judge(model: Model, params: Params, task: tasks.Task, effort: int = 1000) -> Verdict:
-  """`certify` for a model and its parameters."""
-  model.cell(task.name)
-  claim = claims.get(task)
-  says, layers = _says(model, task, claim), of(params, task.name)
+  model, params = trained.model, trained.params
+  asked = answering.choose(model, task if isinstance(task, str) else task.name)
+  claim = claims.get(asked)
+  says, layers = _says(model, asked, claim), of(params, asked.name)
   try:
     certificate, way = prove(layers, says)
   except Refused as reason:
-    return _search(model, params, task, claim, str(reason), effort)
+    return _search(model, params, asked, claim, str(reason), effort)
   return Verdict(CERTIFIED, certificate=certificate, radius=_radius(layers, says, way))
 
 
@@ -138,8 +139,7 @@ def recheck(trained: Trained, certificate: Mapping[str, Any]) -> float:
     UserError: it proves nothing about this model.
   """
   try:
-    task = tasks.get(str(certificate['task'])[:80])
-    trained.model.cell(task.name)
+    task = answering.choose(trained.model, str(certificate['task'])[:80])
     says = _says(trained.model, task, claims.get(task))
     for name, value in says.items():
       if certificate[name] != value:
@@ -150,13 +150,6 @@ def recheck(trained: Trained, certificate: Mapping[str, Any]) -> float:
     reason = error if known else f'it is damaged: {errors.shortened(error)}'
     raise errors.UserError(f'the certificate proves nothing about this model: {reason}; make one '
                            'with experiments.certify') from error
-
-
-def _only(trained):
-  if len(trained.model.solvers) > 1:
-    raise errors.UserError(f'the model has solvers for {", ".join(sorted(trained.model.solvers))}; '
-                           'give one of these as task')
-  return next(iter(trained.model.solvers))
 
 
 def _says(model: Model, task, claim):

@@ -296,7 +296,7 @@ class TestCertify:
     done = launch('certify', '--checkpoint=E_J', '--task=reverse_recall', f'--json={path}')
     assert done.returncode == 0, done.stderr
     assert 'certified: right on every sequence of n items' in done.stdout
-    checked = launch('certify', '--checkpoint=E_J', '--task=reverse_recall', f'--check={path}')
+    checked = launch('certify', '--checkpoint=E_J', f'--check={path}')
     assert checked.returncode == 0, checked.stderr
     assert 'the certificate holds' in checked.stdout
 
