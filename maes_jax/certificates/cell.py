@@ -10,12 +10,14 @@ import numpy as np
 
 from maes_jax.certificates.attention import Attention
 from maes_jax.certificates.attention import Imprecise
+from maes_jax.certificates.attention import Opening
 from maes_jax.certificates.attention import require
 from maes_jax.certificates.attention import Shift
 from maes_jax.certificates.intervals import affine
 from maes_jax.certificates.intervals import exp
 from maes_jax.certificates.intervals import hull
 from maes_jax.certificates.intervals import Interval
+from maes_jax.certificates.intervals import log
 from maes_jax.certificates.intervals import of
 from maes_jax.certificates.intervals import relu
 from maes_jax.certificates.intervals import sigmoid
@@ -123,13 +125,30 @@ class Cell:
 
   def shift(self, x, h, r, move) -> Shift:
     """Line 2: s_t and gamma_t. Softmax shift by shift: s(j) <= s(j) / s(move) = exp(difference)."""
+    differences, gamma = self._kernel(x, h, r, move)
+    shares = exp(differences)
+    return Shift(self._on_side(shares, move, 1), self._on_side(shares, move, -1), gamma)
+
+  def _kernel(self, x, h, r, move):
+    """What goes into softmax for each shift, less that for a move, and gamma_t."""
     kernel, bias = (part[..., 2 * self.width:].copy() for part in self.layers['interface'])
     tap = self.reach + move
     kernel[:, :-1], bias[:-1] = kernel[:, :-1] - kernel[:, [tap]], bias[:-1] - bias[tap]
     raw = self.layer((kernel, bias), x, h, r)
-    shares = exp(self.off(raw[..., :-1], 2.))
-    return Shift(self._on_side(shares, move, 1), self._on_side(shares, move, -1),
-                 gamma=1. + softplus(self.off(raw[..., -1])))
+    return self.off(raw[..., :-1], 2.), 1. + softplus(self.off(raw[..., -1]))
+
+  def opening(self, x, h, r) -> Opening:
+    """Lines 4 and 5 from one address alone: w_t(j) = s(j)^gamma / (s(-K)^gamma + ... + s(K)^gamma).
+
+    For x [1, X], h [1, H] and r [1, W].
+    """
+    sizes = []
+    for shift in range(-self.reach, self.reach + 1):
+      differences, gamma = self._kernel(x, h, r, shift)
+      powers = exp(differences * gamma[..., None])[0, 0]
+      sizes.append(sum((powers[tap] for tap in range(len(powers)) if tap != self.reach + shift),
+                       start=of(np.ones(1))))
+    return Opening(exp(-log(stack(*sizes))), self.moves[0], self.eta)
 
   def _on_side(self, shares, move, side) -> Interval:
     """The shares of all shifts beyond a move, as the head goes, or of all short of it."""
@@ -200,9 +219,9 @@ class Cell:
     away = hull(0., self.attention.away)
     return self.off(word * self.attention.weight + hull(0., elsewhere) * away)
 
-  def written(self, word: Interval, step: Write) -> Interval:
-    """Line 3, under the head: M o (1 - e w) + a w."""
-    weight = self.attention.weight
+  def written(self, word: Interval, step: Write, weight: Interval | None = None) -> Interval:
+    """Line 3, under the head or where attention is `weight`: M o (1 - e w) + a w."""
+    weight = self.attention.weight if weight is None else weight
     return word * (1. - step.erase * weight) + step.add * weight
 
   def leaked(self, word: Interval, *steps: Write, passed=True) -> Interval:
@@ -213,6 +232,9 @@ class Cell:
     leak = hull(0., self.attention.passing if passed else self.attention.leak)
     added, erased = (hull(0., *parts) for parts in zip(*(step.of_all() for step in steps)))
     return word * (1. - erased * leak) + added * leak
+
+  def check_opening(self, opening: Opening, first: Shift):
+    self.attention.check([first], opening)
 
   def check_attention(self, *shifts: Shift):
     self.attention.check(shifts)

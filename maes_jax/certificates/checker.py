@@ -24,8 +24,10 @@ from maes_jax.certificates.places import Places
 from maes_jax.certificates.seals import digest
 from maes_jax.certificates.seals import seal
 from maes_jax.certificates.seals import unpacked
+from maes_jax.certificates.storing import store
+from maes_jax.certificates.storing import Stored
 
-FORMAT = 1
+FORMAT = 2
 
 
 @np.errstate(all='ignore')  # What is not a number holds nothing.
@@ -88,55 +90,11 @@ def claim(certificate: Mapping[str, Any]) -> Claim:
   return Claim(*(unpacked(certificate['claim'][name]) for name in Claim._fields))
 
 
-class Stored(NamedTuple):
-  """What may lie in memory when solving starts."""
-  fresh: Interval  # [W]
-  marker: Interval  # [W]
-  items: Interval  # [P, W] of all words on nothing, and again on the marker's word, see `kinds`
-
-  @property
-  def anything(self) -> Interval:
-    return hull(self.fresh, self.marker, self.items.over(0))
-
-
-def store(cell: Cell, places: Places) -> Stored:
-  """The encoder's phase: what it leaves in memory of each word, whatever came before."""
-  nothing, items = of(np.zeros(cell.width)), places.items
-  of_marker = places.markers[0], of(np.zeros((1, cell.units))), cell.off(nothing[None])
-  one_state = np.zeros((1, len(items), places.kinds), int)
-  first = cell.hidden(*of_marker)[0, 0, 0]
-  states, = cell.states(first[None], items, cell.read, one_state)
-  cell.check_attention(cell.shift(*of_marker, cell.moves[0]),
-                       cell.shift(items, states, cell.read, cell.moves[1]))
-  at_marker, at_items = cell.write(*of_marker), cell.write(items, states, cell.read)
-  rest = lambda word: cell.leaked(word, at_marker, at_items)
-  fresh, marker = rest(nothing), rest(cell.written(nothing, at_marker)[0, 0])
-  on_nothing = rest(cell.written(fresh, Write(*(part[:, :1] for part in at_items)))[:, 0])
-  on_marker = [rest(cell.written(marker, cell.write(items, before, cell.read[1:]))[:, 0])
-               for before in _before_marker(cell, places, first, states)]
-  if on_marker and len(places.shown) > 1:  # Of so many pairs, not one by one.
-    on_marker = [hull(*on_marker)]
-  stored = Stored(fresh, marker, stack(on_nothing, *on_marker))
-  last = hull(marker, stored.items.over(0))[None]
-  looked_at = stack(fresh[None], marker[None]) if places.writes_first else stack(last, last)
-  cell.hold_read(cell.seen(looked_at[:places.kinds], stored.anything))
-  return stored
-
-
-def _before_marker(cell, places, first, states) -> list[Interval]:
-  """By what came before, the hidden state [1, H] with which an item is put on the marker's word."""
-  item = places.on_marker
-  if item > 2:
-    return [states.over(0)[None]]
-  after_one = cell.hidden(places.items, first[None], cell.read[:1]).rows().rows()
-  return [[], [first[None]], cell.one_by_one(after_one)][item]
-
-
 def at_start(stored: Stored, places: Places) -> Interval:
   """What may lie where the solver starts [F, W]."""
   fresh, marker, item = places.at_start()
   # At a restart, an item where the marker's word lies has been put on that.
-  items = stored.items[len(places.items) if marker and not places.handover else 0:]
+  items = stored.items[places.apart if marker and not places.handover else 0:]
   return stack(*[stored.fresh[None]] * fresh, *[stored.marker[None]] * marker, *[items] * item)
 
 
@@ -172,7 +130,7 @@ def _left(cell, stored, places, *steps):
   if not places.writes_first:  # The step before has written where this one reads.
     items = rest(by_any(items))
   elif places.start_is_read_again:
-    on_nothing, on_marker = items[:len(places.items)], items[len(places.items):]
+    on_nothing, on_marker = items[:places.apart], items[places.apart:]
     if places.handover:
       items = hull(items, cell.written(items, steps[0].of_all()))
     else:  # The word that the first step reads is the one that it writes on.

@@ -1,12 +1,13 @@
 """Finds a certificate: runs the checker's own steps with boxes that give way until none has to."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from maes_jax.certificates import checker
 from maes_jax.certificates import seals
+from maes_jax.certificates.attention import Opening
 from maes_jax.certificates.attention import Refused
 from maes_jax.certificates.attention import require
 from maes_jax.certificates.attention import Shift
@@ -26,10 +27,27 @@ _RATIO = .5  # Of bounds on attention at neighbouring distances.
 _SHARP = {'away': 1e-9, 'leak': 1e-9, 'first': 1e-10, 'ratio': _RATIO, 'trail': 0}
 
 
+class Way(NamedTuple):
+  """How much trouble to take.
+
+  Attributes:
+    depths: of encoder and solver, how often boxes of hidden states are made smaller.
+    trail: whether the solver's attention may leave a trail behind the head.
+    opening: whether the encoder's may be softer after the marker, and the first items are gone
+      through on their own.
+  """
+  depths: tuple[int, int] = (1, 1)
+  trail: bool = False
+  opening: bool = False
+
+
+PLAIN = Way()
+
+
 @np.errstate(all='ignore')  # What is not a number holds nothing.
 def find(
     params: Mapping[str, Any], says: Mapping[str, Any], eta: float,
-    depths: tuple[int, int] = (1, 1), trail: bool = False,
+    way: Way = PLAIN,
 ) -> dict[str, Any]:
   """A certificate that the checker accepts.
 
@@ -37,13 +55,12 @@ def find(
     params: as `checker.check` takes them.
     says: what the certificate says of model and task: `form`, `claim`, and texts.
     eta: the disturbance that it allows.
-    depths: of encoder and solver, how often boxes of hidden states are made smaller.
-    trail: whether the solver's attention may leave a trail behind the head.
+    way: what it is to go by.
 
   Raises:
     Refused: none was found; says what does not hold.
   """
-  certificate = enclose(params, says, eta, depths, trail)
+  certificate = enclose(params, says, eta, way)
   found = checker.margin(Cell(params, certificate, 'encoder'), Cell(params, certificate, 'solver'),
                          certificate)
   require(found > 0, f'an answer may be wrong, by a margin of {found:.3g}')
@@ -52,21 +69,23 @@ def find(
 
 
 @np.errstate(all='ignore')
-def enclose(params, says, eta, depths, trail) -> dict[str, Any]:
+def enclose(params, says, eta, way) -> dict[str, Any]:
   """All of a certificate but its margin, whatever the answers are."""
   certificate = {'format': checker.FORMAT, **says, 'parameters': seals.digest(params),
                  'eta': eta, 'addresses': [0, 0]}
   for name in ('encoder', 'solver'):
     certificate[name] = _blank(eta, certificate['form']['width'])
+  reach = Cell(params, certificate, 'encoder').reach
+  certificate['encoder']['opening'] = reach if way.opening else 0
   _look_where_they_go(params, certificate)
   for _ in range(3):  # What attention leaves elsewhere is read, which changes attention a little.
     for name, cell in _settle(params, certificate).items():
-      attention = _fit(cell, 2 * cell.reach if trail and name == 'solver' else 0)
-      certificate[name] = {**certificate[name], **cell.says(), 'attention': attention}
+      trail = 2 * cell.reach if way.trail and name == 'solver' else 0
+      certificate[name] |= {**cell.says(), 'attention': _fit(cell, trail)}
     _hand_over(certificate)
     certificate['addresses'] = _room(certificate)
-  for (name, cell), depth in zip(_settle(params, certificate).items(), depths):
-    certificate[name] = {**certificate[name], **cell.says(), 'depth': depth}
+  for (name, cell), depth in zip(_settle(params, certificate).items(), way.depths):
+    certificate[name] |= {**cell.says(), 'depth': depth}
   return certificate
 
 
@@ -75,7 +94,9 @@ class Growing(Cell):
 
   def __init__(self, params, certificate, name):
     super().__init__(params, certificate, name)
-    self.depth, self.grew, self.looks, self.shifts = 0, False, False, ()
+    self.depth, self.grew, self.looks = 0, False, False
+    self.shifts: tuple[Shift, ...] = ()
+    self.opens: list[tuple[Opening, Shift]] = []
 
   def hold_read(self, word):
     self.read = self._grown(self.read, word)
@@ -108,8 +129,11 @@ class Growing(Cell):
   def logits(self, x, h, r):
     return None
 
-  def check_attention(self, *steps: Shift):
-    self.shifts = steps
+  def check_opening(self, opening: Opening, first: Shift):
+    self.opens = [(opening, first)]
+
+  def check_attention(self, *shifts: Shift):
+    self.shifts = shifts
 
   def says(self):
     return {'read': _listed(self.read), 'hidden': [*map(_listed, self.hiddens)]}
@@ -135,7 +159,8 @@ def _look_where_they_go(params, certificate):
   require(places.move, 'the encoder does not move')
   at_marker = encoder.write(markers[0], of(np.zeros((1, encoder.units))), encoder.off(of(nothing)))
   read = stack(encoder.read, encoder.written(of(nothing), at_marker)[0])
-  certificate['encoder']['read'] = _listed(read[:places.kinds])
+  on_marker = [int(item and item == places.on_marker) for item in places.kinds]
+  certificate['encoder']['read'] = _listed(read[on_marker])
   encoder = Growing(params, certificate, 'encoder')
   stored = _until_it_holds(encoder, lambda: checker.store(encoder, places))
   after = checker.claim(certificate).after
@@ -197,28 +222,33 @@ def _until_it_holds(cell, run):
 
 def _fit(cell, trail):
   """Bounds on attention that the steps keep, each a little larger than it has to be."""
-  away = first = 0.
+  found = 0., 0.
+  for opening, step in cell.opens:
+    at = [0., *(float(opening.at(k).hi) for k in range(1, 2 * cell.reach + 1))]
+    found = _kept_by(cell, trail, step, float(opening.away.hi), at, found)
   for _ in range(_ROUNDS):
-    before = away, first
+    before = found
     for step in cell.shifts:
-      away, first = _kept_by(cell, trail, step, away, first)
-    require(away < .5, 'attention does not stay on one address')
-    if (away, first) == before:
+      away, first = found
+      at = [first * _RATIO**(k - 1) for k in range(2 * cell.reach + 1)]
+      found = _kept_by(cell, trail, step, away, at, found)
+    require(found[0] < .5, 'attention does not stay on one address')
+    if found == before:
       break
-  away, first = float(max(away, 1e-12) * _FACTOR), float(max(first, 1e-15))
+  away, first = float(max(found[0], 1e-12) * _FACTOR), float(max(found[1], 1e-15))
   return {'away': away, 'first': first, 'ratio': _RATIO, 'trail': trail, 'leak': _leak(first)}
 
 
-def _kept_by(cell, trail, step, away, first):
-  """Bounds that grow to what a step makes of them."""
+def _kept_by(cell, trail, step, before, at, found):
+  """Bounds, away and first, that grow to what a step makes of others: away, and by distance."""
+  away, first = found
   ahead, behind, gamma = step.ahead.hi, step.behind.hi, step.gamma.lo
-  most, kept = 1 + cell.eta, (1 - away) * (1 - cell.eta)
+  most, kept = 1 + cell.eta, (1 - before) * (1 - cell.eta)
   sharp = lambda given: np.max(np.clip(given / kept, 0, 1)**gamma) * most * _FACTOR
-  away = max(away, sharp(away + (ahead + behind) * most))
+  away = max(away, sharp(before + (ahead + behind) * most))
   for k in range(1, 2 * cell.reach + 1):
-    nearer = ahead * most + behind * (away if trail else most)
-    farther = first * _RATIO**(k - 1) * (1 + ahead + behind)
-    first = max(first, sharp(farther + nearer) / _RATIO**(k - 1))
+    nearer = ahead * most + behind * (before if trail else most)
+    first = max(first, sharp(at[k] * (1 + ahead + behind) + nearer) / _RATIO**(k - 1))
   return away, first
 
 

@@ -18,6 +18,8 @@ class Places:
     self.item, self.slope_and_extra = claim['item'], certificate['addresses']
     self.solver_moves = certificate['solver']['moves']
     self.trail = certificate['solver']['attention']['trail']
+    # How far the marker's kernel reaches, if the first items are gone through; else 0.
+    self.opening = certificate['encoder']['opening']
     marker_move, self.move = certificate['encoder']['moves']
     require(all(type(form[name]) is int and 0 < form[name] <= most for name, most in
                 (('bits', 16), ('control_bits', 2**10), ('width', 2**20))), 'words are too wide')
@@ -43,6 +45,8 @@ class Places:
     require((self.start[0], move, self.start[1] + marker_move - move) ==
             (self.move * of_n, self.move * of_i, self.first + self.move * constant),
             'the solver does not look where the item lies')
+    require(type(self.opening) is int and (self.writes_first or not self.opening),
+            'the first items are gone through where they cannot be')
     require(not (self.trail and self.handover) or marker_move * move >= 0, 'the solver turns round')
     slope, extra = self.slope_and_extra
     require(type(slope) is int and type(extra) is int, 'addresses are not counted')
@@ -51,15 +55,27 @@ class Places:
   def span(self, slope) -> int:
     """The largest distance of two addresses that matter less slope (n - 1), for all n >= 1."""
     places = [(0, 0), (0, self.marker), (0, self.first + self.move), (self.move, self.first),
-              self.start]
+              self.start, *[(0, side * self.opening) for side in (-1, 1) if self.opening]]
     pairs = [(a - c, b - d) for a, b in places for c, d in places]
     require(all(of_n <= slope for of_n, _ in pairs), 'something wraps around')
     return max(of_n + constant for of_n, constant in pairs) + self.trail
 
+  def address(self, item: int) -> int:
+    """Where it lies, seen from where the encoder started."""
+    return self.first + item * self.move
+
   @property
-  def kinds(self) -> int:
-    """Of places of items: one, or two if an item comes to lie on the marker's word."""
-    return 2 if self.on_marker else 1
+  def kinds(self) -> tuple[int, ...]:
+    """0, all items but the first few, which follow by number; one on the marker's word is last."""
+    near = [item for item in range(1, 2 * self.opening + 2)
+            if self.opening and abs(self.address(item)) <= self.opening]
+    last = max([self.on_marker, bool(self.opening), *near])
+    return 0, *sorted(range(1, last + 1), key=lambda item: (item == self.on_marker, item))
+
+  @property
+  def apart(self) -> int:
+    """How many words are gone through that are not put on the marker's."""
+    return len(self.items) * (len(self.kinds) - bool(self.on_marker))
 
   @property
   def on_marker(self) -> int:

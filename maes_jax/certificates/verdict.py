@@ -14,6 +14,7 @@ from maes_jax.certificates import falsify
 from maes_jax.certificates import finder
 from maes_jax.certificates.attention import Imprecise
 from maes_jax.certificates.attention import Refused
+from maes_jax.certificates.finder import Way
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
 from maes_jax.trained import Trained
@@ -21,8 +22,8 @@ from maes_jax.trained import Trained
 CERTIFIED, REFUTED, OPEN = 'certified', 'refuted', 'open'
 ETA = 1e-4  # What single precision needs, and more: see docs/certificates.md.
 _RADII = (ETA, 3e-4, 1e-3, 3e-3, .01, .02, .03, .05, .1, .2, .3)
-# By the depths of encoder and solver, and whether the solver's attention may have a trail.
-_WAYS = (((1, 1), False), ((1, 1), True), ((2, 1), True))
+_WAYS = (finder.PLAIN, Way(trail=True), Way((2, 1), trail=True), Way(opening=True),
+         Way((2, 1), trail=True, opening=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,11 +117,11 @@ def prove(params: Mapping[str, Any], says: Mapping[str, Any], eta: float = ETA, 
     Refused: none was found.
   """
   reasons = []
-  for depths, trail in ways:
+  for way in ways:
     try:
-      certificate = finder.find(params, says, eta, depths, trail)
+      certificate = finder.find(params, says, eta, way)
       checker.check(params, certificate)
-      return certificate, (depths, trail)
+      return certificate, way
     except Refused as reason:
       reasons.append(reason)
   larger = [more for more in _RADII if more > eta]

@@ -33,12 +33,13 @@ class Machine:
 
 
 def recall(claim, bits=4, line3='write_first', add_activation='sigmoid', move=1, marker=None,
-           units=3, seed=0, noise=.1, sharp=SURE, scale=1., busy=0.):
+           units=3, seed=0, noise=.1, sharp=SURE, scale=1., busy=0., soft=None):
   """Stores each word as it is and answers what lies where the claim says.
 
   Hidden units do what they like, by weights of size `scale`; every other weight is off by `noise`
   times a normal number. `sharp` is by how much the logit of the right shift is larger; where it is
   `busy`, by that much the encoder's marker step and all of the solver's steps write something.
+  Where it is `soft`, that is by how much at the marker step, which then sharpens nothing.
   """
   random = np.random.default_rng(seed)
   marker = (move if line3 == 'write_first' else 0) if marker is None else marker
@@ -53,6 +54,8 @@ def recall(claim, bits=4, line3='write_first', add_activation='sigmoid', move=1,
   solver = _blank(random, bits, units, max(*map(abs, solver_moves), 1), noise, scale)
   _move(encoder, CONTROL - 2, (marker, move), bits, sharp)
   _move(solver, CONTROL - 1, solver_moves, bits, sharp)
+  if soft is not None:
+    _soften(encoder, CONTROL - 2, marker, bits, sharp - soft)
   _store(encoder, bits, add_activation)
   _leave(solver, bits, add_activation)
   _write_something(random, encoder, CONTROL - 2, bits, busy)
@@ -88,6 +91,12 @@ def _move(cell, marker_bit, moves, bits, sharp):
   interface['bias'][taps] += at(moves[1])
   interface['kernel'][marker_bit, taps] += at(moves[0]) - at(moves[1])
   interface['bias'][-1] += 3.
+
+
+def _soften(cell, marker_bit, move, bits, less):
+  of_marker = cell['interface']['kernel'][marker_bit]
+  of_marker[2 * bits + (len(of_marker) - 2 * bits - 2) // 2 + move] -= less
+  of_marker[-1] -= 9.
 
 
 def _store(cell, bits, add_activation):
