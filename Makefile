@@ -27,9 +27,10 @@ demo: $(INSTALLED)
 	$(BIN)/python -m experiments.evaluate --checkpoint=$(DEMO) --task=serial_recall \
 	    --length=1000 --memory=1024 --batch_size=32 --batches=100 \
 	    --json=$(DEMO)/test.json --figure=$(DEMO)/attention.png
-	$(BIN)/python -m experiments.inspect --checkpoint=$(DEMO) --html=$(DEMO)/memory.html
 	$(BIN)/python -m experiments.certify --checkpoint=$(DEMO) --json=$(DEMO)/proof.json || \
 	    test $$? = 2  # Not proved is no error.
+	$(BIN)/python -m experiments.inspect --checkpoint=$(DEMO) --proof=$(DEMO)/proof.json \
+	    --html=$(DEMO)/memory.html
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -7,7 +7,6 @@
 Exit status 0: certified; 2: refuted, or open; 1: an error.
 """
 
-import json
 import pathlib
 import sys
 
@@ -15,6 +14,7 @@ from absl import flags
 
 from .shared import cli
 from .shared import output
+from .shared import proofs
 from .shared import restore
 from .shared import stopping
 import maes_jax
@@ -70,7 +70,7 @@ def _check(restored):
   """Checks the certificates of a file, each against its model."""
   by_index = {trained.index: trained for trained in restored}
   checked = 0
-  for said in _read(pathlib.Path(_CHECK.value)):
+  for said in proofs.read(pathlib.Path(_CHECK.value)):
     if said['certificate'] and said['model_index'] in by_index:
       margin = verdicts.recheck(by_index[said['model_index']], said['certificate'])
       output.show(f'{said["certificate"]["task"]}, model {said["model_index"]}: the certificate '
@@ -80,15 +80,6 @@ def _check(restored):
     raise errors.UserError(f'{_CHECK.value} has no certificate for '
                            f'{"these models" if len(by_index) > 1 else "this model"}; make one '
                            'with --json')
-
-
-def _read(path):
-  try:
-    said = json.loads(path.read_text())['verdicts']
-    return [{'certificate': one['certificate'], 'model_index': one['model_index']} for one in said]
-  except (OSError, ValueError, KeyError, TypeError) as error:
-    raise errors.UserError(f'{path} holds no certificates ({error}); give a file that --json '
-                           'wrote') from error
 
 
 def program():

@@ -11,13 +11,16 @@ from absl import flags
 from .shared import cli
 from .shared import look
 from .shared import output
+from .shared import proofs
 from .shared import restore
 from .shared import stopping
 import maes_jax
 from maes_jax import errors
 from maes_jax import extras
+from maes_jax import files
 from maes_jax import limits
 from maes_jax import recording as recordings
+from maes_jax import trained
 from maes_jax.training import workdir
 
 _LENGTH = flags.DEFINE_integer('length', 20, 'Items of the sequence.', lower_bound=1)
@@ -26,6 +29,9 @@ _MEMORY = flags.DEFINE_integer(
 _SEED = flags.DEFINE_integer('test_seed', 0, 'Seed of the sequence.', lower_bound=0)
 _HTML = flags.DEFINE_string('html', None, 'File for a page that steps through the sequence.')
 _PNG = flags.DEFINE_string('png', None, 'File for a picture of the whole.')
+_PROOF = flags.DEFINE_string(
+    'proof', None, 'File of verdicts that certify wrote; the page shows what it says. Default: the '
+    'one beside a shipped model.')
 _GIF = flags.DEFINE_string('gif', None, 'File for a film.')
 
 
@@ -41,15 +47,30 @@ def main():
   restored, task = restore.from_flags()
   recording = recordings.record(
       restored.model, restored.params, task, _LENGTH.value, addresses, _SEED.value)
+  proof = _proof(restored, task)
   title = look.title(restored, task, _LENGTH.value, flags.FLAGS['checkpoint'].value)
   with stopping.unwinding():
     if _HTML.value:
-      workdir.write_text(pathlib.Path(_HTML.value), maes_jax.page.render(recording, title))
+      page = maes_jax.page.render(recording, title, proof)
+      workdir.write_text(pathlib.Path(_HTML.value), page)
     if _PNG.value:
       look.draw(recording, title, pathlib.Path(_PNG.value))
     if _GIF.value:
       look.film(recording, title, pathlib.Path(_GIF.value))
   output.show(f'{title}: {recording.wrong.sum():,} of {recording.bits:,} bits wrong')
+  for line in proof:
+    output.show(line)
+
+
+def _proof(restored, task):
+  """What the page says of all other sequences."""
+  folder = trained.find(files.local(flags.FLAGS['checkpoint'].value))
+  path = pathlib.Path(_PROOF.value or folder / f'proof-{task.name}.json')
+  if not _PROOF.value and not path.exists():
+    return []
+  verdict = proofs.of(restored, task, path)
+  witness = [f'It errs: {verdict.witness.first_error}.'] if verdict.witness else []
+  return [f'On all sequences: {verdict.statement}.', *witness]
 
 
 def program():

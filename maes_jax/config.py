@@ -81,8 +81,9 @@ class Config:
   stop_loss: float = _field(
       1e-5, 'A model is done once its loss is at or under this; see stop_on.', minimum=0.)
   stop_on: str | None = _field(
-      None, 'The loss that stops a model: a 100-iteration mean in training, or a validation.',
-      choices=('training', 'validation'))
+      None, 'What stops a model: the 100-iteration mean of its loss in training, the loss of a '
+      'validation, or a proof that it is right at every length (certified), which is looked for '
+      'at validations.', choices=('training', 'validation', 'certified'))
   max_iterations: int = _field(100_000, 'End of training for models not done by then.', minimum=1)
   # Validation.
   validate_every: int = _field(500, 'Iterations between validations.', minimum=1)

@@ -114,7 +114,7 @@ def load_all(path: str | pathlib.Path) -> list[Trained]:
 
 def _restored(path, only=()):
   """A run's config, its kind of model, and what was saved of the population."""
-  workdir = Workdir(_find(files.local(path)))
+  workdir = Workdir(find(files.local(path)))
   config = workdir.read_config()
   model = models.build(config)
   whole = _saved(config, model)
@@ -129,7 +129,7 @@ def _one(config, model, saved, index):
   return Trained(config, model, index, jax.tree.map(lambda leaf: leaf[index], saved))
 
 
-def _find(path):
+def find(path):
   """The folder of a run or of a shipped model; the path itself where neither is there."""
   return _SHIPPED / path if not path.exists() and (_SHIPPED / path).is_dir() else path
 

@@ -173,6 +173,8 @@ def define_config_flags(of_transfer: bool = False):
       _define(field, typing.get_type_hints(Config)[field.name])
   for name, named in () if of_transfer else options.NAMED.items():
     _DEFINE[named.kind](name, None, named.help)
+  if not of_transfer:
+    flags.DEFINE_alias('until', 'stop_on')  # As in `--until=certified`.
 
 
 def config_from_flags() -> Config:

@@ -4,8 +4,8 @@ from absl import flags
 
 from maes_jax import files
 
-NAMES = ('workdir', 'checkpoint', 'checkpoints', 'encoder', 'results', 'json', 'check', 'figure',
-         'html', 'png', 'gif', 'output', 'benchmarks', 'readme')
+NAMES = ('workdir', 'checkpoint', 'checkpoints', 'encoder', 'results', 'json', 'check', 'proof',
+         'figure', 'html', 'png', 'gif', 'output', 'benchmarks', 'readme')
 
 
 def resolve():

@@ -4,7 +4,7 @@ Short sequences are tried first, all there are where there are few; then random 
 and such that the gradient of the smallest margin leads to.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 import dataclasses
 import functools
 from typing import Any, NamedTuple
@@ -56,10 +56,33 @@ class Witness:
     return ((self.logits > 0) != self.right) & self.asked[:, None]
 
   def to_json(self) -> dict[str, Any]:
-    listed = lambda bits: [''.join(map(str, row)) for row in np.asarray(bits, int)]
-    return {'items': listed(self.items), 'shown': listed(self.shown), 'right': listed(self.right),
-            'answered': listed(self.logits > 0), 'asked': self.asked.tolist(),
+    return {'items': _words(self.items), 'shown': _words(self.shown), 'right': _words(self.right),
+            'answered': _words(self.logits > 0), 'asked': self.asked.tolist(),
             'addresses': self.addresses}
+
+  @property
+  def first_error(self) -> str:
+    """A line: the items, and the first answer that is wrong."""
+    step = int(np.argmax(self.wrong.any(1)))
+    shown = f', shown {_words(self.shown)[step]},' if np.any(self.shown) else ''
+    answered, right = (_words(bits)[step] for bits in (self.logits > 0, self.right))
+    return (f'of {_some(_words(self.items))} in {self.addresses} addresses, answer {step + 1}'
+            f'{shown} is {answered} and should be {right}')
+
+
+def _words(bits) -> list[str]:
+  return [''.join(map(str, row)) for row in np.asarray(bits, int)]
+
+
+def _some(words, most=8) -> str:
+  more = f' ... ({len(words):,} items)' if len(words) > most else ''
+  return ' '.join(words[:most]) + more
+
+
+def witness(said: Mapping[str, Any]) -> Sequences:
+  """The sequence of `Witness.to_json`."""
+  bits = lambda name: np.array([[[float(bit) for bit in word] for word in said[name]]])
+  return Sequences(bits('items'), bits('shown'))
 
 
 class Search(NamedTuple):
@@ -88,6 +111,19 @@ class Falsifier:
   claim: claims.Claim
   addresses: Callable[[int], int] = ample
 
+  def wrong(self, params: Params, sequences: Sequences) -> Witness | None:
+    """The first of these sequences that is answered wrong, if any."""
+    length, size = self._size(sequences)
+    for begin in range(0, len(sequences.items), size):
+      items, shown = (part[begin:begin + size] for part in sequences)
+      right, asked = self._truth(items, shown)
+      logits = self._compute(False, params, items, shown)
+      wrong = (((logits > 0) != right) & asked[..., None]).any((1, 2))
+      if wrong.any():
+        i = int(wrong.argmax())
+        return Witness(items[i], shown[i], logits[i], right[i], asked[i], self.addresses(length))
+    return None
+
   def search(self, params: Params, effort: int = 1000, seed: int = 0,
              longest: int = LENGTHS[-1]) -> Search:
     """The shortest sequence found that is answered wrong, if any.
@@ -101,7 +137,7 @@ class Falsifier:
     random, tried = np.random.default_rng(seed), 0
     for sequences in self._candidates(params, random, effort, longest):
       tried += len(sequences.items)
-      witness = self._first_wrong(params, sequences)
+      witness = self.wrong(params, sequences)
       if witness:
         return Search(self._shortened(params, witness), tried)
     return Search(None, tried)
@@ -174,25 +210,13 @@ class Falsifier:
         flat[better, best[better]] = 1 - flat[better, best[better]]
       yield Sequences(items.copy(), shown.copy())
 
-  def _first_wrong(self, params, sequences) -> Witness | None:
-    length, size = self._size(sequences)
-    for begin in range(0, len(sequences.items), size):
-      items, shown = (part[begin:begin + size] for part in sequences)
-      right, asked = self._truth(items, shown)
-      logits = self._compute(False, params, items, shown)
-      wrong = (((logits > 0) != right) & asked[..., None]).any((1, 2))
-      if wrong.any():
-        i = int(wrong.argmax())
-        return Witness(items[i], shown[i], logits[i], right[i], asked[i], self.addresses(length))
-    return None
-
   def _shortened(self, params, witness) -> Witness:
     """Leaves items out as long as it stays wrong."""
     while len(witness.items) > 1:
       keep = ~np.eye(len(witness.items), dtype=bool)[:64]
       shorter = Sequences(*(np.stack([part[row] for row in keep])
                             for part in (witness.items, witness.shown)))
-      found = self._first_wrong(params, shorter)
+      found = self.wrong(params, shorter)
       if not found:
         break
       witness = found

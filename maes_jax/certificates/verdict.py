@@ -95,6 +95,24 @@ def certify(trained: Trained, task: tasks.Task | str = '', effort: int = 1000) -
   return Verdict(CERTIFIED, certificate=certificate, radius=_radius(layers, says, way))
 
 
+def check(model: Model, task: tasks.Task):
+  """Whether a proof can be looked for.
+
+  Raises:
+    UserError: a model that no proof is known for, or a task that nothing is claimed about.
+  """
+  _says(model, task, claims.get(task))
+
+
+def still_open(model: Model, params: Params, task: tasks.Task) -> str:
+  """Why there is no proof yet that a model is right; '' if there is."""
+  try:
+    prove(of(params, task.name), _says(model, task, claims.get(task)))
+  except Refused as reason:
+    return str(reason)
+  return ''
+
+
 def falsify_trained(trained: Trained, task: tasks.Task, effort: int = 1000) -> Verdict:
   """Only searches, whatever the model; see `falsify`.
 
@@ -153,6 +171,29 @@ def recheck(trained: Trained, certificate: Mapping[str, Any]) -> float:
                            'with experiments.certify') from error
 
 
+def confirmed(trained: Trained, task: tasks.Task, said: Mapping[str, Any]) -> Verdict:
+  """What `Verdict.to_json` gave, held against a model again: its certificate, or its sequence.
+
+  Raises:
+    UserError: it does not hold for this model.
+  """
+  if said['certificate']:
+    recheck(trained, said['certificate'])
+  if said['witness']:
+    return _refuted(_wrong_again(trained, task, said['witness']), said['tried'])
+  return Verdict(said['status'], said['reason'], said['certificate'], said['radius'],
+                 tried=said['tried'])
+
+
+def _wrong_again(trained, task, witness):
+  falsifier = falsify.Falsifier(trained.model, task, claims.get(task))
+  found = falsifier.wrong(trained.params, falsify.witness(witness))
+  if found is None:
+    raise errors.UserError('the sequence that is said to be answered wrong is answered right by '
+                           'this model; make another with experiments.certify')
+  return found
+
+
 def _says(model: Model, task, claim):
   """What a certificate says of model and task."""
   encoder, solver = model.encoder, model.solvers[task.name]
@@ -178,8 +219,14 @@ def _search(model, params, task, claim, reason, effort):
   if found.witness is None:
     return Verdict(OPEN, f'{reason}; right on all of {found.tried:,} sequences tried',
                    tried=found.tried)
-  return Verdict(REFUTED, f'{int(found.witness.wrong.sum())} bits are wrong of a sequence of '
-                 f'{len(found.witness.items)} items', witness=found.witness, tried=found.tried)
+  return _refuted(found.witness, found.tried)
+
+
+def _refuted(witness, tried):
+  wrong, items = int(witness.wrong.sum()), len(witness.items)
+  reason = (f'{wrong} {"bit is" if wrong == 1 else "bits are"} wrong of a sequence of {items} '
+            f'item{"" if items == 1 else "s"}')
+  return Verdict(REFUTED, reason, witness=witness, tried=tried)
 
 
 def _radius(params, says, way) -> float:

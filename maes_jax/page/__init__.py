@@ -1,5 +1,6 @@
 """The memory page: one HTML file that shows a recording step by step, without a network."""
 
+from collections.abc import Sequence
 import json
 import pathlib
 
@@ -14,8 +15,13 @@ from maes_jax.recording import Recording
 _PARTS = pathlib.Path(__file__).parent
 
 
-def render(recording: Recording, title: str) -> str:
+def render(recording: Recording, title: str, proof: Sequence[str] = ()) -> str:
   """The page of a recording as HTML.
+
+  Args:
+    recording: of one sequence.
+    title: of the page.
+    proof: lines on whether the model is proved right at every length.
 
   Raises:
     UserError: the recording holds numbers that are not finite.
@@ -23,7 +29,7 @@ def render(recording: Recording, title: str) -> str:
   environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_PARTS), autoescape=False)
   numbers = {name: packing.pack(name, array) for name, array in _numbers(recording).items()}
   return environment.get_template('page.html').render(
-      title=title, recording=recording, colours=plots.COLOURS, palette=plots.CONTENT,
+      title=title, proof=proof, recording=recording, colours=plots.COLOURS, palette=plots.CONTENT,
       content=plots.content_range(recording),
       asked=recording.bits, wrong=recording.wrong.sum(),
       numbers=json.dumps(numbers), **plots.embed(recording))

@@ -20,6 +20,7 @@ from maes_jax.training import interrupts
 from maes_jax.training import metrics
 from maes_jax.training import nans
 from maes_jax.training import origin
+from maes_jax.training import proofs
 from maes_jax.training.callbacks import Callback
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.trainer import TrainState
@@ -157,11 +158,13 @@ class _Run:
       nans.explain(self.trainer, before, state)
     due = self._due(before, state)
     if not due.any():
-      return placed, state, metrics.rows(before, state, {}, due)
+      return placed, state, metrics.rows(before, state, {}, due, {})
     losses, counts = self.trainer.validate_population(placed)
-    placed = self.trainer.record_validation(placed, losses, due)
+    looked = proofs.look(self.trainer, state, due)
+    placed = self.trainer.record_validation(placed, losses, due, looked.certified)
     state = devices.fetch(placed)
-    return placed, state, metrics.rows(before, state, devices.fetch(counts), due)
+    rows = metrics.rows(before, state, devices.fetch(counts), due, looked.still_open)
+    return placed, state, rows
 
   def _due(self, before, state):
     """Which models to validate [K]."""

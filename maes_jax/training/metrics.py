@@ -18,7 +18,7 @@ from maes_jax.training import optimizer
 from maes_jax.training.trainer import TrainState
 from maes_jax.training import workdir as workdir_lib
 
-Row = Mapping[str, Any]  # 'iteration', 'model', and the numbers by name.
+Row = Mapping[str, Any]  # 'iteration', 'model', and by name numbers, and what is still open.
 
 DIGEST_SIZE = 16  # Bytes.
 _MOST_LINE = 2**20  # Bytes; a longer one is none of ours.
@@ -113,8 +113,9 @@ def iteration(rows: Sequence[Row]) -> int:
 
 
 def numbers(row: Row) -> dict[str, float]:
-  """What a row says of its model, by name."""
-  return {name: row[name] for name in row if name not in ('iteration', 'model')}
+  """The numbers that a row gives of its model, by name."""
+  return {name: row[name] for name in row
+          if name not in ('iteration', 'model') and not isinstance(row[name], str)}
 
 
 def rows(
@@ -122,13 +123,20 @@ def rows(
     after: TrainState,
     counts: Mapping[str, Counts],  # by task, leaves [K, B]; empty where none was validated
     validated: chex.Array,  # [K] models whose validation counts
+    still_open: Mapping[int, Mapping[str, str]],  # by model and task why there is no proof yet
 ) -> list[Row]:
   """A row for each model that trained from `before` to `after`."""
   before, after, counts, validated = jax.device_get((before, after, counts, validated))
   counts = {name: of_task.total() for name, of_task in counts.items()}
   trained = np.flatnonzero(after.iteration > before.iteration)
   skipped = optimizer.skipped(after.optimizer) - optimizer.skipped(before.optimizer)
-  return [_row(after, counts if validated[k] else {}, skipped[k], k) for k in trained]
+  return [{**_row(after, counts if validated[k] else {}, skipped[k], k),
+           **_proofs(still_open.get(int(k), {}))} for k in trained]
+
+
+def _proofs(still_open):
+  said = {f'still_open/{name}': reason for name, reason in still_open.items() if reason}
+  return {**{f'certified/{name}': int(not reason) for name, reason in still_open.items()}, **said}
 
 
 def _row(state, counts, skipped, k):

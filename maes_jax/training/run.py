@@ -14,6 +14,7 @@ from maes_jax.training import callbacks as callbacks_lib
 from maes_jax.training import demand
 from maes_jax.training import interrupts
 from maes_jax.training import loop
+from maes_jax.training import proofs
 from maes_jax.training.callbacks import Callback
 from maes_jax.training.optimizer import Optimizer
 from maes_jax.training.trainer import Trainer
@@ -54,6 +55,7 @@ def train(
   """
   config = families.resolve(config)
   models.check(config)
+  proofs.check(config, models.build(config))
   callbacks_lib.check(callbacks)
   on = devices.first(device_count)
   pretrained = trained.load_encoder(config) if config.encoder else {}

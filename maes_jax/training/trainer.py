@@ -187,10 +187,10 @@ class Trainer(devices.Picklable):
     loss = losses.loss(logits, episodes, self._weights, answers)
     return devices.total(loss, self.mesh), counts
 
-  def _record_validation(self, state: TrainState, validation_losses, due) -> TrainState:
+  def _record_validation(self, state: TrainState, validation_losses, due, proved) -> TrainState:
     """A population [K] with the losses of a validation, for the models that were `due` [K]."""
     low = (validation_losses <= self.config.stop_loss) & self._stops_on('validation')
-    done = due & low & (state.iteration >= self.config.full_range_from)
+    done = due & (low & (state.iteration >= self.config.full_range_from) | proved)
     return state._replace(
         validation_loss=jnp.where(due, validation_losses, state.validation_loss),
         converged=jnp.where(done, state.iteration, state.converged))

@@ -2,17 +2,23 @@
 
 import copy
 import json
+import pathlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.shared import proofs
 import maes_jax
+from maes_jax import errors
+from maes_jax import tasks
 from maes_jax.certificates import seals
 from maes_jax.certificates import verdict
 from tests.certificates import machines
 from tests.certificates import test_checker
+
+SHIPPED = pathlib.Path(__file__).parents[2] / 'checkpoints'
 
 
 @pytest.fixture(scope='module')
@@ -142,3 +148,45 @@ def test_numbers_that_are_none_are_never_certified(certified):
   params['encoder']['interface']['kernel'][3, 5] = np.nan
   other = maes_jax.trained.Trained(trained.config, trained.model, 0, {'params': params})
   assert verdict.certify(other, effort=0).status == verdict.OPEN
+
+
+class TestFilesOfVerdicts:
+  """As shipped models have them beside them."""
+
+  def of(self, name, task, path=None):
+    loaded = maes_jax.load(name)
+    return proofs.of(loaded, tasks.get(task), path or SHIPPED / name / f'proof-{task}.json')
+
+  def test_a_certificate_is_checked_and_told(self):
+    assert 'certified: right on every sequence' in self.of('E_J', 'serial_recall').statement
+
+  def test_a_sequence_that_is_answered_wrong_is_run_again(self):
+    found = self.of('E_J-sequence_equality', 'sequence_equality')
+    assert found.statement == 'refuted: 1 bit is wrong of a sequence of 1 item'
+    said = found.witness.first_error
+    items, shown = found.witness.items[0, 0], found.witness.shown[0, 0]
+    assert 'answer 1, shown' in said
+    assert said.endswith('is 1 and should be 0')
+    assert ''.join(map(str, found.witness.shown[0].astype(int))) in said
+    assert items.shape == shown.shape
+
+  def test_a_sequence_that_is_answered_right_is_said(self, tmp_path):
+    path = SHIPPED / 'E_J-sequence_equality/proof-sequence_equality.json'
+    said = json.loads(path.read_text())
+    said['verdicts'][0]['witness']['shown'] = said['verdicts'][0]['witness']['items']
+    (tmp_path / 'x.json').write_text(json.dumps(said))
+    with pytest.raises(errors.UserError, match='answered right by this model'):
+      self.of('E_J-sequence_equality', 'sequence_equality', tmp_path / 'x.json')
+
+  @pytest.mark.parametrize('name, task, line', [
+      ('E_R', 'reverse_recall', 'it is of other parameters'),
+      ('E_J', 'serial_recall', 'says nothing about model 0')])
+  def test_a_file_about_something_else_is_said(self, name, task, line):
+    with pytest.raises(errors.UserError, match=line):
+      self.of(name, task, SHIPPED / 'E_J/proof-reverse_recall.json')
+
+  @pytest.mark.parametrize('content', ['', '[]', '{"verdicts": [{}], "task": "x"}'])
+  def test_what_is_no_such_file_is_said(self, tmp_path, content):
+    (tmp_path / 'x.json').write_text(content)
+    with pytest.raises(errors.UserError, match='holds no certificates'):
+      self.of('E_J', 'serial_recall', tmp_path / 'x.json')

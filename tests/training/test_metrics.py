@@ -145,7 +145,7 @@ class TestRows:
 
   def test_one_for_each_model_that_trained(self):
     before, after = state([100, 100, 300], [.5, .5, 0.]), state([200, 100, 400], [.1, .5, .2])
-    rows = metrics.rows(before, after, {}, np.zeros(3, bool))
+    rows = metrics.rows(before, after, {}, np.zeros(3, bool), {})
     assert rows == [row(200, 0, .1), row(400, 2, .2)]
 
   def test_validation_of_the_models_that_were_due(self):
@@ -153,17 +153,17 @@ class TestRows:
     counts = {'odd_recall': evaluation.Counts(
         *map(np.array, ([[4, 4], [4, 4]], [[4, 2], [4, 4]], [[4, 4], [4, 4]], [[3, 2], [4, 4]],
                         [[1, 1], [1, 1]], [[1, 0], [1, 1]])))}
-    first, second = metrics.rows(before, after, counts, np.array([True, False]))
+    first, second = metrics.rows(before, after, counts, np.array([True, False]), {})
     assert second == row(100, 1)
     assert first == {**row(100, 0), 'validation_loss': .25, 'bit_accuracy/odd_recall': .75,
                      'item_accuracy/odd_recall': .625, 'sequence_accuracy/odd_recall': .5}
 
   def test_skipped_updates_are_counted_by_window(self):
     before, after = state([100, 100], [1., 1.], [3, 0]), state([200, 200], [.5, .5], [5, 0])
-    first, second = metrics.rows(before, after, {}, np.zeros(2, bool))
+    first, second = metrics.rows(before, after, {}, np.zeros(2, bool), {})
     assert first == {**row(200, 0), 'skipped': 2}
     assert second == row(200, 1)
 
   def test_numbers_are_plain_json(self):
-    (found,) = metrics.rows(state([0], [1.]), state([100], [.5]), {}, np.zeros(1, bool))
+    (found,) = metrics.rows(state([0], [1.]), state([100], [.5]), {}, np.zeros(1, bool), {})
     assert json.loads(json.dumps(found)) == found

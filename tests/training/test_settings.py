@@ -20,7 +20,8 @@ def trained(optimizer=None, **options):
   trainer = Trainer(config, models.build(config), optimizer=optimizer, window_size=3)
   state = trainer.train_population(trainer.init())
   losses, _ = trainer.validate_population(state)
-  return jax.device_get(trainer.record_validation(state, losses, np.array([True])))
+  yes, no = np.array([True]), np.array([False])
+  return jax.device_get(trainer.record_validation(state, losses, yes, no))
 
 
 @pytest.mark.parametrize('options', [

@@ -177,15 +177,23 @@ class TestValidation:
     trainer = population(stop_on=stop_on, stop_loss=.5)
     state = fresh()._replace(iteration=np.array([200, 200, 200]))
     state = trainer.record_validation(
-        state, np.array([.5, .6, .1]), due=np.array([True, True, False]))
+        state, np.array([.5, .6, .1]), np.array([True, True, False]), np.zeros(3, bool))
     np.testing.assert_array_equal(state.converged, [done_at, NEVER, NEVER])
     np.testing.assert_allclose(state.validation_loss, [.5, .6, np.inf])
 
   def test_stops_nothing_before_lengths_are_full(self):
     trainer = population(stop_on='validation', stop_loss=.5)
     state = fresh()._replace(iteration=np.array([100, 149, 150]))
-    state = trainer.record_validation(state, np.zeros(3), due=np.ones(3, bool))
+    state = trainer.record_validation(state, np.zeros(3), np.ones(3, bool), np.zeros(3, bool))
     np.testing.assert_array_equal(state.converged, [NEVER, NEVER, 150])
+
+  def test_a_proof_stops_a_model_whatever_its_loss_and_lengths(self):
+    """Model 0 is proved right, 1 is not, 2 was not due."""
+    trainer = population(stop_on='certified', stop_loss=.5)
+    state = fresh()._replace(iteration=np.array([100, 200, 100]))
+    state = trainer.record_validation(state, np.zeros(3), np.array([True, True, False]),
+                                      np.array([True, False, True]))
+    np.testing.assert_array_equal(state.converged, [100, NEVER, NEVER])
 
 
 @dataclasses.dataclass(frozen=True)

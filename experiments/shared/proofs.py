@@ -1,0 +1,41 @@
+"""Files of verdicts, as `certify --json` writes them and shipped models have them beside them."""
+
+import json
+import pathlib
+from typing import Any
+
+from maes_jax import errors
+from maes_jax import tasks
+from maes_jax.certificates.verdict import confirmed
+from maes_jax.certificates.verdict import Verdict
+from maes_jax.trained import Trained
+
+_FIELDS = 'model_index', 'status', 'reason', 'radius', 'tried', 'certificate', 'witness'
+
+
+def read(path: pathlib.Path) -> list[dict[str, Any]]:
+  """The verdicts of a file.
+
+  Raises:
+    UserError: it holds none.
+  """
+  try:
+    said = json.loads(path.read_text())
+    return [{**{name: one[name] for name in _FIELDS}, 'task': said['task']}
+            for one in said['verdicts']]
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise errors.UserError(f'{path} holds no certificates ({error}); give a file that --json '
+                           'wrote') from error
+
+
+def of(trained: Trained, task: tasks.Task, path: pathlib.Path) -> Verdict:
+  """The verdict of a file about a model and a task.
+
+  Raises:
+    UserError: there is none, or it does not hold.
+  """
+  for said in read(path):
+    if (said['task'], said['model_index']) == (task.name, trained.index):
+      return confirmed(trained, task, said)
+  raise errors.UserError(f'{path} says nothing about model {trained.index} and task {task.name!r}; '
+                         'make a file that does with experiments.certify --json')
