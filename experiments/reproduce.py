@@ -18,7 +18,8 @@ from .paper import runs
 from maes_jax import errors
 
 _ONLY = flags.DEFINE_list(
-    'only', list(runs.GROUPS), 'Parts of the paper, or names of single runs, with commas.')
+    'only', list(runs.GROUPS), 'Parts of the paper, or names of single runs, with commas; proofs: '
+    'new seeds, proved right or not.')
 _WORKDIR = cli.define_folder('workdir', 'Folder of all the runs.')
 _RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')
 _JOBS = flags.DEFINE_integer('jobs', 1, 'Runs at a time, each a process of its own.', lower_bound=1)

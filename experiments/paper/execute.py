@@ -17,6 +17,7 @@ from maes_jax import limits
 from maes_jax import models
 from maes_jax import tasks
 from maes_jax import trained
+from maes_jax.certificates import verdict
 from maes_jax.training import loop
 from maes_jax.training import metrics
 from maes_jax.training import run as training
@@ -50,14 +51,15 @@ def execute(run: runs.Run, settings: Settings):
   config = run.config(settings.seeds, settings.max_iterations, encoder)
   if done(run, settings):
     return
-  testers = _testers(run, config, settings)  # Before hours of training.
+  testers = [] if run.population else _testers(run, config, settings)  # Before hours of training.
   start = time.monotonic()
   workdir = Workdir(settings.workdir / run.name)
   begun = bool(checkpoints.steps(workdir.checkpoints))  # Then nobody knows how long it took.
   state = jax.device_get(
       training.train(config, workdir.path, save_seconds=settings.save_seconds))
   trained_in = time.monotonic() - start
-  seeds = _seeds(run, state, metrics.read(workdir.metrics), testers, settings)
+  seeds = (_proved(config, state) if run.population else
+           _seeds(run, state, metrics.read(workdir.metrics), testers, settings))
   records.write(settings.results, run.name, config, seeds,
                 encoder=run.encoder, train_seconds=None if begun else round(trained_in, 1),
                 seconds=round(time.monotonic() - start, 1))
@@ -65,7 +67,8 @@ def execute(run: runs.Run, settings: Settings):
 
 def check(run: runs.Run, settings: Settings):
   """Raises, before hours of training, what would make a run's tests impossible."""
-  _testers(run, run.config(settings.seeds), settings)
+  if not run.population:
+    _testers(run, run.config(settings.seeds), settings)
 
 
 def done(run: runs.Run, settings: Settings) -> bool:
@@ -93,6 +96,19 @@ def _seeds(run, state, rows, testers, settings):
            for k, batches in enumerate(_batches(run, state, settings))]
   return [{**seed, **({'encoder': encoders[k]} if encoders else {})}
           for k, seed in enumerate(seeds)]
+
+
+def _proved(config, population):
+  """What came out, by seed, and by task why it is not proved right; '' where it is."""
+  model, found = models.build(config), []
+  for k in range(config.seeds):
+    state = jax.tree.map(lambda leaf, k=k: leaf[k], population)
+    found.append({
+        'seed': int(state.seed), 'iterations': int(state.iteration),
+        'converged': _or_none(state.converged), 'loss': float(state.loss),
+        'still_open': {name: verdict.still_open(model, state.params, tasks.get(name))
+                       for name in config.task}})
+  return found
 
 
 def _batches(run, state, settings):

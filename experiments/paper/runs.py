@@ -12,6 +12,7 @@ FORWARD = ('serial_recall', 'reverse_recall', 'odd_recall')
 RELATIONS = ('sequence_equality', 'sequence_comparison', 'hard_equality')
 TASKS = FORWARD + RELATIONS
 PAPER_TASKS = TASKS[:-1]
+PROVABLE = (*FORWARD, 'sequence_comparison')  # No model is proved right on Equality.
 ENCODERS = {'E_S': ('serial_recall',), 'E_R': ('reverse_recall',),
             'E_J': ('serial_recall', 'reverse_recall')}
 
@@ -58,16 +59,19 @@ class Run:
     options: what differs from the default config.
     encoder: name of the run whose best encoder is taken over and frozen; '' for none.
     also: tasks that its one solver is tested on, too.
+    population: how many models there are of a run that is proved right, not tested; 0: it is
+      tested, and there are as many as are asked for.
   """
   name: str
   options: Mapping[str, Any]
   encoder: str = ''
   also: tuple[str, ...] = ()
+  population: int = 0
 
   @property
   def is_encoder(self) -> bool:
     """Whether other runs take its encoder over."""
-    return 'model' not in self.options and not self.encoder
+    return 'model' not in self.options and not self.encoder and not self.population
 
   @property
   def budget(self) -> Budget:
@@ -80,7 +84,8 @@ class Run:
     if max_iterations:
       options['max_iterations'] = max_iterations
     return families.resolve(Config(
-        seeds=min(seeds, self.budget.seeds or seeds), encoder=encoder_workdir, **options))
+        seeds=self.population or min(seeds, self.budget.seeds or seeds),
+        encoder=encoder_workdir, **options))
 
 
 def _encoder(recipe, name):
@@ -99,6 +104,17 @@ def _baseline(model, task):
   return Run(f'{model}-{task}', {'model': model, 'task': (task,)})
 
 
+def _proved(encoder, seeds):
+  """New seeds of an encoder."""
+  return Run(f'proofs/{encoder}', {'task': ENCODERS[encoder], 'seed': 1000}, population=seeds)
+
+
+def _proved_solvers(task, model):
+  """Solvers on one encoder of such a population."""
+  options = {'task': (task,), 'encoder_model': model, 'seed': 2000 + 10 * model}
+  return Run(f'proofs/E_J-{task}/{model}', options, 'proofs/E_J', population=5)
+
+
 def _prefix(recipe):
   return '' if recipe == 'short_first' else f'{recipe}/'
 
@@ -112,6 +128,9 @@ _PREFIXES = dataclasses.replace(
     _transfer('short_first', 'E_J', 'prefix_equality', max_length=10, max_iterations=16_000),
     also=('hard_equality',))
 
+# Drawn at random from those of 100 that converged.
+_DRAWN = (1, 3, 6, 15, 22, 25, 42, 47, 52, 53, 55, 57, 59, 61, 69, 70, 73, 84, 92, 93)
+
 _ALL = [
     *(_encoder('short_first', name) for name in ENCODERS),
     *(_transfer('short_first', name, task) for name in ENCODERS for task in TASKS),
@@ -120,6 +139,8 @@ _ALL = [
     *(_encoder('plain', name) for name in ENCODERS),
     *(_transfer('plain', 'E_J', task) for task in PAPER_TASKS),
     *(_baseline(model, task) for model in BASELINES for task in PAPER_TASKS),
+    _proved('E_J', 100), _proved('E_R', 20),
+    *(_proved_solvers(task, model) for task in PROVABLE for model in _DRAWN),
 ]
 
 RUNS: dict[str, Run] = {run.name: run for run in _ALL}
@@ -138,12 +159,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
     'figure11': ('E_J', 'E_J-sequence_comparison'),
     'figure12': ('E_J', 'E_J-sequence_equality'),
 }
+PROOFS = {'proofs': tuple(name for name in RUNS if name.startswith('proofs/')),
+          **{f'proofs/{name}': tuple(run for run in RUNS if run.startswith(f'proofs/{name}/'))
+             for name in (f'E_J-{task}' for task in PROVABLE)}}
 GROUPS['table2'] = sum((GROUPS[part] for part in ('table2_maes', *BASELINES)), ())
 
 
 def select(names: list[str]) -> list[Run]:
   """The runs that groups and names ask for, each once, encoders before what needs them."""
-  known = {**{name: (name,) for name in RUNS}, **GROUPS}
+  known = {**{name: (name,) for name in RUNS}, **GROUPS, **PROOFS}
   wanted = {run for name in names for run in errors.pick('part of the paper', name, known)}
   wanted |= {RUNS[name].encoder for name in wanted} - {''}
   return [run for name, run in RUNS.items() if name in wanted]
