@@ -8,27 +8,32 @@ from maes_jax import xla
 
 xla.ask()
 
+_LEVEL = 'xla_backend_optimization_level'
 _CPU_OPTIONS: dict[str, str | int] = {
     # XLA:CPU hands some reductions of a backward pass to a library path that is 5 to 7 times slower
     # from some 16 models in parallel on. This turns it off.
     'xla_cpu_experimental_ynn_fusion_type': '',
     # LLVM's levels 2 and 3 take twice as long to compile. MAES trains and tests faster without
     # them; the NTM trains some 10 % slower.
-    'xla_backend_optimization_level': 1,
+    _LEVEL: 1,
 }
 
 
 def jit(function, **options):
   """`jax.jit` with the compiler options of the default device's platform."""
-  return jax.jit(function, compiler_options=_compiler_options(jax.default_backend()), **options)
+  plain = jax.config.read('jax_disable_most_optimizations')
+  return jax.jit(
+      function, compiler_options=_compiler_options(jax.default_backend(), plain), **options)
 
 
 @functools.cache
-def _compiler_options(platform: str) -> dict[str, str | int]:
+def _compiler_options(platform: str, plain: bool) -> dict[str, str | int]:
+  """Ours, as far as this jaxlib knows them; who asks JAX for `plain` programs gets such ones."""
   if platform != 'cpu':
     return {}
+  options = {name: value for name, value in _CPU_OPTIONS.items() if not plain or name != _LEVEL}
   try:  # An option that a jaxlib does not know is an error at compile time.
-    jax.jit(lambda x: x + 1, compiler_options=_CPU_OPTIONS)(0.)
+    jax.jit(lambda x: x + 1, compiler_options=options)(0.)
   except jax.errors.JaxRuntimeError:
     return {}
-  return _CPU_OPTIONS
+  return options

@@ -4,6 +4,7 @@ import importlib.metadata
 import importlib.util
 import pathlib
 import re
+import shutil
 import subprocess
 import types
 
@@ -30,45 +31,59 @@ def test_runs_to_the_end_and_is_right_at_length_1000(monkeypatch):
   assert len(pictures) == 2
 
 
-def install(monkeypatch, folder, jax, there=False, source=True):
+def install(monkeypatch, folder, jax, there=False, source=True, status=0):
   """Runs the install cell on a runtime with that version of jax; the pip commands."""
   (cell,) = [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells
              if 'SOURCE =' in cell.source]
   if source:
-    (folder / 'setup.cfg').touch()
+    shutil.copy(NOTEBOOK.parents[1] / 'setup.cfg', folder)
   (folder / 'work').mkdir()
   monkeypatch.chdir(folder / 'work')
-  runtime = {'jax': jax, 'jaxlib': jax, 'jax-cuda13-plugin': jax, 'numpy': '2.1.0'}
+  runtime = {name: jax for name in ('jax', 'jaxlib', 'jax-cuda13-plugin') if jax}
   monkeypatch.setattr(importlib.metadata, 'distributions', lambda: [
-      types.SimpleNamespace(name=name, version=version) for name, version in runtime.items()])
+      types.SimpleNamespace(name=name, version=version)
+      for name, version in (runtime | {'numpy': '2.1.0'}).items()])
   monkeypatch.setattr(importlib.util, 'find_spec', lambda name: there or None)
   commands = []
-  monkeypatch.setattr(subprocess, 'run', lambda command, check: commands.append(command))
+  monkeypatch.setattr(subprocess, 'run', lambda command, check: (
+      commands.append(command), types.SimpleNamespace(returncode=status))[1])
   exec(compile(cell, str(NOTEBOOK), 'exec'), {})
   return commands
 
 
-def test_the_jax_that_is_there_stays(monkeypatch, tmp_path):
-  (command,) = install(monkeypatch, tmp_path, '0.9.2')
+@pytest.mark.parametrize('jax', ['0.9.2', '0.10.0'])
+def test_the_jax_that_is_there_stays(monkeypatch, tmp_path, jax):
+  (command,) = install(monkeypatch, tmp_path, jax)
   assert command[-3:] == ['--constraint', 'keep.txt', '..[all]']
   assert pathlib.Path('keep.txt').read_text() == (
-      'jax==0.9.2\njaxlib==0.9.2\njax-cuda13-plugin==0.9.2\n')
+      f'jax=={jax}\njaxlib=={jax}\njax-cuda13-plugin=={jax}\n')
+
+
+def test_where_there_is_no_jax_it_is_installed(monkeypatch, tmp_path):
+  (command,) = install(monkeypatch, tmp_path, None)
+  assert command[-1] == '..[all]'
+  assert not pathlib.Path('keep.txt').read_text()
+
+
+@pytest.mark.parametrize('jax', ['0.4.38', '0.7.2', '0.9.1', '0.11.0', '0.11.0rc1', '1.0'])
+def test_a_jax_that_does_not_fit_is_said_in_a_line_and_stays(monkeypatch, tmp_path, jax):
+  """As setup.cfg has it: pip is not even asked."""
+  with pytest.raises(SystemExit) as stopped:
+    install(monkeypatch, tmp_path, jax)
+  assert str(stopped.value) == (
+      f'this runtime has jax {jax}, maes_jax needs 0.9.2 or later, below 0.11, and another one '
+      'would lose the accelerator: choose another runtime')
+  assert not pathlib.Path('keep.txt').exists()
 
 
 @pytest.mark.parametrize('options, words', [
-    ({'jax': '0.7.2'}, 'this runtime has jax 0.7.2, maes_jax needs 0.9.2 or later'),
-    ({'jax': '0.10.2', 'source': False}, "no clone of the repository in '..'")])
+    ({'source': False}, "no clone of the repository in '..'"),
+    ({'status': 1}, "pip could not install maes_jax beside {'jax': '0.10.2', 'jaxlib': '0.10.2',")])
 def test_why_nothing_can_be_installed_is_said_in_a_line(monkeypatch, tmp_path, options, words):
   with pytest.raises(SystemExit, match=re.escape(words)) as stopped:
-    install(monkeypatch, tmp_path, **options)
+    install(monkeypatch, tmp_path, '0.10.2', **options)
   assert '\n' not in str(stopped.value)
 
 
 def test_nothing_is_installed_twice(monkeypatch, tmp_path):
   assert install(monkeypatch, tmp_path, '0.7.2', there=True) == []
-
-
-def test_its_oldest_jax_is_that_of_the_metadata():
-  metadata = (NOTEBOOK.parents[1] / 'setup.cfg').read_text()
-  (oldest,) = re.findall(r"^ *\"OLDEST_JAX = '(.*?)'", NOTEBOOK.read_text(), re.MULTILINE)
-  assert f'\n    jax>={oldest},' in metadata

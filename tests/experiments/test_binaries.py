@@ -21,7 +21,7 @@ SMALL = ('--hold=0', '--grow=0', '--start_length=5', '--max_length=5', '--memory
 def launch(tmp_path_factory):
   """Runs a binary; compiled programs are shared by the tests of this file."""
   environment = os.environ | {'XDG_CACHE_HOME': str(tmp_path_factory.mktemp('cache')),
-                              'JAX_PLATFORMS': 'cpu'}
+                              'JAX_PLATFORMS': 'cpu', 'JAX_DISABLE_MOST_OPTIMIZATIONS': '1'}
 
   def run(binary, *flags, **more):
     return subprocess.run([sys.executable, '-m', f'experiments.{binary}', *flags], cwd=ROOT,
