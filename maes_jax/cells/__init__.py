@@ -1,6 +1,7 @@
 """One time step of each model, a file each; `base.Cell` says what a cell of one's own needs.
 
-`MAES`, `NTM`, `DNC` and `LSTM` are the same as Flax's recurrent cells, e.g. for `nn.RNN`.
+`MAES`, `NTM`, `DNC` and `LSTM` are the same as Flax's recurrent cells, e.g. for `nn.RNN`;
+`RNNCell(cell, addresses)` makes any other one.
 """
 
 from maes_jax import xla

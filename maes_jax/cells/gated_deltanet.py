@@ -1,7 +1,7 @@
 """Gated DeltaNet, whose transitions have eigenvalues in [-1, 1], without a memory of addresses.
 
-Source: Yang, Kautz and Hatamizadeh, Gated Delta Networks, 2025, equation 10 and figure 1; Grazzi et
-al., Unlocking state-tracking in linear RNNs through negative eigenvalues, 2025, for the factor 2.
+Source: Yang, Kautz and Hatamizadeh, Gated Delta Networks, 2025, section 3; Grazzi et al., Unlocking
+state-tracking in linear RNNs through negative eigenvalues, 2025, for beta in (0, 2).
 """
 
 from typing import NamedTuple

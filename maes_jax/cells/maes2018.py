@@ -1,7 +1,7 @@
 """MAES as its first author's own code has it: a head that writes and another that reads.
 
 Source: T. S. Jayram, github.com/tsjayram/maes, 2018. The paper's Algorithm 1, in `maes`, has one
-head; there it writes and reads with one attention, and all depends on what was read.
+head for both, and what it asks of the memory depends on what was read, too.
 """
 
 from typing import NamedTuple
@@ -35,20 +35,20 @@ class Maes2018(base.Cell):
     units: H, linear units.
     shift_range: k, how many addresses either head may move in one step, each way.
     output_hidden: units of a ReLU layer before the output; 0 for none.
-    initial: what is in every cell of M_0 and of h_0.
+    initial_value: what is in every cell of M_0 and of h_0.
   """
   width: int = option(10, minimum=1)
   units: int = option(3, minimum=1)
   shift_range: int = option(1, minimum=0, maximum=MANY)
   output_hidden: int = option(0, minimum=0)
-  initial: float = option(0.01)
+  initial_value: float = option(0.01)
 
   def initial_state(self, addresses: int) -> State:
     """Memory and hidden state of a constant, both heads on address 0."""
     first = jax.nn.one_hot(0, addresses, dtype=jnp.float32)
     return State(
-        hidden=jnp.full(self.units, self.initial, jnp.float32),
-        memory=jnp.full((self.width, addresses), self.initial, jnp.float32),
+        hidden=jnp.full(self.units, self.initial_value, jnp.float32),
+        memory=jnp.full((self.width, addresses), self.initial_value, jnp.float32),
         attention=first, write=first)
 
   def hand_over(self, state: State) -> tuple[tuple[chex.Array, chex.Array], State]:

@@ -1,7 +1,7 @@
 """Mamba-2, a state space model whose transitions depend on the input, without a memory.
 
-Source: Dao and Gu, Transformers are SSMs, 2024, section 7 for the block; the recurrence is
-equation 1 with the scalar A of section 5, one step of what SSD does for a whole sequence.
+Source: Dao and Gu, Transformers are SSMs, 2024, section 7 for the block; the recurrence is one step
+of what SSD, with its scalar A (section 5), does for a whole sequence.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """The mLSTM, the LSTM with a matrix for a cell, without a memory of addresses.
 
 Source: Beck et al., xLSTM: extended long short-term memory, 2024, section 2.3, equations 19 to 27,
-and appendix A.3 for the stabilizer. The block is the cell alone, without convolution or norm.
+and its appendix for the stabilizer. The block is the cell alone, without convolution or norm.
 """
 
 from typing import NamedTuple

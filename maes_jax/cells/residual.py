@@ -4,7 +4,6 @@ LRU, mLSTM, Gated DeltaNet and Mamba-2 differ in how a block takes in the past; 
 it between a norm and a sum with what came in. Below is also what two of them have in common.
 """
 
-from collections.abc import Callable
 import math
 from typing import Any, NamedTuple
 
@@ -16,9 +15,6 @@ import jax.numpy as jnp
 from maes_jax.cells import base
 from maes_jax.options import MANY
 from maes_jax.options import option
-
-Initializer = Callable[..., chex.Array]
-
 
 class State(NamedTuple):
   """What the cell carries from one step to the next."""
@@ -81,20 +77,19 @@ class Residual(base.Cell):
   def decay(self, name: str, raw: chex.Array) -> tuple[chex.Array, chex.Array]:
     """Delta_t and exp(A Delta_t) [heads]: how long a step lasts, and what it leaves of the past.
 
-    Source: Gu and Dao, Mamba, 2023, section 3.6 for the parameters to start from.
+    Source: Gu and Dao, Mamba, 2023, section 3.6, also for where the parameters start.
     """
     step = nn.softplus(raw + self.param(f'{name}_step_bias', _step_bias, raw.shape))
-    rate = self.param(f'{name}_rate', log_uniform(1., 16.), raw.shape)  # A = -exp(rate)
+    rate = self.param(f'{name}_rate', _rate, raw.shape)  # A = -exp(rate)
     return step, jnp.exp(-jnp.exp(rate) * step)
 
 
-def log_uniform(low: float, high: float) -> Initializer:
-  """Logarithms of numbers from `low` to `high`, evenly spread."""
-  return lambda key, shape: jax.random.uniform(
-      key, shape, jnp.float32, math.log(low), math.log(high))
-
-
 def _step_bias(key, shape):
-  """What softplus makes steps of 0.001 to 0.1 of."""
-  step = jnp.exp(log_uniform(0.001, 0.1)(key, shape))
+  """What softplus makes steps of 0.001 to 0.1 of, evenly spread in their logarithm."""
+  step = jnp.exp(jax.random.uniform(key, shape, jnp.float32, math.log(0.001), math.log(0.1)))
   return step + jnp.log(-jnp.expm1(-step))
+
+
+def _rate(key, shape):
+  """-A from 1 to 16."""
+  return jnp.log(jax.random.uniform(key, shape, jnp.float32, 1., 16.))

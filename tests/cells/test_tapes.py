@@ -55,12 +55,3 @@ def test_actions_by_hand(kind, wanted):
   """On the words 1, 2, 3 with a 9 to write: push, pop, nothing; stay, left, right."""
   found = kind(width=1).after(jnp.array([[1., 2., 3.]]), jnp.array([9.]))
   np.testing.assert_array_equal(np.concatenate(found), wanted)
-
-
-@BOTH
-def test_about_as_many_parameters_as_the_ntm(kind, act):
-  del act
-  module = kind(outputs=8)
-  shapes = jax.eval_shape(lambda: module.init(
-      jax.random.key(0), module.initial_state(30), jnp.zeros(INPUTS)))
-  assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == 2181  # and the NTM 2160
