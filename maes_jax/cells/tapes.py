@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from maes_jax import addressing
+from maes_jax import varying
 from maes_jax.cells import base
 from maes_jax.options import option
 
@@ -65,6 +66,7 @@ class _Cell(base.Cell):
     left = jnp.stack(self.after(memory_tm1, raw_t[ACTIONS:]))
     memory_t = jnp.tensordot(actions_t, left, axes=1)
     head = jax.nn.one_hot(0, memory_tm1.shape[1], dtype=memory_tm1.dtype)[None]
+    head = varying.like(head, memory_t)
     step = base.Step(self.answer(hidden_t), read=head, write=self.written(actions_t) * head)
     return State(hidden_t, memory_t), step
 
