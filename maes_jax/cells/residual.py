@@ -54,7 +54,9 @@ class Residual(base.Cell):
   @nn.compact
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:
     """One time step on the input x_t [X]."""
-    stream_t, blocks_t = nn.Dense(self.units, name='input')(x_t), []
+    # Nothing in its bias, an empty item would be 0, which a norm has a huge gradient at.
+    bias = nn.initializers.normal(1.)
+    stream_t, blocks_t = nn.Dense(self.units, name='input', bias_init=bias)(x_t), []
     for layer in range(self.layers):
       block_tm1 = jax.tree.map(lambda leaf: leaf[layer], state_tm1.blocks)  # noqa: B023
       z_t = nn.RMSNorm(name=f'norm_{layer}')(stream_t)

@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import families
 from maes_jax.cells import dwm
 from maes_jax.cells import heads
+from maes_jax.config import Config
 from tests.cells import random_numbers
 from tests.oracles import dwm as oracle
 
@@ -80,6 +82,13 @@ def test_first_state_is_as_documented():
   np.testing.assert_array_equal(state.memory, np.full((4, ADDRESSES), np.float32(.01)))
   np.testing.assert_array_equal([state.attention, state.bookmark], np.eye(ADDRESSES)[[0, 0]])
   assert not state.hidden.any()
+
+
+def test_its_recipe_is_its_authors():
+  """Adam at 0.005 in batches of 64, without short sequences first."""
+  config = families.resolve(Config(model='dwm', max_length=10))
+  assert (config.learning_rate, config.batch_size, config.warmup) == (.005, 64, 0)
+  assert (config.start_length, config.full_range_from) == (10, 0)
 
 
 def test_the_papers_sizes():

@@ -84,6 +84,16 @@ def test_its_authors_sizes():
   assert sizes(chosen.solvers['sequence_comparison']) == (10, 10, 1, 28)
 
 
+def test_its_recipe_is_its_authors():
+  """tasks/*/train_config.py: Keras's RMSprop on lengths of 3 to 20, tested at 64."""
+  config = families.resolve(Config(model='maes2018'))
+  assert (config.learning_rate, config.b2, config.warmup, config.half_life) == (.001, .9, 0, 0)
+  assert (config.start_min_length, config.start_length, config.full_range_from) == (3, 20, 0)
+  assert (config.batch_size, config.validation_length, config.validation_memory) == (1, 64, 80)
+  assert families.resolve(
+      Config(model='maes2018', task=('sequence_equality',))).batch_size == 64
+
+
 def test_it_is_trained_by_rmsprop_without_clipping():
   """By hand for g = 1000, then 1: v = .1 g^2 and .9 v + .1 g^2, steps of .001 g / sqrt(v)."""
   config = families.resolve(Config(model='maes2018'))
