@@ -20,7 +20,7 @@ The names below are the public API. Everything else is reached through its modul
 | `tasks.register(task)` | makes one's own task known by name |
 | `tasks.from_arrays(name, ...)` | a task from data of one's own |
 | `families.register(name, family)` | makes one's own cell known by name |
-| `cells` | one time step of each model: `cells.maes`, `cells.ntm`, `cells.dnc`, `cells.lstm` |
+| `cells` | one time step of each model: `cells.maes`, `cells.ntm`, `cells.dnc`, `cells.lstm`, … |
 | `cells.MAES`, `NTM`, `DNC`, `LSTM` | the same for `flax.linen.RNN` |
 | `items` | what an item is: bits, tokens, vectors |
 | `memory` | what all of them do with a memory: read, write, move, sharpen |

@@ -12,9 +12,17 @@ from maes_jax import options
 from maes_jax import recipes
 from maes_jax.cells import base
 from maes_jax.cells import dnc
+from maes_jax.cells import dwm
+from maes_jax.cells import gated_deltanet
+from maes_jax.cells import gru
+from maes_jax.cells import lru
 from maes_jax.cells import lstm
 from maes_jax.cells import maes
+from maes_jax.cells import maes2018
+from maes_jax.cells import mamba2
+from maes_jax.cells import mlstm
 from maes_jax.cells import ntm
+from maes_jax.cells import tapes
 from maes_jax.config import Config
 from maes_jax.options import Options
 
@@ -28,11 +36,13 @@ class Family:
     tied: encoder and solver are one cell with one set of parameters.
     recipe: what fills in that which a config leaves open.
     solvers: by task, what its solver has beyond the cell's defaults.
+    optimizer: what trains it where a run is given none, one of `training.optimizer.NAMES`.
   """
   cell: type[base.Cell]
   tied: bool = False
   recipe: recipes.Recipe = recipes.neutral
   solvers: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+  optimizer: str = 'adam'
 
 
 # XOR of two words needs a hidden layer (section 4.1); Odd Recall must jump by two (section 5.2).
@@ -44,11 +54,27 @@ _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'prefix_equality': {'output_hidden': 10},
 }
 
+# The first author's solver of Sequence Comparison has more of both; he trained no other like it.
+_MAES2018_SOLVERS: Mapping[str, Mapping[str, Any]] = {
+    'odd_recall': {'shift_range': 2},
+    'sequence_comparison': {'units': 10, 'output_hidden': 28},
+}
+
 FAMILIES: dict[str, Family] = {
     'maes': Family(maes.Maes, recipe=recipes.maes, solvers=_MAES_SOLVERS),
     'ntm': Family(ntm.Ntm, tied=True, recipe=recipes.baseline),
     'dnc': Family(dnc.Dnc, tied=True, recipe=recipes.baseline),
     'lstm': Family(lstm.Lstm, tied=True, recipe=recipes.baseline),
+    'maes2018': Family(maes2018.Maes2018, recipe=recipes.maes2018, solvers=_MAES2018_SOLVERS,
+                       optimizer='rmsprop'),
+    'dwm': Family(dwm.Dwm, tied=True, recipe=recipes.dwm),
+    'stack_rnn': Family(tapes.StackRnn, tied=True),
+    'tape_rnn': Family(tapes.TapeRnn, tied=True),
+    'gru': Family(gru.Gru, tied=True),
+    'lru': Family(lru.Lru, tied=True),
+    'mlstm': Family(mlstm.Mlstm, tied=True),
+    'gated_deltanet': Family(gated_deltanet.GatedDeltaNet, tied=True),
+    'mamba2': Family(mamba2.Mamba2, tied=True),
 }
 
 

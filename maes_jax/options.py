@@ -49,7 +49,7 @@ class Named(NamedTuple):
 NAMED = {
     'width': Named('Word width W.', int),
     'units': Named('Controller units H.', int),
-    'layers': Named('Controller layers (lstm).', int),
+    'layers': Named('Controller layers (lstm), blocks (lru, mlstm, gated_deltanet, mamba2).', int),
     'read_heads': Named('Read heads (ntm, dnc).', int),
     'write_heads': Named('Write heads (ntm).', int),
     'shift_range': Named('Addresses that attention may move in a step.', int),
@@ -63,7 +63,7 @@ NAMED = {
     'gamma_bias': Named('First bias of gamma, before softplus; negative: sharpens little.', float),
     'latch': Named("First weight of each of the solvers' hidden units on itself, so that it can "
                    'hold a bit.', float, 'solver'),
-    'initial_memory': Named('What every cell of the memory holds at first (ntm).', float),
+    'initial_memory': Named('What every cell of the memory holds at first (ntm, dwm).', float),
     'initial_attention': Named('Where every head looks at first (ntm).', str),
 }
 

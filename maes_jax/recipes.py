@@ -55,6 +55,20 @@ def maes(config: Config) -> Mapping[str, Any]:
   return {**_schedule(config, 'short_first', **(first if alone else {})), **values, 'cell': _SOFT}
 
 
+def maes2018(config: Config) -> Mapping[str, Any]:
+  """As its author trained: full lengths from the start, RMSprop (github.com/tsjayram/maes)."""
+  return {**_schedule(config, config.recipe or 'plain', learning_rate=0.001, b2=0.9),
+          'stop_on': 'training', 'validation_length': 64, 'validation_memory': 80,
+          'batch_size': 64 if set(config.task) & set(_LARGE_BATCH) else 1}
+
+
+def dwm(config: Config) -> Mapping[str, Any]:
+  """As its authors trained: full lengths from the start, batches of 64 (IBM/mi-prometheus)."""
+  return {**_schedule(config, config.recipe or 'plain', learning_rate=0.005),
+          'stop_on': 'validation', 'batch_size': 64,
+          'validation_length': config.max_length, 'validation_memory': config.memory}
+
+
 def baseline(config: Config) -> Mapping[str, Any]:
   """Validated, and stopped, just beyond the lengths of training (paper, section 5.4)."""
   return {**_schedule(config, config.recipe or 'curriculum'), 'stop_on': 'validation',

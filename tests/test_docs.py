@@ -12,12 +12,15 @@ import pytest
 
 from experiments.paper import runs
 from maes_jax import families
+from maes_jax import models
 from maes_jax import tasks
+from maes_jax.config import Config
 from maes_jax.training import metrics
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / 'README.md', ROOT / 'BUILD.md', *(ROOT / 'docs').glob('*.md')])
 BLOCK = re.compile(r'^```python(?: file=(\S+))?\n(.*?)^```', re.DOTALL | re.MULTILINE)
+MODEL = re.compile(r'^\| `(\w+)` \|.*\| ([\d,]+) \|$', re.MULTILINE)
 COMMAND = re.compile(r'python -m experiments\.\w+ (?:[^`\n\\#]|\\\n)+')
 
 
@@ -59,6 +62,12 @@ def tracker(monkeypatch):
   tracker = Tracker()
   monkeypatch.setitem(sys.modules, 'wandb', tracker)
   return tracker
+
+
+def test_the_table_of_models_is_whole_and_counts_right():
+  table = dict(MODEL.findall((ROOT / 'docs' / 'models.md').read_text()))
+  assert table == {name: f'{models.count_parameters(Config(model=name)):,}'
+                   for name in families.FAMILIES}
 
 
 @pytest.mark.parametrize(

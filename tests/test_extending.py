@@ -141,7 +141,7 @@ class State(NamedTuple):
   hidden: chex.Array  # [H]
 
 
-class Gru(base.Cell):
+class Gated(base.Cell):
   """Gated recurrent units (Cho et al. 2014); `keep` is the first bias of the gate that keeps."""
   units: int = option(32, minimum=1)
   keep: float = option(0., initial=True)
@@ -164,13 +164,14 @@ class Gru(base.Cell):
 
 
 def test_a_gated_recurrent_cell(tmp_path):
-  families.register('gru', families.Family(Gru, tied=True))
-  log = train(tmp_path / 'run', model='gru', cell={'units': 48, 'keep': 1.}, max_length=2,
+  families.register('gated', families.Family(Gated, tied=True))
+  log = train(tmp_path / 'run', model='gated', cell={'units': 48, 'keep': 1.}, max_length=2,
               task=('serial_recall',), max_iterations=500)
   assert log[-1]['loss'] < np.log(2) / 10
   trained = maes_jax.load(tmp_path / 'run')
   assert (trained.model.encoder.units, trained.model.encoder.keep) == (48, 1.)
   fresh = trained.model.init(jax.random.key(0))['encoder']
   np.testing.assert_array_equal(fresh['keep_gate']['bias'], 1)
-  with pytest.raises(maes_jax.UserError, match=r"'gru' has no option 'kept'.*did you mean 'keep'"):
-    maes_jax.build(maes_jax.Config(model='gru', cell={'kept': 1.}))
+  message = r"'gated' has no option 'kept'.*did you mean 'keep'"
+  with pytest.raises(maes_jax.UserError, match=message):
+    maes_jax.build(maes_jax.Config(model='gated', cell={'kept': 1.}))

@@ -100,6 +100,14 @@ class Cell(nn.Module):
     raise TypeError(f'{type(self).__name__} has outputs={self.outputs} and no features; give it '
                     'outputs of at least 1')
 
+  def answer(self, z_t: chex.Array, hidden: int = 0) -> chex.Array | None:
+    """y_t [Y] as logits from z_t, through a ReLU layer of `hidden` units; None for an encoder."""
+    if not self.outputs:
+      return None
+    if hidden:
+      z_t = nn.relu(nn.Dense(hidden, name='output_hidden')(z_t))
+    return nn.Dense(self.outputs, name='output')(z_t)
+
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, Step]:
     """One time step on the input x_t [X]."""
     raise NotImplementedError

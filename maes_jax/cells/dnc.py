@@ -181,15 +181,9 @@ class Dnc(base.Cell):
     raw_t = nn.Dense(size, name='interface')(hidden_t)
     params_t = interface(raw_t, self.width, self.read_heads)
     state_t = access(params_t, state_tm1._replace(hidden=hidden_t, cell=cell_t))
-    output_t = self._output(hidden_t, state_t.read)
-    return state_t, base.Step(output_t, read=state_t.attention, write=state_t.write[None])
-
-  def _output(self, hidden_t: chex.Array, read_t: chex.Array) -> chex.Array | None:
-    """y_t as logits, from the controller and what was just read."""
-    if not self.outputs:
-      return None
     # y_t = W_y h_t + W_r [r^1_t; ...; r^R_t]
-    return nn.Dense(self.outputs, name='output')(jnp.concatenate([hidden_t, read_t.ravel()]))
+    output_t = self.answer(jnp.concatenate([hidden_t, state_t.read.ravel()]))
+    return state_t, base.Step(output_t, read=state_t.attention, write=state_t.write[None])
 
 
 def access(params: Interface, state_tm1: State) -> State:

@@ -38,6 +38,12 @@ def shift(raw: chex.Array) -> Shift:
   return Shift(kernel=jax.nn.softmax(kernel), gamma=1 + jax.nn.softplus(gamma[0]))
 
 
+def softplus_shift(raw: chex.Array) -> Shift:
+  """`shift` as the codes of MAES's authors have it: s_t = softmax(softplus(raw))."""
+  kernel, gamma = jnp.split(raw, [raw.size - 1])
+  return shift(jnp.concatenate([jax.nn.softplus(kernel), gamma]))
+
+
 def content(raw: chex.Array, width: int) -> Content:
   """Splits a head's part of the interface layer's output [W + (2k + 1) + 3]."""
   key, kernel, scalars = jnp.split(raw, [width, raw.size - 3])

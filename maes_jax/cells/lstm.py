@@ -158,8 +158,8 @@ class Lstm(base.Cell):
                nn.Dense(4 * self.units, use_bias=False, name=_before(layer))(hidden_tm1))
       layers_t.append(update(raw_t, cell_tm1))
       below_t = layers_t[-1][0]
-    output_t = nn.Dense(self.outputs, name='output')(below_t) if self.outputs else None
-    return State(*map(jnp.stack, zip(*layers_t))), base.Step(output_t, read=None, write=None)
+    step = base.Step(self.answer(below_t), read=None, write=None)
+    return State(*map(jnp.stack, zip(*layers_t))), step
 
   def _unroll(self, params, state, inputs, valid, show, num_steps):
     """The same as one step after the other; with `num_steps` one layer after the other.

@@ -127,7 +127,7 @@ class Maes(base.Cell):
     hidden_t = nn.sigmoid(self._disturbed(self._hidden(z_t, x_t.size)))
     size = 2 * self.width + self._head.size(self.width, self.shift_range)
     raw_t = nn.Dense(size, name='interface', bias_init=self._bias)(z_t)
-    output_t = self._output(z_t)
+    output_t = self.answer(z_t, self.output_hidden)  # A task may need the ReLU layer, section 4.1.
     params_t = interface(raw_t, self.width, self.add_activation)
     # 3: M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T;  4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)
     memory_t, attention_t = LINE3[self.line3](
@@ -153,11 +153,3 @@ class Maes(base.Cell):
     (size,) = shape
     bias = jnp.zeros(size, dtype).at[:2 * self.width].set(self.write_bias)
     return bias.at[-1].set(self.gamma_bias) if self._head.sharpens else bias
-
-  def _output(self, z_t: chex.Array) -> chex.Array | None:
-    """y_t as logits, through a ReLU layer where the task needs one (section 4.1)."""
-    if not self.outputs:
-      return None
-    if self.output_hidden:
-      z_t = nn.relu(nn.Dense(self.output_hidden, name='output_hidden')(z_t))
-    return nn.Dense(self.outputs, name='output')(z_t)

@@ -107,7 +107,9 @@ class Ntm(base.Cell):
     memory_t = write(memory_tm1, write_attention_t, erase_t, add_t)
     # r_t = sum_i w_t(i) M_t(i)  (equation 2)
     read_t = jax.vmap(memory.read, (None, 0))(memory_t, read_attention_t)
-    step = base.Step(self._output(hidden_t, read_t), read_attention_t, write_attention_t)
+    # The controller and what was just read make the answer.
+    output_t = self.answer(jnp.concatenate([hidden_t, read_t.ravel()]))
+    step = base.Step(output_t, read_attention_t, write_attention_t)
     return State(hidden_t, memory_t, attention_t, read_t), step
 
   def _interface(self, hidden_t: chex.Array) -> tuple[heads.Content, chex.Array, chex.Array]:
@@ -119,9 +121,3 @@ class Ntm(base.Cell):
     heads_t = jax.vmap(heads.content, (0, None))(raw_heads.reshape(count, size), self.width)
     by_head = (self.write_heads, self.width)
     return heads_t, nn.sigmoid(erase).reshape(by_head), add.reshape(by_head)
-
-  def _output(self, hidden_t: chex.Array, read_t: chex.Array) -> chex.Array | None:
-    """y_t as logits, from the controller and what was just read."""
-    if not self.outputs:
-      return None
-    return nn.Dense(self.outputs, name='output')(jnp.concatenate([hidden_t, read_t.ravel()]))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from maes_jax import errors
+from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Params
 from maes_jax.training import adam
@@ -36,13 +37,13 @@ def make(
     config: the training run.
     params: only their tree structure is used.
     frozen: top-level keys of `params` that stay as they are.
-    own: instead of clipped gradients and Adam.
+    own: instead of that of the model's family: Adam on clipped gradients, for most.
 
   Raises:
     UserError: `own` is no optimizer.
   """
-  trained = (adam.skipping(learning_rate(config), config.b2, config.clip) if own is None else
-             skipping(_from_user(own, config)))
+  made = errors.pick('optimizer', families.get(config.model).optimizer, NAMES)
+  trained = made(config) if own is None else skipping(_from_user(own, config))
   return optax.selective_transform(trained, freeze_mask=mask(params, frozen))
 
 
@@ -52,6 +53,19 @@ def _from_user(own, config):
     raise errors.UserError(f'the optimizer is {errors.shortened(made)}; give an Optax '
                            'transformation, e.g. optax.sgd(.1), or a function from a config to one')
   return made
+
+
+def _adam(config):
+  return adam.skipping(learning_rate(config), config.b2, config.clip)
+
+
+def _rmsprop(config):
+  """As Keras has it, on gradients as they are: no `clip` (Tieleman and Hinton 2012)."""
+  return skipping(optax.rmsprop(
+      learning_rate(config), decay=config.b2, eps=1e-7, eps_in_sqrt=False))
+
+
+NAMES = {'adam': _adam, 'rmsprop': _rmsprop}  # Of a family's optimizer.
 
 
 class Skipping(NamedTuple):

@@ -22,9 +22,17 @@ from maes_jax import memory
 from maes_jax import models
 from maes_jax import tasks
 from maes_jax.cells import dnc
+from maes_jax.cells import dwm
+from maes_jax.cells import gated_deltanet
+from maes_jax.cells import gru
+from maes_jax.cells import lru
 from maes_jax.cells import lstm
 from maes_jax.cells import maes
+from maes_jax.cells import maes2018
+from maes_jax.cells import mamba2
+from maes_jax.cells import mlstm
 from maes_jax.cells import ntm
+from maes_jax.cells import tapes
 from maes_jax.config import Config
 
 CELLS = {
@@ -32,7 +40,18 @@ CELLS = {
     'maes_content': maes.Maes(outputs=2, width=3, units=2, head='content'),
     'ntm': ntm.Ntm(outputs=2, width=3, units=2, read_heads=2),
     'dnc': dnc.Dnc(outputs=2, width=3, units=2, read_heads=2),
-    'lstm': lstm.Lstm(outputs=2, layers=2, units=3)}
+    'lstm': lstm.Lstm(outputs=2, layers=2, units=3),
+    'maes2018': maes2018.Maes2018(outputs=2, width=3, units=2, output_hidden=3),
+    'dwm': dwm.Dwm(outputs=2, width=3, units=2),
+    'stack_rnn': tapes.StackRnn(outputs=2, width=3, units=4),
+    'tape_rnn': tapes.TapeRnn(outputs=2, width=3, units=4),
+    'gru': gru.Gru(outputs=2, units=3),
+    'lru': lru.Lru(outputs=2, layers=2, units=3, states=2),
+    'mlstm': mlstm.Mlstm(outputs=2, layers=1, units=3, heads=2, head_width=2),
+    'gated_deltanet': gated_deltanet.GatedDeltaNet(
+        outputs=2, layers=1, units=3, heads=2, head_width=2, taps=2),
+    'mamba2': mamba2.Mamba2(
+        outputs=2, layers=1, units=3, heads=2, head_width=2, states=3, taps=2)}
 STEPS, INPUTS, ADDRESSES, BATCH = 3, 3, 4, 2
 ANY_CELL = pytest.mark.parametrize('name', CELLS)
 # Where padding is skipped the derivative is written out, else it is JAX's.

@@ -15,12 +15,31 @@ from tests.training import tiny
 
 STEPS, INPUTS, ADDRESSES = 5, 3, 6
 LENGTHS = np.array([5, 2, 4])
+
+
+def wrapping(kind, **sizes):
+  """What makes a `cells.RNNCell` round a cell of that kind."""
+  return lambda **options: cells.RNNCell(kind(**sizes, **options), ADDRESSES)
+
+
 MADE = {
     'maes': functools.partial(cells.MAES, addresses=ADDRESSES, width=3, units=2),
     'ntm': functools.partial(cells.NTM, addresses=ADDRESSES, width=3, units=2, read_heads=2),
     'dnc': functools.partial(cells.DNC, addresses=ADDRESSES, width=3, units=2, read_heads=2),
-    'lstm': functools.partial(cells.LSTM, layers=2, units=3)}
-FEATURES = {'maes': 3, 'ntm': 6, 'dnc': 6, 'lstm': 3}  # W, R W, R W, H
+    'lstm': functools.partial(cells.LSTM, layers=2, units=3),
+    # Those that have no name of Flax's kind go in as a cell of one's own does.
+    'maes2018': wrapping(cells.maes2018.Maes2018, width=3, units=2),
+    'dwm': wrapping(cells.dwm.Dwm, width=3, units=2),
+    'stack_rnn': wrapping(cells.tapes.StackRnn, width=3, units=4),
+    'tape_rnn': wrapping(cells.tapes.TapeRnn, width=3, units=4),
+    'gru': wrapping(cells.gru.Gru, units=4),
+    'lru': wrapping(cells.lru.Lru, units=4),
+    'mlstm': wrapping(cells.mlstm.Mlstm, layers=1, units=4),
+    'gated_deltanet': wrapping(cells.gated_deltanet.GatedDeltaNet, layers=1, units=4),
+    'mamba2': wrapping(cells.mamba2.Mamba2, layers=1, units=4)}
+# W, R W, R W, H; W of those with a memory, H or D of those without
+FEATURES = {'maes': 3, 'ntm': 6, 'dnc': 6, 'lstm': 3, 'maes2018': 3, 'dwm': 3, 'stack_rnn': 3,
+            'tape_rnn': 3, 'gru': 4, 'lru': 4, 'mlstm': 4, 'gated_deltanet': 4, 'mamba2': 4}
 ANY_CELL = pytest.mark.parametrize('name', MADE)
 EITHER = pytest.mark.parametrize('outputs', [0, 2])
 

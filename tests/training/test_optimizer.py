@@ -79,6 +79,13 @@ def test_clips_element_by_element():
                steps((), start, gradients(encoder=(-10., 2.))))
 
 
+def test_a_family_names_an_optimizer_that_there_is(monkeypatch):
+  monkeypatch.setitem(families.FAMILIES, 'maes', dataclasses.replace(
+      families.FAMILIES['maes'], optimizer='rmspropp'))
+  with pytest.raises(errors.UserError, match=r"unknown optimizer 'rmspropp'.*mean 'rmsprop'"):
+    optimizer.make(CONFIG, PARAMS, ())
+
+
 class TestNotFinite:
 
   @pytest.mark.parametrize('wrong', [jnp.nan, jnp.inf, -jnp.inf])

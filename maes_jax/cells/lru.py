@@ -1,0 +1,65 @@
+"""The Linear Recurrent Unit, a cell without a memory.
+
+Source: Orvieto et al., Resurrecting recurrent neural networks for long sequences, 2023, section 3
+and appendix A.
+"""
+
+import math
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from maes_jax.cells import residual
+from maes_jax.options import option
+
+
+class Lru(residual.Residual):
+  """One step of blocks of a linear recurrence of complex numbers and a gated linear unit.
+
+  Attributes:
+    outputs: Y, output bits; 0 for an encoder.
+    units: D, numbers that go from block to block.
+    layers: how many blocks.
+    states: S, complex numbers that a block carries.
+    min_radius, max_radius: between these all |lambda| are at first.
+  """
+  states: int = option(12, minimum=1)
+  min_radius: float = option(0.9, minimum=0., maximum=1., initial=True)
+  max_radius: float = option(0.999, minimum=0., maximum=1., initial=True)
+
+  def first(self) -> chex.Array:
+    """x_0 = 0 [2, S], real and imaginary parts: not every dtype has complex numbers."""
+    return jnp.zeros((2, self.states), jnp.float32)
+
+  def block(self, name, state_tm1, z_t):
+    # x_t = Lambda x_{t-1} + exp(gamma) o (B u_t), Lambda = exp(-exp(nu) + i exp(theta))
+    nu = self.param(f'{name}_nu', self._nu, (self.states,))
+    angle = jnp.exp(self.param(f'{name}_theta', self._theta, (self.states,)))
+    gamma = self.param(f'{name}_gamma', lambda key: _gamma(nu))
+    radius = jnp.exp(-jnp.exp(nu))
+    real, imaginary = radius * jnp.cos(angle), radius * jnp.sin(angle)
+    turned = jnp.stack([real * state_tm1[0] - imaginary * state_tm1[1],
+                        imaginary * state_tm1[0] + real * state_tm1[1]])
+    driven = nn.Dense(2 * self.states, use_bias=False, name=f'{name}_b')(z_t).reshape(2, -1)
+    state_t = turned + jnp.exp(gamma)[None] * driven
+    # y_t = Re(C x_t) + d o u_t; the kernel holds Re(C) and -Im(C)
+    skip = self.param(f'{name}_d', nn.initializers.normal(1.), (self.units,))
+    y_t = nn.Dense(self.units, use_bias=False, name=f'{name}_c')(state_t.ravel()) + skip * z_t
+    # GLU(y) = (W_1 y + b_1) o sigma(W_2 y + b_2), after GELU
+    linear, gate = jnp.split(nn.Dense(2 * self.units, name=f'{name}_glu')(nn.gelu(y_t)), 2)
+    return state_t, linear * nn.sigmoid(gate)
+
+  def _nu(self, key, shape):
+    """Evenly spread over the ring between both radii: |lambda|^2 is uniform."""
+    square = jax.random.uniform(key, shape, jnp.float32, self.min_radius**2, self.max_radius**2)
+    return jnp.log(-0.5 * jnp.log(jnp.clip(square, 1e-6, 1 - 1e-6)))
+
+  def _theta(self, key, shape):
+    return jnp.log(jax.random.uniform(key, shape, jnp.float32, 1e-3, 2 * math.pi))
+
+
+def _gamma(nu):
+  """exp(gamma)^2 = 1 - |lambda|^2, so that the state neither grows nor fades."""
+  return 0.5 * jnp.log(-jnp.expm1(-2 * jnp.exp(nu)))

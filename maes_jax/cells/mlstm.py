@@ -1,0 +1,76 @@
+"""The mLSTM, the LSTM with a matrix for a cell, without a memory of addresses.
+
+Source: Beck et al., xLSTM: extended long short-term memory, 2024, section 2.3, equations 19 to 27,
+and its appendix for the stabilizer. The block is the cell alone, without convolution or norm.
+"""
+
+from typing import NamedTuple
+
+import chex
+from flax import linen as nn
+import jax.numpy as jnp
+
+from maes_jax.cells import residual
+from maes_jax.options import MANY
+from maes_jax.options import option
+
+
+class Block(NamedTuple):
+  """What a block carries; C and n are smaller by exp(m) than in the paper's equations."""
+  cell: chex.Array  # C_t [heads, V, K]
+  normalizer: chex.Array  # n_t [heads, K]
+  stabilizer: chex.Array  # m_t [heads], a logarithm
+
+
+def update(
+    state_tm1: Block,
+    query: chex.Array,  # [heads, K]
+    key: chex.Array,  # [heads, K]
+    value: chex.Array,  # [heads, V]
+    gates: chex.Array,  # [2, heads] of input and forgetting, before exp and sigma
+) -> tuple[Block, chex.Array]:
+  """One step of every head: the state, and what the query finds [heads, V]."""
+  log_in, log_keep = gates[0], nn.log_sigmoid(gates[1])
+  # m_t = max(log f_t + m_{t-1}, log i_t);  i'_t = i_t / exp(m_t);  f'_t = f_t exp(m_{t-1} - m_t)
+  stabilizer_t = jnp.maximum(log_keep + state_tm1.stabilizer, log_in)
+  take_in = jnp.exp(log_in - stabilizer_t)
+  keep = jnp.exp(log_keep + state_tm1.stabilizer - stabilizer_t)
+  # C_t = f'_t C_{t-1} + i'_t v_t k_t^T;  n_t = f'_t n_{t-1} + i'_t k_t
+  added = value[:, :, None] * (take_in[:, None] * key)[:, None]
+  cell_t = keep[:, None, None] * state_tm1.cell + added
+  normalizer_t = keep[:, None] * state_tm1.normalizer + take_in[:, None] * key
+  # h~_t = C_t q_t / max(|n_t^T q_t|, exp(-m_t))
+  found = jnp.einsum('hvk,hk->hv', cell_t, query)
+  size = jnp.maximum(jnp.abs(jnp.sum(normalizer_t * query, axis=1)), jnp.exp(-stabilizer_t))
+  return Block(cell_t, normalizer_t, stabilizer_t), found / size[:, None]
+
+
+class Mlstm(residual.Residual):
+  """One step of blocks of mLSTM heads.
+
+  Attributes:
+    outputs: Y, output bits; 0 for an encoder.
+    units: D, numbers that go from block to block.
+    layers: how many blocks.
+    heads: how many cells a block has side by side.
+    head_width: K and V, numbers of a key and of a value.
+  """
+  units: int = option(10, minimum=1)
+  heads: int = option(2, minimum=1, maximum=MANY)
+  head_width: int = option(8, minimum=1)
+
+  def first(self) -> Block:
+    """Zeros: nothing is stored."""
+    shape = self.heads, self.head_width
+    return Block(*(jnp.zeros(size, jnp.float32)
+                   for size in ((*shape, self.head_width), shape, (self.heads,))))
+
+  def block(self, name, state_tm1, z_t):
+    # q, k, v = W z + b, k / sqrt(K);  i, f from w^T z + b;  o_t = sigma(W_o z + b_o)
+    inner = self.heads * self.head_width
+    raw = nn.Dense(4 * inner + 2 * self.heads, name=f'{name}_interface')(z_t)
+    query, key, value, shown = raw[:4 * inner].reshape(4, self.heads, self.head_width)
+    gates = raw[4 * inner:].reshape(2, self.heads)
+    state_t, found = update(state_tm1, query, key * self.head_width**-0.5, value, gates)
+    # h_t = o_t o h~_t
+    return state_t, nn.Dense(self.units, name=f'{name}_out')((nn.sigmoid(shown) * found).ravel())
