@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import operator
 from typing import NamedTuple
 
 import jax
@@ -134,21 +133,11 @@ def record(
 
 
 def _recording(kind, program, parts):
-  stretches = [_stretch(kind, phase, steps) for phase, steps in _in_time(program, parts)
-               if phase.steps]
+  stretches = [_stretch(kind, phase, steps) for phase, steps in zip(
+      phases.in_time(program), phases.in_time(parts), strict=True) if phase.steps]
   lengths = [len(stretch['asked']) for stretch in stretches]
   return Recording(starts=np.cumsum([0, *lengths[:-1]]), **{
       name: np.concatenate([stretch[name] for stretch in stretches]) for name in stretches[0]})
-
-
-def _in_time(program, parts):
-  """Every phase with its steps, those of a repeat one by one."""
-  for part, steps in zip(program, parts):
-    if isinstance(part, phases.Repeat):
-      for i in range(len(part.phases[0].inputs)):
-        yield from jax.tree.map(operator.itemgetter(i), list(zip(part.phases, steps.phases)))
-    else:
-      yield part, *steps
 
 
 def _stretch(kind, phase, steps):

@@ -4,6 +4,8 @@ from maes_jax import errors
 from maes_jax.phases import Episode
 from maes_jax.phases import Phase
 from maes_jax.phases import Repeat
+from maes_jax.tasks import dual
+from maes_jax.tasks import manipulation
 from maes_jax.tasks import recall
 from maes_jax.tasks import relation
 from maes_jax.tasks.data import DataTask
@@ -45,5 +47,5 @@ def get(name: str) -> Task:
 
 for _task in (recall.SERIAL_RECALL, recall.REVERSE_RECALL, recall.ODD_RECALL,
               relation.SEQUENCE_COMPARISON, relation.SEQUENCE_EQUALITY, relation.HARD_EQUALITY,
-              relation.PREFIX_EQUALITY):
+              relation.PREFIX_EQUALITY, *manipulation.TASKS, *dual.TASKS):
   register(_task)

@@ -73,9 +73,11 @@ def _one_bit_of(key, items, item):
   return items.at[item, bit].set(1 - items[item, bit])
 
 
+fresh_or_equal = functools.partial(_equality, _fresh)
+
 SEQUENCE_COMPARISON = episode.Task('sequence_comparison', outputs=1, ask=_comparison)
 SEQUENCE_EQUALITY = episode.Task(
-    'sequence_equality', outputs=1, ask=functools.partial(_equality, _fresh))
+    'sequence_equality', outputs=1, ask=fresh_or_equal)
 PREFIX_EQUALITY = episode.Task('prefix_equality', outputs=1, ask=_prefix_equality)
 HARD_EQUALITY = episode.Task(
     'hard_equality', outputs=1, ask=functools.partial(_equality, _one_bit))
