@@ -45,6 +45,8 @@ _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'hard_equality': {'output_hidden': 10},
     'prefix_equality': {'output_hidden': 10},
     'sequence_symmetry': {'output_hidden': 10},
+    'n_back': {'output_hidden': 10},
+    'delayed_match': {'output_hidden': 10},
 }
 
 FAMILIES: dict[str, Family] = {

@@ -110,13 +110,8 @@ def formed(part: Phase | Repeat, values: tuple) -> tuple | Repeat:
 
 def present(rounds: Phase, where: chex.Array) -> Phase:
   """A phase of a `Repeat` [R, ...] of which the rounds of `where` [R] are there, the others not."""
-  asked = {}
-  if rounds.asked:
-    asked = {'targets': jnp.where(where[:, None, None], rounds.targets, 0),
-             'mask': rounds.mask & where[:, None]}
-  return dataclasses.replace(
-      rounds, inputs=jnp.where(where[:, None, None], rounds.inputs, 0),
-      steps=jnp.where(where, rounds.steps, 0), **asked)
+  there = lambda leaf: jax.vmap(lambda keep, one: one * keep)(where, leaf)
+  return jax.tree.map(there, rounds)
 
 
 def within(steps: chex.Array, size: int) -> chex.Array:

@@ -97,7 +97,7 @@ class Recorder:
     self._checked  # noqa: B018  Once.
     limits.check(seed=seed)
     key = randomness.key(seed, randomness.Stream.TEST)
-    return _recording(self.task.answers, *jax.device_get(self._trace(params, key)))
+    return _recording(self.task.answers, self.model.tied, *jax.device_get(self._trace(params, key)))
 
   @functools.cached_property
   def _checked(self):
@@ -132,9 +132,10 @@ def record(
   return Recorder(model, task, length, addresses).record(params, seed)
 
 
-def _recording(kind, program, parts):
+def _recording(kind, tied, program, parts):
   stretches = [_stretch(kind, phase, steps) for phase, steps in zip(
-      phases.in_time(program), phases.in_time(parts), strict=True) if phase.steps]
+      phases.in_time(program), phases.in_time(parts), strict=True)
+                if phase.steps and not (tied and phase.again)]
   lengths = [len(stretch['asked']) for stretch in stretches]
   return Recording(starts=np.cumsum([0, *lengths[:-1]]), **{
       name: np.concatenate([stretch[name] for stretch in stretches]) for name in stretches[0]})

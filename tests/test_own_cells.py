@@ -114,7 +114,7 @@ class TestSequences:
 
   def test_tasks_of_other_numbers_go_together_where_cells_take_turns(self):
     models.build(Config(task=('serial_recall', 'carry')))
-    with pytest.raises(maes_jax.UserError, match="'serial_recall' and 'carry' store different .* 4"):
+    with pytest.raises(maes_jax.UserError, match=r"'serial_recall' and 'carry' store .* with 4"):
       models.build(Config(task=('serial_recall', 'carry'), model='lstm'))
 
 

@@ -76,7 +76,7 @@ def _check_phase(task, phase, repeats):
                'mask': (phase.mask, (*repeats, *steps[:1]), np.bool_)}
   _check_arrays(f'task {task.name!r}', f'a phase of {phase.cell!r} must have', wanted)
   start(task.name, phase.start)
-  if phase.cell in ('', phases.OWN) or phase.asked and phase.again:
+  if phase.cell in ('', phases.OWN) or (phase.asked and phase.again):
     raise errors.UserError(f'task {task.name!r} has a phase with cell={phase.cell!r}, asked='
                            f'{phase.asked}, again={phase.again}; name a cell, e.g. '
                            f'{phases.OWN + "second"!r}, and ask in phases that are not again')

@@ -214,7 +214,7 @@ def _with_second(key, items, length, *, cuts, asked, change=_as_they_are, start=
                                cell=Y_ENCODER, start=phases.RESTART), there)
   answers = phases.present(_asked_for(
       jax.vmap(change)(y, y_sizes), y_sizes, RECALL_Y, Y_SOLVER, start), there)
-  x = Phase(_bare(pieces(items, x_sizes)), x_sizes)
+  x = Phase(episode.bare(pieces(items, x_sizes), _CONTROL_BITS), x_sizes)
   rounds = (x, shown, _closed(answers, x_again)) if asked == EACH else (x, _closed(shown, x_again))
   of_last = jax.tree.map(lambda leaf: leaf[count - 1], answers)
   return (
@@ -232,11 +232,6 @@ def _asked_for(targets, count, bit, cell, start, control_bits=_CONTROL_BITS):
       episode.marked(0 * targets, bit, control_bits), 1 + count, cell=cell, start=start,
       targets=jnp.pad(jnp.where(inside[..., None], targets, 0), (*outer, (1, 0), (0, 0))),
       mask=jnp.pad(inside, (*outer, (1, 0))))
-
-
-def _bare(items):
-  """Items [..., D] with control bits, and no marker."""
-  return jnp.pad(items, [(0, 0)] * (items.ndim - 1) + [(_CONTROL_BITS, 0)])
 
 
 def _closed(phase, where):
@@ -257,8 +252,8 @@ def _of_one_sequence(key, items, length, *, cuts, start, asked):
   x = pieces(items, sizes)
   words, due = asked(x, sizes, count)
   shown = phases.present(Phase(episode.marked(x, STORE, 2), 1 + sizes, start=start), sizes > 0)
-  return (
-      Repeat((shown,)), _asked_for(words, due, RECALL, phases.SOLVER, phases.RESTART, control_bits=2))
+  answers = _asked_for(words, due, RECALL, phases.SOLVER, phases.RESTART, control_bits=2)
+  return Repeat((shown,)), answers
 
 
 def _all_of_last(x, sizes, count):

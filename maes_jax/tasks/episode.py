@@ -199,6 +199,7 @@ def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int,
   """
   limits.check(length=length, max_length=max_length)
   task.check_length(length)
+  task.check_length(max_length)
   return task.draw(key, jnp.asarray(length, jnp.int32), max_length, split)
 
 
@@ -212,6 +213,11 @@ def marked(items: chex.Array, bit: int, control_bits: int) -> chex.Array:
   outer = [(0, 0)] * (items.ndim - 2)
   marker_first = jnp.pad(_single(items), (*outer, (1, 0), (control_bits, 0)))
   return marker_first.at[..., 0, bit].set(1)
+
+
+def bare(items: chex.Array, control_bits: int) -> chex.Array:
+  """Items [..., D] with control bits, all 0: [..., X]."""
+  return jnp.pad(_single(items), [(0, 0)] * (items.ndim - 1) + [(control_bits, 0)])
 
 
 def sample_batch(

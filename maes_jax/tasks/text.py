@@ -20,8 +20,10 @@ def lines(task: episodes.Task, episode: episodes.Episode) -> list[str]:
   """
   shown, step = [], 0
   for phase in in_time(episode):
-    name = phases.name(task.name, phase)
-    shown.append(f'{name} {_STARTS[phase.start]}, {phase.steps:,} steps')
+    name = phase.cell if phase.cell == phases.SOLVER else phases.name(task.name, phase)
+    steps = '1 step' if phase.steps == 1 else f'{phase.steps:,} steps'
+    again = ' again, which one cell alone reads once' * phase.again
+    shown.append(f'{name} {_STARTS[phase.start]}, {steps}{again}')
     for line in _steps(task, phase):
       shown.append(f'{step:5}  {line}'.rstrip())
       step += 1

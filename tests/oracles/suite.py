@@ -1,7 +1,7 @@
 """The working-memory suite worked out again from what a model of one cell reads, in plain Python.
 
-An episode is a list of steps, each the control bits, the item and the answer that is due (None: none
-counts), all as tuples. From control bits alone it is taken apart into groups: a marker and the
+An episode is a list of steps, each the control bits, the item and the answer that is due (None:
+none counts), all as tuples. From control bits alone it is taken apart into groups: a marker and the
 words up to the next one.
 """
 

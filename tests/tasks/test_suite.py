@@ -1,6 +1,7 @@
 """The working-memory suite against its definition in plain Python, and what it lets one choose."""
 
 import collections
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +58,7 @@ class TestEveryTask:
     def words(task):
       return [[group.words for group in suite.groups(stream.steps(task, episode), '#$%&')
                if group.marker == '#'] for episode in stream.episodes(task)[:16]]
-    flat = lambda found: [sum(one, []) for one in found]
+    flat = lambda found: [list(itertools.chain(*one)) for one in found]
     assert flat(words(tasks.get(name))) == flat(words(tasks.get('serial_recall')))
 
   def test_one_program_serves_every_length(self, name):

@@ -11,6 +11,7 @@ from maes_jax import errors
 from maes_jax import items as items_lib
 from maes_jax import phases
 from maes_jax import tasks
+from maes_jax.tasks import streams
 from tests import two_phases
 from tests.oracles import suite
 from tests.oracles import tasks as oracle
@@ -59,7 +60,7 @@ def floats(batch):
 
 def test_every_task_is_in_the_table():
   assert set(OUTPUTS) == set(two_phases.TASKS)
-  assert {*OUTPUTS, *suite.TASKS} == set(tasks.TASKS)
+  assert {*OUTPUTS, *suite.TASKS, *(task.name for task in streams.TASKS)} == set(tasks.TASKS)
 
 
 @pytest.mark.parametrize('name', OUTPUTS)
