@@ -104,7 +104,7 @@ def writing(write: chex.Array, memory: chex.Array, title: str, path: pathlib.Pat
 def episodes(shown: Sequence[tuple[tasks.Task, tasks.Episode]], path: pathlib.Path):
   """One episode of each task: what is read, above it the answers that count, who is on duty.
 
-  A column is a step. Cells on duty have a colour each, by the order in which they come.
+  A column is a step. Encoder and solver have the same colours throughout.
 
   Args:
     shown: tasks and episodes known to the host.
@@ -127,9 +127,9 @@ _COLUMNS = 3
 
 def _episode(axis, task, episode):
   """From the bottom: control bits, items, answers (empty where none counts), who is on duty."""
-  stretches = [(phases.name(task.name, phase), *_read_and_due(task, phase))
+  stretches = [(phase.cell.removeprefix(phases.OWN), *_read_and_due(task, phase))
                for phase in phases.in_time(episode.program) if phase.steps]
-  cells = list(dict.fromkeys(name for name, _, _ in stretches))
+  cells = list(dict.fromkeys([phases.ENCODER, phases.SOLVER, *(name for name, _, _ in stretches)]))
   read, due = (np.concatenate(parts, axis=1) for parts in list(zip(*stretches))[1:])
   duty = np.concatenate([np.full(part.shape[1], cells.index(name)) for name, part, _ in stretches])
   axis.imshow(np.concatenate([read, due]), cmap='Blues', vmin=-0.15, vmax=1, aspect='auto',
@@ -137,14 +137,13 @@ def _episode(axis, task, episode):
   top = len(read) + len(due)
   for i, name in enumerate(cells):
     where = np.flatnonzero(duty == i)
-    axis.bar(where, 1.2, width=1, bottom=top + 0.3, color=COLOURS[i % len(COLOURS)],
-             label=name.replace(f'{task.name}/', '').replace(task.name, 'solver'))
+    axis.bar(where, 1.2, width=1, bottom=top + 0.3, color=COLOURS[i % len(COLOURS)], label=name)
   edges = task.sequences * task.control_bits - 0.5, len(read) - 0.5, top - 0.5
   axis.hlines(edges, -0.5, len(duty) - 0.5, color='0.4', linewidth=0.6)
   axis.set(title=task.name, ylim=(-0.5, top + 1.6), yticks=[], xlim=(-0.5, len(duty) - 0.5))
   axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-  axis.legend(fontsize='xx-small', loc='upper left', bbox_to_anchor=(0, -0.1), ncols=3,
-              frameon=False)
+  axis.legend(fontsize='xx-small', loc='upper left', bbox_to_anchor=(0, -0.1), ncols=4,
+              columnspacing=1, frameon=False)
 
 
 def _read_and_due(task, phase):

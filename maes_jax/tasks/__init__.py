@@ -9,6 +9,7 @@ from maes_jax.tasks import manipulation
 from maes_jax.tasks import recall
 from maes_jax.tasks import relation
 from maes_jax.tasks import streams
+from maes_jax.tasks import strings
 from maes_jax.tasks.data import DataTask
 from maes_jax.tasks.data import from_arrays
 from maes_jax.tasks.data import from_iterator
@@ -49,5 +50,5 @@ def get(name: str) -> Task:
 for _task in (recall.SERIAL_RECALL, recall.REVERSE_RECALL, recall.ODD_RECALL,
               relation.SEQUENCE_COMPARISON, relation.SEQUENCE_EQUALITY, relation.HARD_EQUALITY,
               relation.PREFIX_EQUALITY, *manipulation.TASKS, *dual.TASKS,
-              *streams.TASKS):
+              *streams.TASKS, *strings.TASKS):
   register(_task)
