@@ -59,7 +59,7 @@ def modular_arithmetic(name: str = 'modular_arithmetic', modulus: int = 5) -> ep
 
 
 def stack_manipulation(name: str = 'stack_manipulation') -> episode.Task:
-  """A stack of bits, its top last, then POP (2), PUSH 0 (3), PUSH 1 (4): it from the top, then 2."""
+  """A stack of bits, its top last, then POP (2), PUSH 0 (3) or 1 (4): it from the top, then 2."""
   return _task(name, 5, 3, _stack, start=phases.HANDOVER)
 
 
@@ -354,7 +354,7 @@ def _expression(key, length, size, modulus):
 
   d, -d, (d) or (-d) of up to 4 tokens; of more (left op right), with a length of left that is as
   likely as any other. What is still to be written lies on a stack: tokens, and expressions by minus
-  their length. Each of its entries will make one token at least, so that it never holds more than L.
+  their length. Each of its entries will make a token at least, so that it never holds more than L.
   """
   plus, minus, opening, closing = range(modulus, modulus + 4)
   pushed = 5
@@ -390,7 +390,7 @@ def _expression(key, length, size, modulus):
 def _value(tokens, length, modulus):
   """The value of an expression: the sum of its digits, each with its sign.
 
-  `outer` holds, by depth, the sign that a bracket was opened with; `sign` is that of the next digit.
+  `outer` holds, by depth, the sign that a bracket was opened with, `sign` that of the next digit.
   A minus after a digit or a closing bracket is between two terms, any other turns the sign over.
   """
   plus, minus, opening, closing = range(modulus, modulus + 4)

@@ -1,10 +1,11 @@
 """The tasks on strings worked out again in plain Python: what must be answered to tokens."""
 
+import itertools
 import math
 
 
 def even_pairs(tokens):
-  return [sum(a != b for a, b in zip(tokens, tokens[1:])) % 2]
+  return [sum(a != b for a, b in itertools.pairwise(tokens)) % 2]
 
 
 def parity_check(tokens):
@@ -62,9 +63,7 @@ def missing_duplicate(tokens):
   assert tokens[2 * half:] == [3] * (len(tokens) % 2)
   first, second = tokens[:half], tokens[half:2 * half]
   assert (first + second).count(2) == 1
-  found = [second[i] if a == 2 else first[i] for i, a in enumerate(first)
-           if first[i] != second[i]]
-  return found
+  return [b if a == 2 else a for a, b in zip(first, second, strict=True) if a != b]
 
 
 def odds_first(tokens):

@@ -20,8 +20,7 @@ PADDED = 12
 
 def tokens_and_answers(task, episode):
   """The string, and what is due after it, as lists of tokens."""
-  (store, *string), (recall, *slots) = _halves(stream.steps(task, episode))
-  assert store == recall == ()
+  string, slots = _halves(stream.steps(task, episode))
   assert all(answer is None for _, _, answer in string)
   assert not any(any(item) for _, item, _ in slots)
   return ([item.index(1) for _, item, _ in string],
@@ -32,7 +31,7 @@ def _halves(steps):
   markers = [i for i, (control, _, _) in enumerate(steps) if any(control)]
   assert [steps[i][0] for i in markers] == [(1, 0), (0, 1)] and markers[0] == 0
   assert not any(any(steps[i][1]) or steps[i][2] for i in markers)
-  return [()] + steps[1:markers[1]], [()] + steps[markers[1] + 1:]
+  return steps[1:markers[1]], steps[markers[1] + 1:]
 
 
 def drawn(task, count=256, padded=PADDED):
