@@ -31,20 +31,21 @@ def build(config: Config) -> Model:
   encoder = family.cell(**config.cell)
   solvers = {}
   for asked in map(tasks.get, config.task):
-    for name, outputs in _cells(asked, family.tied).items():
+    for name, outputs in _cells(asked, config.max_length, family.tied).items():
       preset = {**config.cell, **family.solvers.get(name, {}), **config.solver}
       solvers[name] = family.cell(outputs=outputs, **preset)
   return Model(encoder, solvers, family.tied, **_reading(config.task, family.tied))
 
 
-def _cells(task, tied):
+def _cells(task, max_length, tied):
   """A task's solver and, where cells are not tied, all that its program names as its own.
 
   By name, with Y of those that are asked; others answer nothing.
   """
   found = {task.name: task.outputs}
   if not tied:
-    named = phases.cells(task.name, tasks.dry_run(task, task.shortest).program)
+    episode = tasks.dry_run(task, max(max_length, task.shortest))
+    named = phases.cells(task.name, episode.program)
     found |= {name: task.outputs * asked for name, asked in sorted(named.items())
               if name.startswith(task.name + phases.OWN)}
   return found
@@ -142,13 +143,14 @@ def _with_solvers(model, episodes):
   """The model with those solvers alone that these episodes need."""
   needed = {cell for task, episode in episodes.items()
             for cell in phases.cells(task, episode.program)} - {phases.ENCODER}
-  others = {cell for cell in needed if phases.owner(cell) not in episodes}
-  if model.tied and others:
+  if model.tied:  # Then what a task has of its own is the one cell, too.
+    needed = {cell for cell in needed if phases.owner(cell) not in episodes}
+  solvers = {name: model.cell(name) for name in sorted(needed | set(episodes))}
+  if model.tied and needed:
     raise errors.UserError(f'one cell of this model is on duty throughout, so that no phase can '
-                           f'be for {", ".join(sorted(others))}; make it for '
+                           f'be for {", ".join(sorted(needed))}; make it for '
                            f'{phases.SOLVER!r} or use a model whose cells are not tied')
-  wanted = set(episodes) if model.tied else needed | set(episodes)
-  return dataclasses.replace(model, solvers={name: model.cell(name) for name in sorted(wanted)})
+  return dataclasses.replace(model, solvers=solvers)
 
 
 def _check_room(task, program, length, model, addresses):

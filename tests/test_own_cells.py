@@ -81,7 +81,7 @@ class TestCellsOfItsOwn:
 
   def test_a_tied_model_has_none_of_another_task(self, own):
     task = own(cell='other/second')
-    with pytest.raises(maes_jax.UserError, match='no phase can be for other/second; make it'):
+    with pytest.raises(maes_jax.UserError, match="no solver for task 'other/second'"):
       models.walk(models.build(Config(task=('mine',), model='lstm')), [task], 3, 8)
 
   def test_what_a_cell_of_its_own_stores_needs_no_address_of_the_encoder(self, own):

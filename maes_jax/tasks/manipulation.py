@@ -34,12 +34,12 @@ def repeat_serial(name: str = 'repeat_serial', most: int = 5) -> episode.Task:
 def repeat_reverse(name: str = 'repeat_reverse', most: int = 5) -> episode.Task:
   """x recalled backwards 1 to `most` times, after a marker each time.
 
-  Only the encoder knows where the end is. It reads each marker itself, and the solver begins where
-  it looks: an encoder of Reverse Recall that was trained for it stays there, a frozen E_J, which
-  never saw a second marker, need not.
+  Only who looked there knows where the end is. A cell `/bookmark` begins where the encoder ended
+  and has to stay: before each copy it is on duty for a step, and the solver begins where it looks.
+  The marker that it reads is the solver's own, once more.
   """
   ask = functools.partial(_repeat, most=checks.whole('most copies', most), reverse=True)
-  return episode.Task(name, _BITS, ask, stores=_all_and_a_marker)
+  return episode.Task(name, _BITS, ask)
 
 
 def skip_recall(name: str = 'skip_recall', step: int = 2) -> episode.Task:
@@ -128,20 +128,11 @@ def _repeat(key, items, length, *, most, reverse=False):
   copies = jax.random.randint(key, (), 1, most + 1, jnp.int32)
   rounds = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (most, *leaf.shape)), answer)
   rounds = phases.present(rounds, phases.within(copies, most))
-  return store, phases.Repeat(_marker_apart(rounds) if reverse else (rounds,))
-
-
-def _marker_apart(rounds):
-  """The encoder reads the marker, the solver what follows."""
-  cut = lambda leaf: leaf[:, 1:]
-  return (phases.Phase(rounds.inputs[:, :1], jnp.minimum(rounds.steps, 1)),
-          dataclasses.replace(
-              rounds, inputs=cut(rounds.inputs), steps=jnp.maximum(rounds.steps - 1, 0),
-              targets=cut(rounds.targets), mask=cut(rounds.mask)))
-
-
-def _all_and_a_marker(length):
-  return length + 1
+  if not reverse:
+    return store, phases.Repeat((rounds,))
+  mark = functools.partial(phases.Phase, cell='/bookmark', again=True)
+  return (store, mark(answer.inputs[:1], jnp.int32(1), start=phases.HANDOVER),
+          phases.Repeat((mark(rounds.inputs[:, :1], jnp.minimum(rounds.steps, 1)), rounds)))
 
 
 # What poses all of these: two control bits, words of 8 bits.

@@ -151,7 +151,9 @@ class TestDuty:
     assert found('interruption_reverse') == common | {('/y_solver', 'handover')}
     assert found('scratch_pad') == {('encoder', 'restart'), ('solver', 'restart')}
     assert found('reading_span') == {('encoder', 'resume'), ('solver', 'restart')}
-    assert found('repeat_reverse') == {('encoder', 'resume'), ('solver', 'handover')}
+    assert found('repeat_reverse') == {
+        ('encoder', 'resume'), ('/bookmark', 'handover'), ('/bookmark', 'resume'),
+        ('solver', 'handover')}
 
 
 @pytest.mark.parametrize('make, words', [
