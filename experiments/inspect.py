@@ -25,7 +25,8 @@ from maes_jax.training import workdir
 
 _LENGTH = flags.DEFINE_integer('length', 20, 'Items of the sequence.', lower_bound=1)
 _MEMORY = flags.DEFINE_integer(
-    'memory', None, f'Memory addresses N; default: length + {look.SPARE}.', lower_bound=1)
+    'memory', None, f'Memory addresses N; default: what the length needs + {look.SPARE}.',
+    lower_bound=1)
 _SEED = flags.DEFINE_integer('test_seed', 0, 'Seed of the sequence.', lower_bound=0)
 _HTML = flags.DEFINE_string('html', None, 'File for a page that steps through the sequence.')
 _PNG = flags.DEFINE_string('png', None, 'File for a picture of the whole.')
@@ -36,8 +37,9 @@ _GIF = flags.DEFINE_string('gif', None, 'File for a film.')
 
 
 def main():
-  addresses = _MEMORY.value or _LENGTH.value + look.SPARE
-  limits.check(length=_LENGTH.value, memory=addresses, test_seed=_SEED.value)
+  limits.check(length=_LENGTH.value, test_seed=_SEED.value)
+  if _MEMORY.value:
+    limits.check(length=_LENGTH.value, memory=_MEMORY.value)
   if not (_HTML.value or _PNG.value or _GIF.value):
     raise errors.UserError('nothing to write: give --html=FILE, --png=FILE or --gif=FILE')
   if _HTML.value:
@@ -45,6 +47,7 @@ def main():
   if _PNG.value or _GIF.value:
     extras.need('figures', 'a picture')
   restored, task = restore.from_flags()
+  addresses = _MEMORY.value or task.needs(_LENGTH.value) + look.SPARE
   recording = recordings.record(
       restored.model, restored.params, task, _LENGTH.value, addresses, _SEED.value)
   proof = _proof(restored, task)

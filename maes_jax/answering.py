@@ -37,8 +37,8 @@ def choose(model: Model, name: str = '') -> tasks.Task:
   Raises:
     UserError: the model has no solver for it, or several and no name was given.
   """
-  known = ', '.join(sorted(model.solvers))
-  if not name and len(model.solvers) != 1:
+  known = ', '.join(model.tasks)
+  if not name and len(model.tasks) != 1:
     raise errors.UserError(f'this model has solvers for several tasks; say which: {known}; '
                            'give one as task')
   name = name or known

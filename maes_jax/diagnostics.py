@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from maes_jax import limits
 from maes_jax import models
+from maes_jax import phases
 from maes_jax import randomness
 from maes_jax import room
 from maes_jax import tasks
@@ -81,7 +82,7 @@ def _encode(model, params, episode, addresses):
 
 
 def _task(model):
-  return tasks.get(next(iter(model.solvers)))
+  return tasks.get(phases.owner(next(iter(model.solvers))))
 
 
 def _key():

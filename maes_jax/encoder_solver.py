@@ -71,19 +71,25 @@ class Model:
 
   Attributes:
     encoder: the cell that stores.
-    solvers: by task, the cell that answers.
+    solvers: by task, the cell that answers, and by 'task/cell' what else a task has of its own.
     tied: the solvers share the encoder's parameters.
     inputs: X, numbers of an item with its control bits.
     embed: what makes of them what the cells read; None: nothing.
+    control_bits: how many of them are control bits.
+    sequences: how many sequences a task may keep apart by control bits of their own. Cells that
+      take turns know theirs by being on duty, and read the bits of all as those of one.
   """
   encoder: base.Cell
   solvers: Mapping[str, base.Cell]
   tied: bool = False
   inputs: int = 10
   embed: Embed | None = None
+  control_bits: int = 2
+  sequences: int = 1
 
   def __hash__(self) -> int:
-    return hash((self.encoder, frozenset(self.solvers.items()), self.tied, self.inputs, self.embed))
+    return hash((self.encoder, frozenset(self.solvers.items()), self.tied, self.inputs, self.embed,
+                 self.control_bits, self.sequences))
 
   def init(self, key: chex.PRNGKey) -> Params:
     """Fresh parameters; none depends on the memory size."""
@@ -108,9 +114,24 @@ class Model:
 
   def read(self, params: Params, inputs: chex.Array) -> chex.Array:
     """Items [..., X] as the cells read them."""
+    inputs = self._as_of_one_sequence(inputs)
     if self.embed is None:
       return inputs
     return self.embed.apply({'params': params['embed']}, precision.as_params(inputs, params))
+
+  def _as_of_one_sequence(self, inputs):
+    """Control bits of several sequences added up, kind by kind."""
+    more = inputs.shape[-1] - self.inputs
+    if more not in range(self.control_bits, self.sequences * self.control_bits, self.control_bits):
+      return inputs
+    control, data = jnp.split(inputs, [self.control_bits + more], axis=-1)
+    by_sequence = control.reshape(*control.shape[:-1], -1, self.control_bits)
+    return jnp.concatenate([by_sequence.sum(-2), data], axis=-1)
+
+  @property
+  def tasks(self) -> list[str]:
+    """What it has solvers for."""
+    return sorted({phases.owner(name) for name in self.solvers})
 
   def cell(self, name: str) -> base.Cell:
     """The encoder, or the solver of a task.
@@ -131,7 +152,8 @@ class Model:
     Raises:
       UserError: there is no such solver.
     """
-    return dataclasses.replace(self, solvers={task: self.cell(solver)})
+    self.cell(solver)
+    return dataclasses.replace(self, solvers=_renamed(self.solvers, solver, task))
 
   def answer(
       self,
@@ -179,7 +201,13 @@ class Model:
 
 def asked(params: Params, solver: str, task: str) -> Params:
   """The parameters of a model in which the solver of one task is asked another."""
-  return {**params, 'solvers': {task: params['solvers'][solver]}}
+  return {**params, 'solvers': _renamed(params['solvers'], solver, task)}
+
+
+def _renamed(solvers, solver, task):
+  """The cells of one task as those of another."""
+  return {task + name.removeprefix(solver): cell for name, cell in solvers.items()
+          if phases.owner(name) == solver}
 
 
 @dataclasses.dataclass(frozen=True)

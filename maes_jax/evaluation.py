@@ -113,6 +113,7 @@ class Tester(devices.Picklable):
       UserError: a length of less than 1 or more than `max_length`, or a number out of its bounds.
     """
     limits.check(length=length, max_length=self.max_length, batches=batches, seed=seed)
+    self.task.check_length(length)
     params = devices.place(params, devices.everywhere(self._mesh))
     total = Counts(*[0] * len(Counts._fields))
     for batch in range(batches):
@@ -124,6 +125,7 @@ class Tester(devices.Picklable):
     """A batch at each length, by length; see `test`."""
     for length in lengths:
       limits.check(length=length, max_length=self.max_length, seed=seed)
+      self.task.check_length(length)
     return {length: self.test(params, length, batches=1, seed=seed) for length in lengths}
 
   def _test_batch(self, params, length, key):

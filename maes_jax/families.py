@@ -35,7 +35,8 @@ class Family:
     cell: the class of its cells; its fields are the options of the model.
     tied: encoder and solver are one cell with one set of parameters.
     recipe: what fills in that which a config leaves open.
-    solvers: by task, what its solver has beyond the cell's defaults.
+    solvers: by task, or by 'task/cell' of a task's further cells, what they have beyond the cell's
+      defaults.
     optimizer: what trains it where a run is given none, one of `training.optimizer.NAMES`.
   """
   cell: type[base.Cell]
@@ -48,10 +49,14 @@ class Family:
 # XOR of two words needs a hidden layer (section 4.1); Odd Recall must jump by two (section 5.2).
 _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'odd_recall': {'shift_range': 2},
+    'skip_recall': {'shift_range': 2},
     'sequence_comparison': {'output_hidden': 10},
     'sequence_equality': {'output_hidden': 10},
     'hard_equality': {'output_hidden': 10},
     'prefix_equality': {'output_hidden': 10},
+    'sequence_symmetry': {'output_hidden': 10},
+    'n_back': {'output_hidden': 10},
+    'delayed_match': {'output_hidden': 10},
 }
 
 # The first author's solver of Sequence Comparison has more of both; he trained no other like it.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 import functools
 import io
+import itertools
 import pathlib
 import tempfile
 
@@ -19,6 +20,8 @@ import numpy as np
 
 from maes_jax import errors
 from maes_jax import files
+from maes_jax import phases
+from maes_jax import tasks
 
 # Okabe and Ito's colours, told apart with any colour vision.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
@@ -96,6 +99,60 @@ def writing(write: chex.Array, memory: chex.Array, title: str, path: pathlib.Pat
   figure.colorbar(stored, ax=axes[1], label='content')
   figure.suptitle(title)
   save(figure, path)
+
+
+def episodes(shown: Sequence[tuple[tasks.Task, tasks.Episode]], path: pathlib.Path):
+  """One episode of each task: what is read, above it the answers that count, who is on duty.
+
+  A column is a step. Encoder and solver have the same colours throughout.
+
+  Args:
+    shown: tasks and episodes known to the host.
+    path: the file.
+  """
+  columns = min(len(shown), _COLUMNS)
+  rows = -(-len(shown) // columns)
+  figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 2.4 * rows), squeeze=False,
+                              layout='constrained')
+  for axis, each in itertools.zip_longest(axes.flat, shown):
+    if each is None:
+      axis.axis('off')
+    else:
+      _episode(axis, *each)
+  save(figure, path)
+
+
+_COLUMNS = 3
+
+
+def _episode(axis, task, episode):
+  """From the bottom: control bits, items, answers (empty where none counts), who is on duty."""
+  stretches = [(phase.cell.removeprefix(phases.OWN), *_read_and_due(task, phase))
+               for phase in phases.in_time(episode.program) if phase.steps]
+  cells = list(dict.fromkeys([phases.ENCODER, phases.SOLVER, *(name for name, _, _ in stretches)]))
+  read, due = (np.concatenate(parts, axis=1) for parts in list(zip(*stretches))[1:])
+  duty = np.concatenate([np.full(part.shape[1], cells.index(name)) for name, part, _ in stretches])
+  axis.imshow(np.concatenate([read, due]), cmap='Blues', vmin=-0.15, vmax=1, aspect='auto',
+              origin='lower', interpolation='nearest')
+  top = len(read) + len(due)
+  for i, name in enumerate(cells):
+    where = np.flatnonzero(duty == i)
+    axis.bar(where, 1.2, width=1, bottom=top + 0.3, color=COLOURS[i % len(COLOURS)], label=name)
+  edges = task.sequences * task.control_bits - 0.5, len(read) - 0.5, top - 0.5
+  axis.hlines(edges, -0.5, len(duty) - 0.5, color='0.4', linewidth=0.6)
+  axis.set(title=task.name, ylim=(-0.5, top + 1.6), yticks=[], xlim=(-0.5, len(duty) - 0.5))
+  axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+  axis.legend(fontsize='xx-small', loc='upper left', bbox_to_anchor=(0, -0.1), ncols=4,
+              columnspacing=1, frameon=False)
+
+
+def _read_and_due(task, phase):
+  """What a phase reads [X, T], and what must be answered [Y, T]."""
+  steps = int(phase.steps)
+  due = np.full((steps, task.outputs), np.nan)
+  if phase.asked:
+    due = np.where(phase.mask[:steps, None], phase.targets[:steps], np.nan)
+  return np.asarray(phase.inputs[:steps]).T, due.T
 
 
 _LEAST = 1e-6  # Of the differences that are shown; below it float32 rounds.

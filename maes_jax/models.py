@@ -30,23 +30,44 @@ def build(config: Config) -> Model:
   families.check_options(config)
   encoder = family.cell(**config.cell)
   solvers = {}
-  for name in config.task:
-    preset = {**config.cell, **family.solvers.get(name, {}), **config.solver}
-    solvers[name] = family.cell(outputs=tasks.get(name).outputs, **preset)
-  return Model(encoder, solvers, family.tied, *_reading(config.task))
+  for asked in map(tasks.get, config.task):
+    for name, outputs in _cells(asked, config.max_length, family.tied).items():
+      preset = {**config.cell, **family.solvers.get(name, {}), **config.solver}
+      solvers[name] = family.cell(outputs=outputs, **preset)
+  return Model(encoder, solvers, family.tied, **_reading(config.task, family.tied))
 
 
-def _reading(names):
-  """X and what is made of it, which all tasks of a model must have in common."""
+def _cells(task, max_length, tied):
+  """A task's solver and, where cells are not tied, all that its program names as its own.
+
+  By name, with Y of those that are asked; others answer nothing.
+  """
+  found = {task.name: task.outputs}
+  if not tied:
+    episode = tasks.dry_run(task, max(max_length, task.shortest))
+    named = phases.cells(task.name, episode.program)
+    found |= {name: task.outputs * asked for name, asked in sorted(named.items())
+              if name.startswith(task.name + phases.OWN)}
+  return found
+
+
+def _reading(names, tied):
+  """X and what is made of it, which all tasks of a model must have in common.
+
+  Several sequences of a task have control bits of their own, which only a tied model reads as such.
+  """
   first, *others = (tasks.get(name) for name in names)
+  bits = lambda task: task.control_bits * (task.sequences if tied else 1)
   for other in others:
-    if (other.inputs, other.items) != (first.inputs, first.items):
+    if (bits(other), other.items) != (bits(first), first.items):
       raise errors.UserError(
           f'tasks {first.name!r} and {other.name!r} store different items ({first.items} with '
-          f'{first.control_bits} control bits, {other.items} with {other.control_bits}); a model '
-          'can only be asked tasks that store the same')
+          f'{bits(first)} control bits, {other.items} with {bits(other)}); a model can only be '
+          'asked tasks that store the same')
   embedding = first.items.embedding
-  return first.inputs, embedding and Embed(embedding, first.control_bits)
+  return {'inputs': bits(first) + first.items.width, 'control_bits': bits(first),
+          'embed': embedding and Embed(embedding, bits(first)),
+          'sequences': 1 if tied else max(tasks.get(name).sequences for name in names)}
 
 
 def check(config: Config):
@@ -64,7 +85,12 @@ def check(config: Config):
 
 
 def _check_lengths(task, config):
-  """Whether every example of a task from data is short enough to be drawn."""
+  """Whether sequences are as long as a task needs, and short enough to be drawn from data."""
+  for option in ('start_min_length', 'min_length', 'validation_length'):
+    if getattr(config, option) < task.at_least:
+      raise errors.UserError(
+          f'task {task.name!r} needs {task.at_least:,} items or more and {option} is '
+          f'{getattr(config, option):,}; use {option} of at least {task.at_least:,}')
   for split, option, memory in ((tasks.TRAINING, 'max_length', 'memory'),
                                 (tasks.HELD_OUT, 'validation_length', 'validation_memory')):
     longest = task.longest(split)
@@ -96,7 +122,7 @@ def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int,
   episodes = {task.name: episode for task, episode in zip(asked, drawn)}
   model = _with_solvers(model, episodes)
   for task in asked:
-    _check_room(task, episodes[task.name].program, model, addresses)
+    _check_room(task, episodes[task.name].program, length, model, addresses)
   name = name or type(model.encoder).__name__.lower()
   try:
     params = parameters(model)
@@ -117,17 +143,19 @@ def _with_solvers(model, episodes):
   """The model with those solvers alone that these episodes need."""
   needed = {cell for task, episode in episodes.items()
             for cell in phases.cells(task, episode.program)} - {phases.ENCODER}
+  if model.tied:  # Then what a task has of its own is the one cell, too.
+    needed = {cell for cell in needed if phases.owner(cell) not in episodes}
   solvers = {name: model.cell(name) for name in sorted(needed | set(episodes))}
-  if model.tied and needed - set(episodes):
+  if model.tied and needed:
     raise errors.UserError(f'one cell of this model is on duty throughout, so that no phase can '
-                           f'be for {", ".join(sorted(needed - set(episodes)))}; make it for '
+                           f'be for {", ".join(sorted(needed))}; make it for '
                            f'{phases.SOLVER!r} or use a model whose cells are not tied')
   return dataclasses.replace(model, solvers=solvers)
 
 
-def _check_room(task, program, model, addresses):
-  """Every step of storing needs an address of its own."""
-  stored = phases.size(program, phases.ENCODER)
+def _check_room(task, program, length, model, addresses):
+  """Every step of storing needs an address of its own, if the task does not know better."""
+  stored = task.stores(length) if task.stores else phases.size(program, phases.ENCODER)
   if stored > addresses and not task.reuses_memory and memory_of(model, addresses) is not None:
     raise errors.UserError(
         f'task {task.name!r} stores up to {stored:,} items and markers, and the memory has '

@@ -4,10 +4,11 @@ Serial Recall is two of them: an encoder reads the items, a solver answers. Whic
 and where it starts are fixed when a program is compiled; all else is data.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import dataclasses
 import functools
 import math
+import operator
 from typing import Any, NamedTuple
 
 import chex
@@ -17,8 +18,9 @@ import jax.numpy as jnp
 
 from maes_jax import varying
 
-# On duty: the cell that stores, the task's own solver, or another solver by its task's name.
-ENCODER, SOLVER = 'encoder', 'solver'
+# On duty: the cell that stores, the task's own solver, or another solver by its task's name. A task
+# may have more cells of its own; their names begin with a slash, e.g. '/second'.
+ENCODER, SOLVER, OWN = 'encoder', 'solver', '/'
 
 # Where a cell starts when it goes on duty. The memory is what the last cell left in any case.
 RESUME = 'resume'  # Where it was when it was on duty last, with the hidden state that it had then.
@@ -29,7 +31,7 @@ STARTS = (RESUME, RESTART, HANDOVER)
 
 @functools.partial(jax.tree_util.register_dataclass,
                    data_fields=['inputs', 'steps', 'targets', 'mask'],
-                   meta_fields=['cell', 'start', 'shared'])
+                   meta_fields=['cell', 'start', 'shared', 'again'])
 @dataclasses.dataclass(frozen=True)
 class Phase:
   """T steps with one cell on duty.
@@ -39,10 +41,13 @@ class Phase:
     steps: [] how many of the T are done, the others are padding; 0: as if the phase were not there.
     targets: [T, Y]; None where no answer is asked for.
     mask: [T] True where an answer counts, never in padding.
-    cell: which is on duty: `ENCODER`, `SOLVER` or another task's name.
+    cell: which is on duty: `ENCODER`, `SOLVER`, another task's name, or a further cell of the task,
+      whose name begins with a slash: '/second' of the task 'mine' is known as 'mine/second'.
     start: where it starts, one of `STARTS`.
     shared: the same key makes the same phase in all tasks, so that tasks asked at once need it
-      once; only for phases that no phase precedes that is not, and for no task's own solver.
+      once; only for phases that no phase precedes that is not, and for no task's own cells.
+    again: it shows a cell what another has read already; a model of one cell, which has seen it,
+      goes on without. Never asked.
   """
   inputs: chex.Array
   steps: chex.Array
@@ -51,6 +56,7 @@ class Phase:
   cell: str = ENCODER
   start: str = RESUME
   shared: bool = False
+  again: bool = False
 
   @property
   def asked(self) -> bool:
@@ -102,19 +108,54 @@ def formed(part: Phase | Repeat, values: tuple) -> tuple | Repeat:
   return Repeat(values) if isinstance(part, Repeat) else values
 
 
+def present(rounds: Phase, where: chex.Array) -> Phase:
+  """A phase of a `Repeat` [R, ...] of which the rounds of `where` [R] are there, the others not."""
+  there = lambda leaf: jax.vmap(lambda keep, one: one * keep)(where, leaf)
+  return jax.tree.map(there, rounds)
+
+
 def within(steps: chex.Array, size: int) -> chex.Array:
   """[size] True for the first `steps`."""
   return jnp.arange(size, dtype=jnp.int32) < steps
 
 
-def cells(task: str, program: Program) -> set[str]:
-  """The cells of a task's program: `ENCODER`, and solvers by the names of their tasks."""
-  return {name(task, phase) for part in program for phase in of(part)}
+def cells(task: str, program: Program) -> dict[str, bool]:
+  """The cells of a task's program as `name` has them, and whether each is asked."""
+  found: dict[str, bool] = {}
+  for part in program:
+    for phase in of(part):
+      found[name(task, phase)] = found.get(name(task, phase), False) or phase.asked
+  return found
 
 
 def name(task: str, phase: Phase) -> str:
-  """Which cell is on duty: `ENCODER`, or a solver by the name of its task."""
-  return task if phase.cell == SOLVER else phase.cell
+  """Which cell is on duty: `ENCODER`, a solver by its task, or a task's further cell.
+
+  >>> name('mine', Phase(None, 1, cell=SOLVER)), name('mine', Phase(None, 1, cell='/second'))
+  ('mine', 'mine/second')
+  """
+  if phase.cell == SOLVER:
+    return task
+  return task + phase.cell if phase.cell.startswith(OWN) else phase.cell
+
+
+def owner(cell: str) -> str:
+  """The task that a cell, as `name` has it, belongs to."""
+  return cell.partition(OWN)[0]
+
+
+def in_time(parts: Sequence[Any]) -> Iterator[Any]:
+  """What parts hold of each phase, in the order of time, those of a repeat round by round.
+
+  Args:
+    parts: phases and repeats of a program, or what has its form, known to the host.
+  """
+  for part in parts:
+    if isinstance(part, Repeat):
+      for i in range(len(jax.tree.leaves(part)[0])):
+        yield from jax.tree.map(operator.itemgetter(i), part.phases)
+    else:
+      yield from part if isinstance(part, tuple) else (part,)
 
 
 def size(program: Program, cell: str = '') -> int:
@@ -164,7 +205,8 @@ def opening(programs: Sequence[Program]) -> int:
   """How many parts all programs begin with that are the same in all of them."""
   count = 0
   for parts in zip(*programs):
-    if not all(isinstance(part, Phase) and part.shared and part.cell != SOLVER for part in parts):
+    if not all(isinstance(part, Phase) and part.shared and owner(part.cell) not in ('', SOLVER)
+               for part in parts):
       break
     count += 1
   return count
@@ -196,6 +238,9 @@ def _append(carry, of_part):
   inputs, end = carry
   starts = []
   for phase in of_part:
+    if phase.again:
+      starts.append(end)
+      continue
     piece = jnp.asarray(phase.inputs, inputs.dtype)
     inputs = lax.dynamic_update_slice_in_dim(inputs, piece, end, axis=0)
     starts.append(end)

@@ -6,6 +6,7 @@ A recipe is a function of a config; it gives values by the names of the config's
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from maes_jax import tasks
 from maes_jax.config import Config
 
 Recipe = Callable[[Config], Mapping[str, Any]]
@@ -37,16 +38,16 @@ _ONE_ANSWER = {
 _PREFIXES = {
     'start_min_length': 1, 'start_length': 2, 'hold': 2000, 'grow': 10_000, 'half_life': 1000,
     'solver': {'latch': 6., 'noise': 1.}}
-_EQUALITY = ('sequence_equality', 'hard_equality')
+_EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES = {**dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES}
 # Few answers a sequence make the loss jump: batches of 64 (paper, section 5.3).
-_LARGE_BATCH = ('sequence_comparison', *_CHANGES)
+_LARGE_BATCH = ('sequence_comparison', 'n_back', 'delayed_match', *_CHANGES)
 
 
 def maes(config: Config) -> Mapping[str, Any]:
   """MAES is validated at length 64 and stops by its training loss (paper, section 4.1)."""
   values = {
-      'stop_on': 'training', 'validation_length': 64, 'validation_memory': 80,
+      'stop_on': 'training', 'validation_length': 64, 'validation_memory': _memory_for(config, 64),
       'batch_size': 64 if set(config.task) & set(_LARGE_BATCH) else 1}
   if config.recipe not in (None, 'short_first'):
     return {**_schedule(config, config.recipe), **values}
@@ -55,10 +56,16 @@ def maes(config: Config) -> Mapping[str, Any]:
   return {**_schedule(config, 'short_first', **(first if alone else {})), **values, 'cell': _SOFT}
 
 
+def _memory_for(config, length):
+  """Addresses for so many items, with some to spare."""
+  return 16 + max(tasks.get(task).needs(length) for task in config.task)
+
+
 def maes2018(config: Config) -> Mapping[str, Any]:
   """As its author trained: full lengths from the start, RMSprop (github.com/tsjayram/maes)."""
   return {**_schedule(config, config.recipe or 'plain', learning_rate=0.001, b2=0.9),
-          'stop_on': 'training', 'validation_length': 64, 'validation_memory': 80,
+          'stop_on': 'training', 'validation_length': 64,
+          'validation_memory': _memory_for(config, 64),
           'batch_size': 64 if set(config.task) & set(_LARGE_BATCH) else 1}
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import operator
 from typing import NamedTuple
 
 import jax
@@ -98,7 +97,7 @@ class Recorder:
     self._checked  # noqa: B018  Once.
     limits.check(seed=seed)
     key = randomness.key(seed, randomness.Stream.TEST)
-    return _recording(self.task.answers, *jax.device_get(self._trace(params, key)))
+    return _recording(self.task.answers, self.model.tied, *jax.device_get(self._trace(params, key)))
 
   @functools.cached_property
   def _checked(self):
@@ -133,22 +132,13 @@ def record(
   return Recorder(model, task, length, addresses).record(params, seed)
 
 
-def _recording(kind, program, parts):
-  stretches = [_stretch(kind, phase, steps) for phase, steps in _in_time(program, parts)
-               if phase.steps]
+def _recording(kind, tied, program, parts):
+  stretches = [_stretch(kind, phase, steps) for phase, steps in zip(
+      phases.in_time(program), phases.in_time(parts), strict=True)
+                if phase.steps and not (tied and phase.again)]
   lengths = [len(stretch['asked']) for stretch in stretches]
   return Recording(starts=np.cumsum([0, *lengths[:-1]]), **{
       name: np.concatenate([stretch[name] for stretch in stretches]) for name in stretches[0]})
-
-
-def _in_time(program, parts):
-  """Every phase with its steps, those of a repeat one by one."""
-  for part, steps in zip(program, parts):
-    if isinstance(part, phases.Repeat):
-      for i in range(len(part.phases[0].inputs)):
-        yield from jax.tree.map(operator.itemgetter(i), list(zip(part.phases, steps.phases)))
-    else:
-      yield part, *steps
 
 
 def _stretch(kind, phase, steps):

@@ -101,6 +101,13 @@ def test_commands_have_flags_that_exist(command, tmp_path):
   assert checked.returncode == 0, checked.stderr
 
 
+def test_the_page_of_tasks_has_them_all():
+  """In the first column of its tables, each once."""
+  rows = re.findall(r'^\|([^|]+)\|', (ROOT / 'docs' / 'tasks.md').read_text(), re.MULTILINE)
+  named = [name for row in rows for name in re.findall(r'`(\w+)`', row)]
+  assert sorted(named) == sorted(tasks.TASKS)
+
+
 def test_parts_of_the_paper_exist():
   only = [word.removeprefix('--only=').split(',') for command in commands() for word in command
           if word.startswith('--only=')]

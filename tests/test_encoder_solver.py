@@ -291,7 +291,7 @@ def test_trace_shows_what_answer_computes():
   np.testing.assert_allclose(writing.memory[-1], encoded.memory, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize('task', tasks.TASKS)
+@pytest.mark.parametrize('task', two_phases.TASKS)
 def test_paper_sizes_are_under_2000_parameters(task):
   """Section 4.1: the largest network contained less than 2,000 trainable parameters."""
   model = build((task,))

@@ -82,9 +82,9 @@ class TestEveryFamily:
 
   def test_parameters_have_the_two_top_level_keys(self, name):
     """Freezing, transfer and reports go by them."""
-    params = shapes(models.build(config(name, tuple(tasks.TASKS))))
+    params = shapes(models.build(config(name, two_phases.TASKS)))
     assert params.keys() == {'encoder', 'solvers'}
-    assert params['solvers'].keys() == set(tasks.TASKS)
+    assert params['solvers'].keys() == set(two_phases.TASKS)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
 
   def test_tied_solvers_add_only_what_the_encoder_lacks(self, name):
@@ -204,7 +204,7 @@ class TestBuild:
 
   def test_the_papers_maes(self):
     """Width 10, 5 units; jumps by two for Odd, 10 units for XOR."""
-    solvers = models.build(Config(task=tuple(tasks.TASKS))).solvers
+    solvers = models.build(Config(task=two_phases.TASKS)).solvers
     assert {(cell.width, cell.units) for cell in solvers.values()} == {(10, 5)}
     chosen = lambda test: {name for name, cell in solvers.items() if test(cell)}
     assert chosen(lambda cell: cell.shift_range == 2) == {'odd_recall'}

@@ -54,9 +54,9 @@ def test_nothing_else_is_put_beside_other_packages(installed):
 def test_programs_are_those_that_help_names(installed):
   (metadata,) = importlib.metadata.distributions(path=[str(installed)])
   scripts = metadata.entry_points.select(group='console_scripts')
-  assert {script.name for script in scripts} == {f'maes-{name}' for name in usage.INSTALLED}
-  for script in scripts:
-    assert script.value == f'maes_jax.experiments.{script.name.removeprefix("maes-")}:program'
+  wanted = {usage.script(name): f'maes_jax.experiments.{name}:program' for name in usage.INSTALLED}
+  assert {script.name: script.value for script in scripts} == wanted
+  assert 'maes-show-task' in wanted
 
 
 def launch(installed, folder, name, *flags):

@@ -21,6 +21,7 @@ from maes_jax.config import Config
 from maes_jax.training import demand
 from maes_jax.training import run
 from maes_jax.training.trainer import Trainer
+from tests import two_phases
 
 GIB = 2**30
 
@@ -69,7 +70,7 @@ def test_a_test_takes_no_less(seen, name, addresses):
   assert taken / 8 < estimated <= taken
 
 
-PAPER = [{'task': tuple(tasks.TASKS)}, {'seeds': 100}, {'model': 'dnc', 'seeds': 10},
+PAPER = [{'task': two_phases.TASKS}, {'seeds': 100}, {'model': 'dnc', 'seeds': 10},
          {'model': 'lstm', 'seeds': 10}, {'model': 'ntm', 'seeds': 100},
          {'validation_length': 1000, 'validation_memory': 1024, 'batch_size': 64}]
 

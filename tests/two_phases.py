@@ -4,6 +4,10 @@ import dataclasses
 
 from maes_jax import phases
 
+# The paper's tasks and their kin: words of 8 bits, an encoder stores and then a solver answers.
+TASKS = ('serial_recall', 'reverse_recall', 'odd_recall', 'sequence_comparison',
+         'sequence_equality', 'hard_equality', 'prefix_equality')
+
 
 def main(episode):
   """[..., T, X] what is stored."""

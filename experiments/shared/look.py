@@ -20,7 +20,7 @@ def title(restored: Trained, task: tasks.Task, length: int, checkpoint: str = ''
 
 def recorder(restored: Trained, task: tasks.Task, length: int) -> recordings.Recorder:
   """Of sequences of `length` items, in a memory that just holds them."""
-  return recordings.Recorder(restored.model, task, length, addresses=length + SPARE)
+  return recordings.Recorder(restored.model, task, length, task.needs(length) + SPARE)
 
 
 def draw_attention(restored: Trained, task: tasks.Task, length: int, path: pathlib.Path):

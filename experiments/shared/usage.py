@@ -15,7 +15,8 @@ _GROUPS = {'model': 'What', 'seeds': 'Population', 'cell': 'Options', 'memory': 
            'recipe': 'Training', 'validate_every': 'Validation', 'encoder': 'Transfer'}
 _WIDTH = 98
 # These are programs of their own, `maes-train`, once the library is installed.
-INSTALLED = ('train', 'transfer', 'evaluate', 'certify', 'inspect', 'reproduce', 'benchmark')
+INSTALLED = ('train', 'transfer', 'evaluate', 'certify', 'inspect', 'show_task', 'reproduce',
+             'benchmark')
 _SHARED = f'{__package__}.cli'  # Who defines the flags of `Config`.
 _BINARIES = __package__.rpartition('.')[0]  # In a checkout `experiments`, not once installed.
 _COMMAND = re.compile(r'python -m experiments\.(\w+)')
@@ -45,7 +46,12 @@ def _program(command) -> str:
   name = command[1]
   if _BINARIES == 'experiments':
     return command[0]
-  return f'maes-{name}' if name in INSTALLED else f'python -m {_BINARIES}.{name}'
+  return script(name) if name in INSTALLED else f'python -m {_BINARIES}.{name}'
+
+
+def script(name: str) -> str:
+  """What a binary is called once it is installed."""
+  return f'maes-{name}'.replace('_', '-')
 
 
 def _describe(flag) -> str:

@@ -4,8 +4,12 @@ from maes_jax import errors
 from maes_jax.phases import Episode
 from maes_jax.phases import Phase
 from maes_jax.phases import Repeat
+from maes_jax.tasks import dual
+from maes_jax.tasks import manipulation
 from maes_jax.tasks import recall
 from maes_jax.tasks import relation
+from maes_jax.tasks import streams
+from maes_jax.tasks import strings
 from maes_jax.tasks.data import DataTask
 from maes_jax.tasks.data import from_arrays
 from maes_jax.tasks.data import from_iterator
@@ -45,5 +49,6 @@ def get(name: str) -> Task:
 
 for _task in (recall.SERIAL_RECALL, recall.REVERSE_RECALL, recall.ODD_RECALL,
               relation.SEQUENCE_COMPARISON, relation.SEQUENCE_EQUALITY, relation.HARD_EQUALITY,
-              relation.PREFIX_EQUALITY):
+              relation.PREFIX_EQUALITY, *manipulation.TASKS, *dual.TASKS,
+              *streams.TASKS, *strings.TASKS):
   register(_task)

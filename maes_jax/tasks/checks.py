@@ -76,6 +76,10 @@ def _check_phase(task, phase, repeats):
                'mask': (phase.mask, (*repeats, *steps[:1]), np.bool_)}
   _check_arrays(f'task {task.name!r}', f'a phase of {phase.cell!r} must have', wanted)
   start(task.name, phase.start)
+  if phase.cell in ('', phases.OWN) or (phase.asked and phase.again):
+    raise errors.UserError(f'task {task.name!r} has a phase with cell={phase.cell!r}, asked='
+                           f'{phase.asked}, again={phase.again}; name a cell, e.g. '
+                           f'{phases.OWN + "second"!r}, and ask in phases that are not again')
 
 
 def _check_arrays(who, must, wanted):
@@ -93,6 +97,32 @@ def _said(wanted):
 
 
 _KINDS = {np.floating: 'float', np.bool_: 'bool', np.integer: 'int'}
+
+
+def whole(what: str, value: Any, smallest: int = 1) -> int:
+  """A size that a task is made with.
+
+  Raises:
+    UserError: it is no whole number of at least `smallest`.
+  """
+  if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < smallest:
+    raise errors.UserError(f'{what}: {errors.shortened(value)}; it must be a whole number of at '
+                           f'least {smallest}')
+  return int(value)
+
+
+def rotation(what: str, value: Any) -> int | float:
+  """By how many places, or by which fraction of all, a task rotates.
+
+  Raises:
+    UserError: it is neither a whole number nor a fraction between -1 and 1.
+  """
+  if isinstance(value, float) and -1 < value < 1:
+    return value
+  if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    raise errors.UserError(f'{what}: {errors.shortened(value)}; it must be a whole number, or a '
+                           'fraction of all between -1 and 1')
+  return int(value)
 
 
 def start(name: str, given: str):

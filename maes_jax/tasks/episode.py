@@ -7,6 +7,7 @@ import functools
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from maes_jax import batching
 from maes_jax import errors
@@ -57,10 +58,15 @@ class Task:
     answers: what an answer is; by default words of Y bits.
     control_bits: how many bits stand before an item, that tell markers apart.
     reuses_memory: what it stores may be written over, so that it needs no address for every item.
+    sequences: how many sequences an episode keeps apart. Each has control bits of its own, one
+      after the other; cells that take turns are told by being on duty, and read the bits of all as
+      those of one, so that an encoder serves tasks of any number.
+    at_least: the fewest items that can be asked about.
+    stores: the addresses that n items need. None: as many as the encoder has steps.
 
   Raises:
-    UserError: the name is no text, the outputs are no whole number of at least 1 or not those of
-      the answers, or the question is no function.
+    UserError: the name is no text or has a slash, the outputs are no whole number of at least 1 or
+      not those of the answers, or the question is no function.
   """
   name: str
   outputs: int
@@ -69,16 +75,20 @@ class Task:
   answers: Items = None  # type: ignore[assignment]  # Never None once it is made.
   control_bits: int = 2
   reuses_memory: bool = False
+  sequences: int = 1
+  at_least: int = 1
+  stores: Callable[[int], int] | None = None
 
   def __post_init__(self):
-    if not isinstance(self.name, str) or not self.name:
-      raise errors.UserError(
-          f'the name of a task is {errors.shortened(self.name)}; it must be text')
+    if not isinstance(self.name, str) or not self.name or phases.OWN in self.name:
+      raise errors.UserError(f'the name of a task is {errors.shortened(self.name)}; it must be '
+                             'text without a slash, which parts a task from its cells')
     if not callable(self.ask):
       raise errors.UserError(f'task {self.name!r} asks {errors.shortened(self.ask)}; give a '
                              'function (key, items [L, D], length) -> Question')
     limits.check(**{f'outputs of task {self.name!r}': self.outputs,
-                    f'control_bits of task {self.name!r}': self.control_bits})
+                    f'control_bits of task {self.name!r}': self.control_bits,
+                    f'sequences of task {self.name!r}': self.sequences})
     if self.answers is None:
       object.__setattr__(self, 'answers', Bits(self.outputs))
     if self.answers.outputs != self.outputs:
@@ -88,12 +98,27 @@ class Task:
   @property
   def inputs(self) -> int:
     """X, numbers of an item with its control bits, as a task makes it."""
-    return self.control_bits + self.items.width
+    return self.sequences * self.control_bits + self.items.width
 
   @property
   def shortest(self) -> int:
     """The fewest items that an episode can have."""
-    return 1
+    return self.at_least
+
+  def needs(self, length: int) -> int:
+    """The addresses that n items need, without their marker."""
+    return self.stores(length) if self.stores else length
+
+  def check_length(self, length: chex.Array):
+    """Checks lengths, as far as they are known.
+
+    Raises:
+      UserError: one is of too few items to be asked about.
+    """
+    if not isinstance(length, jax.core.Tracer) and np.min(length) < self.at_least:
+      raise errors.UserError(f'length is {np.min(length):,} and task {self.name!r} needs '
+                             f'{self.at_least:,} items or more; use a length of at least '
+                             f'{self.at_least:,}')
 
   def longest(self, split: str) -> int | None:
     """The most items that an example has, of `TRAINING` or `HELD_OUT`; None: as many as wanted."""
@@ -173,13 +198,26 @@ def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int,
       shapes than `Question` or `Phase` says.
   """
   limits.check(length=length, max_length=max_length)
+  task.check_length(length)
+  task.check_length(max_length)
   return task.draw(key, jnp.asarray(length, jnp.int32), max_length, split)
 
 
 def with_marker(task: Task, items: chex.Array, bit: int) -> chex.Array:
   """[L, D] -> [L + 1, X]: a marker with no data in front, control bits everywhere."""
-  marker_first = jnp.pad(_single(items), ((1, 0), (task.control_bits, 0)))
-  return marker_first.at[0, bit].set(1)
+  return marked(items, bit, task.control_bits * task.sequences)
+
+
+def marked(items: chex.Array, bit: int, control_bits: int) -> chex.Array:
+  """`with_marker` of a task of so many control bits: [..., L, D] -> [..., L + 1, X]."""
+  outer = [(0, 0)] * (items.ndim - 2)
+  marker_first = jnp.pad(_single(items), (*outer, (1, 0), (control_bits, 0)))
+  return marker_first.at[..., 0, bit].set(1)
+
+
+def bare(items: chex.Array, control_bits: int) -> chex.Array:
+  """Items [..., D] with control bits, all 0: [..., X]."""
+  return jnp.pad(_single(items), [(0, 0)] * (items.ndim - 1) + [(control_bits, 0)])
 
 
 def sample_batch(
@@ -192,6 +230,7 @@ def sample_batch(
   """A batch of episodes of any mix of lengths; every leaf has a leading axis B. See `sample`."""
   shapes.check(lengths=(lengths, 'B', int))
   limits.check(length=lengths, max_length=max_length)
+  task.check_length(lengths)
   draw = lambda key, length: sample(task, key, length, max_length, split)
   return batching.vmap(draw)(keys, lengths)
 

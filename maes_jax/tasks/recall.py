@@ -1,5 +1,7 @@
 """Serial, Reverse and Odd Recall: repeat the items, in order, backwards, every other one."""
 
+import functools
+
 import jax.numpy as jnp
 
 from maes_jax import phases
@@ -15,26 +17,30 @@ def _recall(items, source, count, start=phases.RESTART):
       mask=episode.within(count, items.shape[0]), start=start)
 
 
-def _positions(items):
+def positions(items):
+  """[L] 0 ... L - 1."""
   return jnp.arange(items.shape[0], dtype=jnp.int32)
 
 
-def _serial(key, items, length):
+def serial(key, items, length):
+  """Asks for all items in order."""
   del key
-  return _recall(items, _positions(items), length)
+  return _recall(items, positions(items), length)
 
 
-def _reverse(key, items, length):
+def reverse(key, items, length):
+  """Asks for all items, the last first."""
   del key
   # Starts where the encoder ended (section 4.3).
-  return _recall(items, length - 1 - _positions(items), length, phases.HANDOVER)
+  return _recall(items, length - 1 - positions(items), length, phases.HANDOVER)
 
 
-def _odd(key, items, length):
+def every(key, items, length, step):
+  """Asks for the first item and every `step`-th after it."""
   del key
-  return _recall(items, 2 * _positions(items), (length + 1) // 2)
+  return _recall(items, step * positions(items), (length + step - 1) // step)
 
 
-SERIAL_RECALL = episode.Task('serial_recall', outputs=8, ask=_serial)
-REVERSE_RECALL = episode.Task('reverse_recall', outputs=8, ask=_reverse)
-ODD_RECALL = episode.Task('odd_recall', outputs=8, ask=_odd)
+SERIAL_RECALL = episode.Task('serial_recall', outputs=8, ask=serial)
+REVERSE_RECALL = episode.Task('reverse_recall', outputs=8, ask=reverse)
+ODD_RECALL = episode.Task('odd_recall', outputs=8, ask=functools.partial(every, step=2))

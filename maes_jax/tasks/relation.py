@@ -9,7 +9,7 @@ from maes_jax.items import Bits
 from maes_jax.tasks import episode
 
 
-def _other_words(key, items):
+def other_words(key, items):
   """For every word one of the 255 others, uniformly: flips the bits of a non-zero number."""
   width = items.shape[1]
   flips = jax.random.randint(key, items.shape[:1], 1, 2 ** width, jnp.int32)
@@ -21,7 +21,7 @@ def _comparison(key, items, length):
   """Is this item equal to that one? Each is kept with probability 1/2."""
   keep_key, other_key = jax.random.split(key)
   keep = jax.random.bernoulli(keep_key, jnp.float32(0.5), shape=items.shape[:1])
-  aux = jnp.where(keep[:, None], items, _other_words(other_key, items))
+  aux = jnp.where(keep[:, None], items, other_words(other_key, items))
   targets = keep[:, None].astype(items.dtype)
   return episode.Question(aux, targets, episode.within(length, items.shape[0]))
 
@@ -44,7 +44,7 @@ def _prefix_equality(key, items, length):
   equal_key, item_key, bit_key, other_key = jax.random.split(key, 4)
   equal, one_bit = jax.random.bernoulli(equal_key, jnp.float32(0.5), shape=(2,))
   item = jax.random.randint(item_key, (), 0, length, jnp.int32)
-  other = _other_words(other_key, items)[item]
+  other = other_words(other_key, items)[item]
   aux = jnp.where(one_bit, _one_bit_of(bit_key, items, item), items.at[item].set(other))
   positions = jnp.arange(items.shape[0], dtype=jnp.int32)
   targets = jnp.where(equal, True, positions < item)[:, None].astype(items.dtype)
@@ -58,7 +58,7 @@ def _fresh(key, items, length):
   fresh = Bits(items.shape[1]).draw(fresh_key, items.shape[0])
   valid = episode.within(length, items.shape[0])[:, None]
   same = jnp.all((fresh == items) | ~valid)
-  return jnp.where(same, _other_words(other_key, items), fresh)
+  return jnp.where(same, other_words(other_key, items), fresh)
 
 
 def _one_bit(key, items, length):
@@ -73,9 +73,11 @@ def _one_bit_of(key, items, item):
   return items.at[item, bit].set(1 - items[item, bit])
 
 
+fresh_or_equal = functools.partial(_equality, _fresh)
+
 SEQUENCE_COMPARISON = episode.Task('sequence_comparison', outputs=1, ask=_comparison)
 SEQUENCE_EQUALITY = episode.Task(
-    'sequence_equality', outputs=1, ask=functools.partial(_equality, _fresh))
+    'sequence_equality', outputs=1, ask=fresh_or_equal)
 PREFIX_EQUALITY = episode.Task('prefix_equality', outputs=1, ask=_prefix_equality)
 HARD_EQUALITY = episode.Task(
     'hard_equality', outputs=1, ask=functools.partial(_equality, _one_bit))

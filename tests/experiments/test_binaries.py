@@ -276,7 +276,8 @@ def test_an_unknown_part_of_the_benchmark(launch, tmp_path):
   assert_one_line(result, "did you mean 'limits'")
 
 
-@pytest.mark.parametrize('binary', ['train', 'transfer', 'evaluate', 'inspect', 'reproduce'])
+@pytest.mark.parametrize('binary', [
+    'train', 'transfer', 'evaluate', 'inspect', 'show_task', 'reproduce'])
 def test_help_fits_a_screen(launch, binary):
   result = launch(binary, '--help')
   assert result.returncode == 0, result.stderr
@@ -287,6 +288,47 @@ def test_help_fits_a_screen(launch, binary):
   if binary == 'transfer':  # It has a flag for every field.
     words = result.stdout.replace('=', ' ').split()
     assert all(words.count(f'--{field.name}') >= 1 for field in dataclasses.fields(Config))
+
+
+class TestShowTask:
+
+  def test_an_episode_in_words(self, launch):
+    """The answers are the words that were read, in the order of the task."""
+    done = launch('show_task', '--task=forget,bucket_sort', '--length=4', '--seed=6')
+    assert done.returncode == 0, done.stderr
+    forget, tokens = done.stdout.strip().split('\n\n')
+    title, *lines = forget.splitlines()
+    assert title.startswith('forget: length 4, ') and title.endswith('8 answers count')
+    steps = [line.split() for line in lines if line.startswith(' ')]
+    assert [int(step[0]) for step in steps] == list(range(len(steps)))
+    read = [step[1] for step in steps if len(step) == 2]
+    due = [step[-1] for step in steps if '->' in step]
+    assert sorted(read) == sorted(due) and len(due) == 8
+    assert {'encoder goes on where it was', 'forget/y_encoder begins anew', 'solver begins anew',
+            'forget/y_solver begins anew'} == {line.split(',')[0] for line in lines
+                                               if not line.startswith(' ')}
+    assert [line.split()[-1] for line in tokens.splitlines() if '->' in line] == sorted(
+        line.split()[-1] for line in tokens.splitlines()[3:7])
+
+  def test_a_picture_of_several(self, launch, tmp_path):
+    done = launch('show_task', '--task=n_back,serial_recall', f'--figure={tmp_path}/tasks.png')
+    assert done.returncode == 0, done.stderr
+    assert not done.stdout
+    with Image.open(tmp_path / 'tasks.png') as picture:
+      assert picture.format == 'PNG'
+      width, height = picture.size
+    assert width > height  # Side by side.
+
+  @pytest.mark.parametrize('flags, words', [
+      (('--task=forgot',), ("unknown task 'forgot'", "did you mean 'forget'")),
+      (('--task=',), ('no task to show',)),
+      (('--task=n_back', '--length=2'), ("'n_back' needs 3 items or more",)),
+      (('--task=forget', '--length=1001'), ('length is 1,001; it must be at most 1,000',)),
+      (('--task=forget', '--seed=4294967296'), ('seed is 4294967296',)),
+      (('--task=forget', '--figure=/proc/x/y.png'), ('cannot write the figure',)),
+      ((), ('--task',))])
+  def test_wrong_flags_get_one_line(self, launch, flags, words):
+    assert_one_line(launch('show_task', *flags), *words)
 
 
 class TestCertify:

@@ -11,6 +11,10 @@ from maes_jax import errors
 from maes_jax import items as items_lib
 from maes_jax import phases
 from maes_jax import tasks
+from maes_jax.tasks import streams
+from maes_jax.tasks import strings
+from tests import two_phases
+from tests.oracles import suite
 from tests.oracles import tasks as oracle
 from tests.two_phases import aux
 from tests.two_phases import main
@@ -56,7 +60,9 @@ def floats(batch):
 
 
 def test_every_task_is_in_the_table():
-  assert set(OUTPUTS) == set(tasks.TASKS)
+  assert set(OUTPUTS) == set(two_phases.TASKS)
+  others = {task.name for task in (*streams.TASKS, *strings.TASKS)}
+  assert {*OUTPUTS, *suite.TASKS} | others == set(tasks.TASKS)
 
 
 @pytest.mark.parametrize('name', OUTPUTS)
