@@ -1,7 +1,8 @@
 """The mLSTM, the LSTM with a matrix for a cell, without a memory of addresses.
 
 Source: Beck et al., xLSTM: extended long short-term memory, 2024, section 2.3, equations 19 to 27,
-and its appendix for the stabilizer. The block is the cell alone, without convolution or norm.
+and its appendix for the stabilizer; its code (NX-AI/xlstm) for where gates start. The block is the
+cell alone, without convolution or norm.
 """
 
 from typing import NamedTuple
@@ -68,9 +69,14 @@ class Mlstm(residual.Residual):
   def block(self, name, state_tm1, z_t):
     # q, k, v = W z + b, k / sqrt(K);  i, f from w^T z + b;  o_t = sigma(W_o z + b_o)
     inner = self.heads * self.head_width
-    raw = nn.Dense(4 * inner + 2 * self.heads, name=f'{name}_interface')(z_t)
+    size = 4 * inner + 2 * self.heads
+    raw = nn.Dense(size, name=f'{name}_interface', bias_init=self._bias)(z_t)
     query, key, value, shown = raw[:4 * inner].reshape(4, self.heads, self.head_width)
     gates = raw[4 * inner:].reshape(2, self.heads)
     state_t, found = update(state_tm1, query, key * self.head_width**-0.5, value, gates)
     # h_t = o_t o h~_t
     return state_t, nn.Dense(self.units, name=f'{name}_out')((nn.sigmoid(shown) * found).ravel())
+
+  def _bias(self, unused_key, shape, dtype):
+    """Zeros, but for the gates that forget: these start out open, each head's more or less."""
+    return jnp.zeros(shape, dtype).at[-self.heads:].set(jnp.linspace(3, 6, self.heads, dtype=dtype))

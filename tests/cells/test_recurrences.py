@@ -109,6 +109,16 @@ def test_an_mlstm_survives_gates_that_no_float_can_hold():
   np.testing.assert_allclose(found, value, rtol=1e-6)
 
 
+def test_an_mlstm_starts_out_remembering():
+  """Forget gates of sigma(3) and more, all else without a bias."""
+  module = mlstm.Mlstm(layers=1, heads=3, head_width=2)
+  params = jax.jit(module.init)(
+      jax.random.key(0), module.initial_state(1), jnp.zeros(INPUTS))['params']
+  bias = params['block_0_interface']['bias']
+  np.testing.assert_allclose(bias[-3:], [3, 4.5, 6])
+  assert not bias[:-3].any()
+
+
 @pytest.mark.parametrize('rate, left', [(0., 5.), (1., 0.), (2., -5.)])
 def test_a_delta_rule_keeps_replaces_or_flips(rate, left):
   """Written with 0 under its key, 5 becomes (1 - beta) 5: eigenvalues 1, 0 and -1."""
