@@ -206,7 +206,7 @@ def _proved_rows(part, seeds):
   for task in seeds[0]['still_open']:
     reasons = collections.Counter(seed['still_open'][task] for seed in seeds)
     certified = reasons.pop('', 0)
-    done = [seed['converged'] for seed in seeds if seed['converged'] is not None]
+    done = sorted(seed['converged'] for seed in seeds if seed['converged'] is not None)
     yield (part, task, f'{certified} of {len(seeds)}', str(len(done)), claims.span(done),
            '; '.join(f'{count} × {reason}' for reason, count in reasons.most_common()))
 
