@@ -54,6 +54,10 @@ CELLS = {
         outputs=2, layers=1, units=3, heads=2, head_width=2, states=3, taps=2)}
 STEPS, INPUTS, ADDRESSES, BATCH = 3, 3, 4, 2
 ANY_CELL = pytest.mark.parametrize('name', CELLS)
+# For what all owe to the scan that they share: those with a derivative or a loop of their own, and
+# one of each kind of the others.
+EACH_KIND = pytest.mark.parametrize('name', [
+    'maes', 'maes_content', 'ntm', 'dnc', 'lstm', 'tape_rnn', 'gated_deltanet'])
 # Where padding is skipped the derivative is written out, else it is JAX's.
 EITHER_WAY = pytest.mark.parametrize('skip_padding', [False, True])
 
@@ -100,10 +104,10 @@ def assert_close(found, wanted, tolerance=1e-9):
   chex.assert_trees_all_close(found, wanted, rtol=tolerance, atol=tolerance)
 
 
-@ANY_CELL
 @EITHER_WAY
 class TestReverseMode:
 
+  @ANY_CELL
   def test_gradients_of_examples_and_models_are_those_one_by_one(self, name, skip_padding):
     """`vmap(grad)` over examples, and over models; `grad(vmap)`; through `jax.checkpoint`."""
     if name == 'lstm' and skip_padding and jax.__version_info__ < (0, 10):
@@ -121,6 +125,7 @@ class TestReverseMode:
       found = jax.jit(jax.vmap(gradient, (0, None)))(stack(two), inputs[0])
       assert_close(found, stack([gradient(one, inputs[0]) for one in two]))
 
+  @EACH_KIND
   def test_a_jacobian_is_that_of_finite_differences(self, name, skip_padding):
     """By all parameters and inputs, along a direction through all of them."""
     with jax.enable_x64(True):
@@ -130,6 +135,7 @@ class TestReverseMode:
       products = jax.tree.map(lambda leaf, d: jnp.tensordot(leaf, d, d.ndim), rows, along)
       assert_close(sum(jax.tree.leaves(products)), differences(function, at, along), 1e-7)
 
+  @ANY_CELL
   def test_devices_that_share_a_batch_add_up_its_gradient(self, name, skip_padding):
     """`shard_map` with its default checks, on one device: what varies is checked all the same."""
     params, inputs = drawn(name)  # Meshes and double precision do not go together in every JAX.
@@ -147,7 +153,7 @@ class TestReverseMode:
     assert_close(found, jax.jit(jax.grad(whole))(params, inputs), 1e-4)
 
 
-@ANY_CELL
+@EACH_KIND
 class TestEveryMode:
 
   def test_second_derivatives_are_those_of_finite_differences(self, name):
@@ -187,7 +193,7 @@ class Outer(nn.Module):
     return shown.output.reshape(STEPS, -1)
 
 
-@ANY_CELL
+@EACH_KIND
 @pytest.mark.parametrize('transform', ['scan', 'vmap', 'remat'])
 def test_in_other_peoples_modules(name, transform):
   """`nn.scan`, `nn.vmap`, `nn.remat`: parameters, no other variables, and the same answers."""
