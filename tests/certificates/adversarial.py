@@ -35,7 +35,7 @@ def search(name: str, task: str, size: int, effort: int = 1000) -> falsify.Searc
     if found.witness or tried >= size:
       return falsify.Search(found.witness, tried)
     drawn = falsifier._drawn(random, 8192, length)
-    found = falsify.Search(falsifier._first_wrong(trained.params, drawn), 8192)
+    found = falsify.Search(falsifier.wrong(trained.params, drawn), 8192)
     tried += found.tried
 
 

@@ -57,7 +57,7 @@ def test_a_witness_is_shortened_and_nothing_is_found_where_nothing_is_wrong():
   search = falsifier(trained.model, 'serial_recall')
   short = search.search(params, effort=1).witness
   items = np.concatenate([np.zeros((4, 8)), short.items, np.ones((3, 8))])
-  long = search._first_wrong(params, falsify.Sequences(items[None], 0 * items[None]))
+  long = search.wrong(params, falsify.Sequences(items[None], 0 * items[None]))
   assert len(long.items) == 8
   shortened = search._shortened(params, long)
   assert len(shortened.items) == 1

@@ -234,7 +234,8 @@ def test_a_task_has_a_name_and_a_function(wrong):
 class Deaf(maes.Maes):
   """A cell of one's own that answers one bit too many."""
 
-  def _output(self, z_t):
+  def answer(self, z_t, hidden=0):
+    del z_t, hidden
     return None if not self.outputs else jnp.zeros(self.outputs + 1)
 
 
