@@ -22,6 +22,7 @@ from maes_jax import errors
 from maes_jax import files
 from maes_jax import phases
 from maes_jax import tasks
+from maes_jax.tasks import text
 
 # Okabe and Ito's colours, told apart with any colour vision.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
@@ -128,7 +129,7 @@ _COLUMNS = 3
 def _episode(axis, task, episode):
   """From the bottom: control bits, items, answers (empty where none counts), who is on duty."""
   stretches = [(phase.cell.removeprefix(phases.OWN), *_read_and_due(task, phase))
-               for phase in phases.in_time(episode.program) if phase.steps]
+               for phase in text.in_time(episode)]
   cells = list(dict.fromkeys([phases.ENCODER, phases.SOLVER, *(name for name, _, _ in stretches)]))
   read, due = (np.concatenate(parts, axis=1) for parts in list(zip(*stretches))[1:])
   duty = np.concatenate([np.full(part.shape[1], cells.index(name)) for name, part, _ in stretches])

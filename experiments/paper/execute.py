@@ -51,7 +51,7 @@ def execute(run: runs.Run, settings: Settings):
   config = run.config(settings.seeds, settings.max_iterations, encoder)
   if done(run, settings):
     return
-  testers = [] if run.population else _testers(run, config, settings)  # Before hours of training.
+  testers = _testers(run, config, settings)  # Before hours of training.
   start = time.monotonic()
   workdir = Workdir(settings.workdir / run.name)
   begun = bool(checkpoints.steps(workdir.checkpoints))  # Then nobody knows how long it took.
@@ -67,8 +67,7 @@ def execute(run: runs.Run, settings: Settings):
 
 def check(run: runs.Run, settings: Settings):
   """Raises, before hours of training, what would make a run's tests impossible."""
-  if not run.population:
-    _testers(run, run.config(settings.seeds), settings)
+  _testers(run, run.config(settings.seeds), settings)
 
 
 def done(run: runs.Run, settings: Settings) -> bool:
@@ -78,7 +77,12 @@ def done(run: runs.Run, settings: Settings) -> bool:
 
 
 def _testers(run, config, settings):
-  """One for each task; of those that a run is tested on, too, its one solver is asked."""
+  """One for each task; of those that a run is tested on, too, its one solver is asked.
+
+  None for what is proved, not tested.
+  """
+  if run.population:
+    return []
   model = models.build(config)
   asked = {**dict.fromkeys(config.task, model),
            **{name: model.asking(config.task[0], name) for name in run.also}}

@@ -193,7 +193,7 @@ def _proved_seeds(results):
   proofs = _read(results, [name for name, run in runs.RUNS.items() if run.population])
   by_part: dict[str, list] = {}
   for name, record in proofs.items():
-    by_part.setdefault('/'.join(name.split('/')[1:2]), []).extend(record['seeds'])
+    by_part.setdefault(name.split('/')[1], []).extend(record['seeds'])
   return _section(
       'Proved at every length, seed by seed',
       'New seeds, none left out. *E_J-TASK*: 5 solvers on each of 20 encoders, which were drawn at '

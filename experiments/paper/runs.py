@@ -159,7 +159,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     'figure11': ('E_J', 'E_J-sequence_comparison'),
     'figure12': ('E_J', 'E_J-sequence_equality'),
 }
-PROOFS = {'proofs': tuple(name for name in RUNS if name.startswith('proofs/')),
+PROOFS = {'proofs': tuple(run.name for run in _ALL if run.population),
           **{f'proofs/{name}': tuple(run for run in RUNS if run.startswith(f'proofs/{name}/'))
              for name in (f'E_J-{task}' for task in PROVABLE)}}
 GROUPS['table2'] = sum((GROUPS[part] for part in ('table2_maes', *BASELINES)), ())

@@ -91,7 +91,7 @@ class _Phase:
 
   def _under(self, item):
     """What an item is put on."""
-    word = self.marked if item and item == self.places.on_marker else self.nothing
+    word = self.marked if self._on_marker(item) else self.nothing
     if not self._opening:
       return self.rest(word)
     if item == 1:
@@ -101,17 +101,27 @@ class _Phase:
 
   def put(self, item) -> list[Interval]:
     """What is left of an item [P, W]; on the marker's word by what came before."""
-    weight = self._opening.weight if item == 1 and self._opening else None
-    shown, before, read = self._step(item)
-    on_marker = item and item == self.places.on_marker
-    words = [self.cell.written(self._under(item), self.cell.write(shown, past, read), weight)[:, 0]
-             for past in (self.cell.one_by_one(before) if on_marker else [before])]
+    under, weight = self._under(item), None
+    if item == 1 and self._opening:
+      weight = self._opening.weight
+    words = [self.cell.written(under, step, weight)[:, 0] for step in self._by_past(item)]
     # Of so many pairs, not one by one.
     return [self.rest(hull(*words))] if len(self.places.shown) > 1 else list(map(self.rest, words))
+
+  def _by_past(self, item):
+    """What its step writes, on the marker's word by what came before."""
+    if not self._on_marker(item):
+      return [self._writes[item]]
+    shown, before, read = self._step(item)
+    return [self.cell.write(shown, past, read) for past in self.cell.one_by_one(before)]
+
+  def _on_marker(self, item):
+    return item and item == self.places.on_marker
 
   def read(self, item, stored):
     """What an item's step reads [W]."""
     if item == 1 and self._opening:  # There is nothing yet but the marker's word.
       return self.cell.off(self.marked * self._opening.share(0))
-    last = hull(stored.marker, stored.items.over(0))
-    return self.cell.seen(self._under(item) if self.places.writes_first else last, stored.anything)
+    word = (self._under(item) if self.places.writes_first else
+            hull(stored.marker, stored.items.over(0)))  # What the step before has put there.
+    return self.cell.seen(word, stored.anything)

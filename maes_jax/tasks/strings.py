@@ -22,6 +22,8 @@ from maes_jax.items import Tokens
 from maes_jax.phases import Phase
 from maes_jax.tasks import checks
 from maes_jax.tasks import episode
+from maes_jax.tasks import manipulation
+from maes_jax.tasks import recall
 
 
 class String(NamedTuple):
@@ -137,10 +139,6 @@ def _ask(key, words, length, *, make, items, answers, start):
             cell=phases.SOLVER, start=start))
 
 
-def _places(tokens):
-  return jnp.arange(len(tokens), dtype=jnp.int32)
-
-
 def _one(tokens, length, answer):
   """A string with one answer."""
   return String(tokens, length, jnp.int32(answer)[None], jnp.int32(1))
@@ -165,7 +163,7 @@ def _navigate(key, tokens, length, *, cycle):
 
 def _reversed(key, tokens, length):
   del key
-  return String(tokens, length, tokens[jnp.maximum(length - 1 - _places(tokens), 0)], length)
+  return String(tokens, length, manipulation.backwards(tokens, length), length)
 
 
 def _duplicated(key, tokens, length):
@@ -176,7 +174,7 @@ def _duplicated(key, tokens, length):
 
 def _odds_first(key, tokens, length):
   del key
-  place, odds = _places(tokens), length // 2
+  place, odds = recall.positions(tokens), length // 2
   source = jnp.where(place < odds, 2 * place + 1, 2 * (place - odds))
   return String(tokens, length, tokens[jnp.clip(source, 0, len(tokens) - 1)], length)
 
@@ -184,14 +182,15 @@ def _odds_first(key, tokens, length):
 def _sorted(key, tokens, length):
   del key
   last = jnp.iinfo(jnp.int32).max
-  return String(tokens, length, jnp.sort(jnp.where(_places(tokens) < length, tokens, last)), length)
+  there = phases.within(length, len(tokens))
+  return String(tokens, length, jnp.sort(jnp.where(there, tokens, last)), length)
 
 
 def _missing(key, tokens, length):
   token_key, key = jax.random.split(key)
   half = length // 2
   bits = jax.random.bernoulli(token_key, jnp.float32(0.5), (len(tokens),)).astype(jnp.int32)
-  place = _places(tokens)
+  place = recall.positions(tokens)
   twice = jnp.where(place < 2 * half, bits[place % half], 3)
   gap = jax.random.randint(key, (), 0, 2 * half, jnp.int32)
   return _one(twice.at[gap].set(2), length, twice[gap])
@@ -202,7 +201,7 @@ def _arithmetic(key, tokens, length, *, modulus):
   size, (digit_key, operator_key) = len(tokens), jax.random.split(key)
   digits = jax.random.randint(digit_key, (size,), 0, modulus, jnp.int32)
   operators = jax.random.randint(operator_key, (size,), modulus, modulus + 3, jnp.int32)
-  place, length = _places(tokens), length - (length + 1) % 2
+  place, length = recall.positions(tokens), length - (length + 1) % 2
   tokens = jnp.where(place % 2 == 0, digits, operators)
 
   def step(carry, scanned):
@@ -222,7 +221,7 @@ def _arithmetic(key, tokens, length, *, modulus):
 
 def _stack(key, tokens, length):
   size_key, bit_key, action_key = jax.random.split(key, 3)
-  size, place = len(tokens), _places(tokens)
+  size, place = len(tokens), recall.positions(tokens)
   given = jax.random.randint(size_key, (), 1, jnp.maximum(length, 2), jnp.int32)
   bits = jax.random.randint(bit_key, (size,), 0, 2, jnp.int32)
   actions = jax.random.randint(action_key, (size,), 2, 5, jnp.int32)
@@ -265,7 +264,7 @@ def _of_two_numbers(key, tokens, length, *, combine):
   cut = jax.random.randint(cut_key, (), 1, length - 1, jnp.int32)
   first = _number(first_key, cut, size)
   second = _number(second_key, length - 1 - cut, size)
-  place = _places(tokens)
+  place = recall.positions(tokens)
   shown = jnp.where(place < cut, first, jnp.where(place == cut, 2, jnp.roll(second, cut + 1)))
   found = combine(first, second)
   count = jnp.max(jnp.where(found == 1, place + 1, 0))
@@ -306,7 +305,7 @@ def _square_root(key, tokens, length):
   With the rest r and the root q so far: if 4 r + (two bits) >= 4 q + 1, the next bit is 1.
   """
   size, steps = len(tokens), -(-len(tokens) // 2)
-  place = _places(tokens)
+  place = recall.positions(tokens)
   lowest_first = _number(key, length, size)
   shown = lowest_first[jnp.clip(length - 1 - place, 0)]
   padded = jnp.pad(jnp.where(place < length, shown, 0), (1, 2))
@@ -340,7 +339,7 @@ def _equation(key, tokens, length, *, modulus):
   size, short = len(tokens), length - 2
   tokens = _expression(expression_key, short, size, modulus)
   value = _value(tokens, short, modulus)
-  place = _places(tokens)
+  place = recall.positions(tokens)
   begin = jax.random.randint(x_key, (), 0, short, jnp.int32)
   is_digit = (tokens < modulus) & (place < short)
   x = jnp.argmin(jnp.where(is_digit, (place - begin) % short, size))
@@ -409,7 +408,7 @@ def _value(tokens, length, modulus):
 
   start = (jnp.int32(0), jnp.int32(1), jnp.ones(len(tokens) + 1, jnp.int32), jnp.int32(0),
            jnp.bool_(False))
-  (total, *_), _ = lax.scan(step, start, (_places(tokens), tokens))
+  (total, *_), _ = lax.scan(step, start, (recall.positions(tokens), tokens))
   return total % modulus
 
 

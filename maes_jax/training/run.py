@@ -55,12 +55,13 @@ def train(
   """
   config = families.resolve(config)
   models.check(config)
-  proofs.check(config, models.build(config))
+  model = models.build(config)
+  proofs.check(config, model)
   callbacks_lib.check(callbacks)
   on = devices.first(device_count)
   pretrained = trained.load_encoder(config) if config.encoder else {}
-  trainer = Trainer(config, models.build(config), () if config.unfreeze else tuple(pretrained),
-                    optimizer, devices=on)
+  trainer = Trainer(config, model, () if config.unfreeze else tuple(pretrained), optimizer,
+                    devices=on)
   demand.check(trainer, pretrained)
   workdir = Workdir(pathlib.Path(path))
   with interrupts.graceful(), _claimed(workdir, config, pretrained) as workdir:

@@ -10,6 +10,7 @@ from maes_jax.cells import dwm
 from maes_jax.cells import heads
 from maes_jax.config import Config
 from tests.cells import random_numbers
+from tests.cells.single_precision import assert_stays_close
 from tests.oracles import dwm as oracle
 
 INPUTS, ADDRESSES = 10, 7
@@ -47,14 +48,8 @@ def test_steps_are_the_equations(shift_range):
 
 def test_single_precision_is_close_from_the_first_state_on():
   rng, module = np.random.default_rng(4), cell()
-  params = random_params(rng, module)
-  state, apply = module.initial_state(ADDRESSES), jax.jit(module.apply)
-  expected = state
-  for x_t in rng.normal(size=(12, INPUTS)):
-    state, _ = apply({'params': params}, state, x_t)
-    expected, _ = oracle.step(params, expected, x_t)
-    for found, wanted in zip(state, expected, strict=True):
-      np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
+  assert_stays_close(module, random_params(rng, module), module.initial_state(ADDRESSES),
+                     oracle.step, rng.normal(size=(12, INPUTS)))
 
 
 def go(jump, keep, attention, bookmark, shift=(0., 1., 0.)):

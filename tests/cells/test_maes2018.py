@@ -13,6 +13,7 @@ from maes_jax.cells import maes2018
 from maes_jax.config import Config
 from maes_jax.training import optimizer
 from tests.cells import random_numbers
+from tests.cells.single_precision import assert_stays_close
 from tests.oracles import maes2018 as oracle
 
 INPUTS, ADDRESSES = 10, 7
@@ -49,15 +50,10 @@ def test_single_precision_is_close_from_the_first_state_on():
   rng, module = np.random.default_rng(4), cell()
   params = random_numbers.params(rng, module, ADDRESSES, INPUTS)
   params = jax.tree.map(lambda leaf: leaf / 4, params)  # Its units are linear.
-  state, apply = module.initial_state(ADDRESSES), jax.jit(module.apply)
+  state = module.initial_state(ADDRESSES)
   np.testing.assert_allclose(state.hidden, [.01, .01])
   np.testing.assert_allclose(state.memory, np.full((4, ADDRESSES), .01))
-  expected = state
-  for x_t in rng.normal(size=(12, INPUTS)):
-    state, _ = apply({'params': params}, state, x_t)
-    expected, _ = oracle.step(params, expected, x_t)
-    for found, wanted in zip(state, expected, strict=True):
-      np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
+  assert_stays_close(module, params, state, oracle.step, rng.normal(size=(12, INPUTS)))
 
 
 @pytest.mark.parametrize('start', phases.STARTS)

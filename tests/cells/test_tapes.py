@@ -1,5 +1,7 @@
 """Stack-RNN and Tape-RNN against loops in double precision, and their memory by hand."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from maes_jax.cells import tapes
 from tests.cells import random_numbers
+from tests.cells.single_precision import assert_stays_close
 from tests.oracles import tapes as oracle
 
 INPUTS, ADDRESSES = 10, 5
@@ -38,14 +41,10 @@ def test_single_precision_is_close_from_the_first_state_on(kind, act):
   rng, module = np.random.default_rng(2), kind(outputs=3, width=4, units=6)
   params = random_numbers.params(rng, module, ADDRESSES, INPUTS)
   params = jax.tree.map(lambda leaf: leaf / 3, params)
-  state, apply = module.initial_state(ADDRESSES), jax.jit(module.apply)
+  state = module.initial_state(ADDRESSES)
   assert not any(leaf.any() for leaf in state)
-  expected = state
-  for x_t in rng.normal(size=(12, INPUTS)):
-    state, _ = apply({'params': params}, state, x_t)
-    expected, _, _ = oracle.step(params, expected, x_t, act)
-    for found, wanted in zip(state, expected, strict=True):
-      np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
+  assert_stays_close(module, params, state, functools.partial(oracle.step, act=act),
+                     rng.normal(size=(12, INPUTS)))
 
 
 @pytest.mark.parametrize('kind, wanted', [
