@@ -1,10 +1,14 @@
 """What holds for all tests: one platform, strict shapes, quick compiles."""
 
 import importlib.metadata
+import os
 import pathlib
 import re
+from unittest import mock
 
 import jax
+
+from maes_jax import xla
 
 # The same numbers on every machine, with or without an accelerator.
 jax.config.update('jax_platforms', 'cpu')
@@ -12,6 +16,11 @@ jax.config.update('jax_platforms', 'cpu')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 # Programs here run for milliseconds but compile for seconds; unoptimised ones compile in half.
 jax.config.update('jax_disable_most_optimizations', True)
+# So do fused loops, and most of it. Child processes, in which programs run as users run them, hear
+# nothing of it.
+_UNFUSED = '--xla_cpu_use_fusion_emitters=false'
+with mock.patch.dict(os.environ, XLA_FLAGS=f'{os.environ.get("XLA_FLAGS", "")} {_UNFUSED}'.strip()):
+  xla.ask()
 
 _CORE = re.compile(r'^(absl-py|chex|flax|jax|numpy|optax|orbax-checkpoint)==(\S+)$', re.MULTILINE)
 
