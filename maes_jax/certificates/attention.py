@@ -65,6 +65,12 @@ class Attention:
     for shift in shifts:
       self._check(before or self, of(shift.ahead.hi), of(shift.behind.hi), of(shift.gamma.lo))
 
+  def check_after(self, opening: 'Opening'):
+    """The bounds hold after such a step from one address alone."""
+    require(opening.away.hi <= self.away.lo and
+            all(opening.at(k).hi <= self.at(k).lo for k in range(1, opening.far + 1)),
+            'the marker leaves more attention than it says')
+
   def _check(self, before, ahead, behind, gamma):
     kept = of(before.weight.lo)
     # All others together: of numbers >= 0 the sum of powers is at most the power of the sum.

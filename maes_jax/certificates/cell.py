@@ -140,15 +140,15 @@ class Cell:
   def opening(self, x, h, r) -> Opening:
     """Lines 4 and 5 from one address alone: w_t(j) = s(j)^gamma / (s(-K)^gamma + ... + s(K)^gamma).
 
-    For x [1, X], h [1, H] and r [1, W].
+    For x [1, X], h [1, H] and any r [P, W].
     """
     sizes = []
     for shift in range(-self.reach, self.reach + 1):
       differences, gamma = self._kernel(x, h, r, shift)
-      powers = exp(differences * gamma[..., None])[0, 0]
-      sizes.append(sum((powers[tap] for tap in range(len(powers)) if tap != self.reach + shift),
-                       start=of(np.ones(1))))
-    return Opening(exp(-log(stack(*sizes))), self.moves[0], self.eta)
+      powers = exp(differences * gamma[..., None])[0]  # [P, 2 K + 1]
+      others = [powers[:, tap] for tap in range(2 * self.reach + 1) if tap != self.reach + shift]
+      sizes.append(sum(others, start=of(np.ones(len(r.lo)))).over(0))
+    return Opening(exp(-log(stack(*(size[None] for size in sizes)))), self.moves[0], self.eta)
 
   def _on_side(self, shares, move, side) -> Interval:
     """The shares of all shifts beyond a move, as the head goes, or of all short of it."""
@@ -182,7 +182,8 @@ class Cell:
       found = self._next(pasts, x, r, after)
       if depth == 0:
         for state, image in enumerate(found):
-          self.hold_hidden(state, image.over(0, 1))
+          if image.lo.size:  # Else no step leads there.
+            self.hold_hidden(state, image.over(0, 1))
       else:  # The smaller, the more often.
         boxes = [image.rows() for image in found]
         pasts = [self._past(image) for image in found]
@@ -207,6 +208,8 @@ class Cell:
     found = [sigmoid(self.off(of_x[:, None, None] + of_r[:, None] + past)) for past in pasts]
     if len(pasts) == 1:
       return [found[0].rows()]
+    most = np.arange(max(len(past.lo) for past in pasts))  # Again and again, to be of one shape.
+    found = [image[:, :, most % image.lo.shape[2]] for image in found]
     return [stack(*(image[after[before] == state] for before, image in enumerate(found)))
             for state in range(len(pasts))]
 
@@ -235,6 +238,9 @@ class Cell:
 
   def check_opening(self, opening: Opening, first: Shift):
     self.attention.check([first], opening)
+
+  def check_after(self, opening: Opening):
+    self.attention.check_after(opening)
 
   def check_attention(self, *shifts: Shift):
     self.attention.check(shifts)

@@ -27,7 +27,7 @@ from maes_jax.certificates.seals import unpacked
 from maes_jax.certificates.storing import store
 from maes_jax.certificates.storing import Stored
 
-FORMAT = 2
+FORMAT = 3
 
 
 @np.errstate(all='ignore')  # What is not a number holds nothing.
@@ -85,9 +85,14 @@ class Claim(NamedTuple):
     which = np.arange(count) % self.after.shape[2]
     return Claim(self.right[:, :, which], self.after[:, :, which])
 
+  def opened(self) -> 'Claim':
+    """The same with a state more, of the first answer alone."""
+    return Claim(*(np.concatenate([leaf[:1], leaf]) for leaf in (self.right, self.after + 1)))
+
 
 def claim(certificate: Mapping[str, Any]) -> Claim:
-  return Claim(*(unpacked(certificate['claim'][name]) for name in Claim._fields))
+  found = Claim(*(unpacked(certificate['claim'][name]) for name in Claim._fields))
+  return found.opened() if certificate['solver']['opening'] else found
 
 
 def at_start(stored: Stored, places: Places) -> Interval:
@@ -108,8 +113,14 @@ def answer(cell: Cell, stored: Stored, places: Places, claim: Claim):
   read = cell.seen(*_left(cell, stored, places, cell.write(marker, nothing, starts), at_any))
   cell.hold_read(read.over(0)[None])
   states = cell.states(first, places.shown, read, claim.after)
-  cell.check_attention(cell.shift(marker, nothing, starts, cell.moves[0]), *(
-      cell.shift(places.shown, boxes, read, cell.moves[1]) for boxes in states))
+  moves = [cell.shift(places.shown, boxes, read, cell.moves[1]) for boxes in states]
+  if places.solver_opens:
+    opening = cell.opening(marker, nothing, starts)
+    cell.check_after(opening)
+    cell.check_opening(opening, moves.pop(0))
+  else:
+    moves.append(cell.shift(marker, nothing, starts, cell.moves[0]))
+  cell.check_attention(*moves)
   return [cell.logits(places.shown, boxes, read) for boxes in states]
 
 

@@ -20,7 +20,9 @@ from maes_jax.certificates.intervals import stack
 from maes_jax.certificates.places import Places
 
 _STEPS = 64  # Of a phase that shows where the heads go, and where hidden states are.
+_FITS = 20  # Of bounds on attention, until what they leave elsewhere changes them no more.
 _ROUNDS = 200  # Until boxes have stopped to grow, or never will.
+_CELLS = 'encoder', 'solver'
 _SPARE = 1e-6  # How much more than they have to boxes grow,
 _FACTOR = 1.01  # and bounds on attention.
 _RATIO = .5  # Of bounds on attention at neighbouring distances.
@@ -33,12 +35,14 @@ class Way(NamedTuple):
   Attributes:
     depths: of encoder and solver, how often boxes of hidden states are made smaller.
     trail: whether the solver's attention may leave a trail behind the head.
-    opening: whether the encoder's may be softer after the marker, and the first items are gone
-      through on their own.
+    opening: of encoder and solver, whether attention may be softer after the marker, and the
+      first items, or the first answer, are gone through on their own.
+    refined: whether bounds on attention are fitted to the smaller boxes.
   """
   depths: tuple[int, int] = (1, 1)
   trail: bool = False
-  opening: bool = False
+  opening: tuple[bool, bool] = (False, False)
+  refined: bool = False
 
 
 PLAIN = Way()
@@ -73,30 +77,47 @@ def enclose(params, says, eta, way) -> dict[str, Any]:
   """All of a certificate but its margin, whatever the answers are."""
   certificate = {'format': checker.FORMAT, **says, 'parameters': seals.digest(params),
                  'eta': eta, 'addresses': [0, 0]}
-  for name in ('encoder', 'solver'):
+  for name in _CELLS:
     certificate[name] = _blank(eta, certificate['form']['width'])
-  reach = Cell(params, certificate, 'encoder').reach
-  certificate['encoder']['opening'] = reach if way.opening else 0
+  encoder, solver = (Cell(params, certificate, name) for name in _CELLS)
+  certificate['encoder']['opening'] = encoder.reach if way.opening[0] else 0
+  certificate['solver']['attention']['trail'] = 2 * solver.reach if way.trail else 0
+  certificate['solver']['opening'] = way.opening[1] and not Places(certificate).handover
   _look_where_they_go(params, certificate)
-  for _ in range(3):  # What attention leaves elsewhere is read, which changes attention a little.
-    for name, cell in _settle(params, certificate).items():
-      trail = 2 * cell.reach if way.trail and name == 'solver' else 0
-      certificate[name] |= {**cell.says(), 'attention': _fit(cell, trail)}
-    _hand_over(certificate)
-    certificate['addresses'] = _room(certificate)
-  for (name, cell), depth in zip(_settle(params, certificate).items(), way.depths):
-    certificate[name] |= {**cell.says(), 'depth': depth}
+  for _ in range(_FITS):
+    if _fits(params, certificate, way):
+      break
+  for name, depth in zip(_CELLS, way.depths):
+    certificate[name]['depth'] = depth
   return certificate
+
+
+def _fits(params, certificate, way) -> bool:
+  """Makes bounds on attention that the cells keep; whether they are those that there were.
+
+  What attention leaves elsewhere is read, which changes attention a little.
+  """
+  before = {name: certificate[name]['attention'] for name in _CELLS}
+  for name, cell in _settle(params, certificate, way.depths if way.refined else (0, 0)).items():
+    certificate[name] |= {**cell.says(), 'attention': _fit(cell)}
+  _hand_over(certificate)
+  if any(certificate[name]['attention'][bound] > before[name][bound] * _FACTOR
+         for name in _CELLS for bound in ('away', 'first')):
+    return False
+  for name in _CELLS:
+    certificate[name]['attention'] = before[name]
+  return True
 
 
 class Growing(Cell):
   """A cell whose boxes grow to hold what they do not."""
 
-  def __init__(self, params, certificate, name):
+  def __init__(self, params, certificate, name, refined=0):
     super().__init__(params, certificate, name)
-    self.depth, self.grew, self.looks = 0, False, False
+    self.refined, self.depth, self.grew, self.looks = refined, 0, False, False
     self.shifts: tuple[Shift, ...] = ()
     self.opens: list[tuple[Opening, Shift]] = []
+    self.after: Opening | None = None
 
   def hold_read(self, word):
     self.read = self._grown(self.read, word)
@@ -113,7 +134,7 @@ class Growing(Cell):
 
   def _next(self, pasts, x, r, after):
     """Of one state it is enough to know the hull, which is that of each summand."""
-    if len(pasts) > 1:
+    if len(pasts) > 1 or self.depth:
       return super()._next(pasts, x, r, after)
     of_x, of_r = self.present(x, r)
     return [sigmoid(self.off(of_x.over(0) + of_r.over(0) + pasts[0].over(0)))[None, None]]
@@ -132,6 +153,9 @@ class Growing(Cell):
   def check_opening(self, opening: Opening, first: Shift):
     self.opens = [(opening, first)]
 
+  def check_after(self, opening: Opening):
+    self.after = opening
+
   def check_attention(self, *shifts: Shift):
     self.shifts = shifts
 
@@ -145,12 +169,12 @@ def _listed(box):
 
 def _blank(eta, width):
   return {'moves': [0, 1], 'depth': 0, 'attention': dict(_SHARP), 'hidden': [],
-          'read': [[-eta] * width, [eta] * width]}
+          'opening': False, 'read': [[-eta] * width, [eta] * width]}
 
 
 def _look_where_they_go(params, certificate):
   """Fills in moves, the boxes of a few steps, and the memory that they need."""
-  encoder, solver = (Growing(params, certificate, name) for name in ('encoder', 'solver'))
+  encoder, solver = (Growing(params, certificate, name) for name in _CELLS)
   places = Places(certificate)
   items, markers, nothing = places.items, places.markers, np.zeros((1, encoder.width))
   certificate['encoder'] |= _walk(encoder, markers[0], nothing[0], items, nothing,
@@ -189,8 +213,8 @@ def _walk(cell, marker, start, shown, read, after):
     moves.append(move(of_step))
     h = cell.hidden(x, of(h), of(r)).lo[0, 0]
     hiddens[state].append(h[0])
-    # Half of the steps without leaving the first state, where that can be.
-    ways = np.argwhere((after[state] == state) | (step >= _STEPS // 2))
+    # Half of the steps in the first state, or the nearest to it that can be.
+    ways = np.argwhere((after[state] == after[state].min()) | (step >= _STEPS // 2))
     shown_, read_ = ways[random.integers(len(ways))]
     x, r, state = shown[[shown_]], read[[min(read_, len(read) - 1)]], after[state, shown_, read_]
   nothing = [[1.] * cell.units, [0.] * cell.units]  # Of a state that this way did not lead to.
@@ -199,9 +223,10 @@ def _walk(cell, marker, start, shown, read, after):
           'hidden': [box(found) if found else nothing for found in hiddens]}
 
 
-def _settle(params, certificate):
+def _settle(params, certificate, depths=(0, 0)):
   """Both cells with boxes that hold everything, and how they then move."""
-  cells = {name: Growing(params, certificate, name) for name in ('encoder', 'solver')}
+  cells = {name: Growing(params, certificate, name, depth)
+           for name, depth in zip(_CELLS, depths)}
   encoder, solver = cells.values()
   places = Places(certificate)
   stored = _until_it_holds(encoder, lambda: checker.store(encoder, places))
@@ -217,12 +242,14 @@ def _until_it_holds(cell, run):
     if not cell.grew and cell.looks:
       return found
     cell.looks = not cell.grew
+    cell.depth = cell.refined if cell.looks else 0
   raise Refused('the boxes of hidden states grow for ever')
 
 
-def _fit(cell, trail):
+def _fit(cell):
   """Bounds on attention that the steps keep, each a little larger than it has to be."""
-  found = 0., 0.
+  trail = int(cell.attention.trail.lo)
+  found = _left_by(cell.after) if cell.after else (0., 0.)
   for opening, step in cell.opens:
     at = [0., *(float(opening.at(k).hi) for k in range(1, 2 * cell.reach + 1))]
     found = _kept_by(cell, trail, step, float(opening.away.hi), at, found)
@@ -237,6 +264,12 @@ def _fit(cell, trail):
       break
   away, first = float(max(found[0], 1e-12) * _FACTOR), float(max(found[1], 1e-15))
   return {'away': away, 'first': first, 'ratio': _RATIO, 'trail': trail, 'leak': _leak(first)}
+
+
+def _left_by(opening):
+  """Bounds, away and first, that hold after a step from one address alone."""
+  first = max(float(opening.at(k).hi) / _RATIO**(k - 1) for k in range(1, opening.far + 1))
+  return float(opening.away.hi) * _FACTOR, first * _FACTOR
 
 
 def _kept_by(cell, trail, step, before, at, found):
@@ -258,7 +291,7 @@ def _leak(first):
 
 def _hand_over(certificate):
   """The solver's bounds must allow for what the encoder leaves."""
-  given, taken = (certificate[name]['attention'] for name in ('encoder', 'solver'))
+  given, taken = (certificate[name]['attention'] for name in _CELLS)
   for name in ('away', 'first'):
     taken[name] = max(taken[name], given[name])
   taken['leak'] = _leak(taken['first'])

@@ -20,6 +20,7 @@ class Places:
     self.trail = certificate['solver']['attention']['trail']
     # How far the marker's kernel reaches, if the first items are gone through; else 0.
     self.opening = certificate['encoder']['opening']
+    self.solver_opens = certificate['solver']['opening']  # If its first answer is gone through.
     marker_move, self.move = certificate['encoder']['moves']
     require(all(type(form[name]) is int and 0 < form[name] <= most for name, most in
                 (('bits', 16), ('control_bits', 2**10), ('width', 2**20))), 'words are too wide')
@@ -47,6 +48,8 @@ class Places:
             'the solver does not look where the item lies')
     require(type(self.opening) is int and (self.writes_first or not self.opening),
             'the first items are gone through where they cannot be')
+    require(type(self.solver_opens) is bool and not (self.solver_opens and self.handover),
+            'the first answer is gone through where it cannot be')
     require(not (self.trail and self.handover) or marker_move * move >= 0, 'the solver turns round')
     slope, extra = self.slope_and_extra
     require(type(slope) is int and type(extra) is int, 'addresses are not counted')

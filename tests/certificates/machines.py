@@ -33,13 +33,14 @@ class Machine:
 
 
 def recall(claim, bits=4, line3='write_first', add_activation='sigmoid', move=1, marker=None,
-           units=3, seed=0, noise=.1, sharp=SURE, scale=1., busy=0., soft=None):
+           units=3, seed=0, noise=.1, sharp=SURE, scale=1., busy=0., soft=None, solver_soft=None):
   """Stores each word as it is and answers what lies where the claim says.
 
   Hidden units do what they like, by weights of size `scale`; every other weight is off by `noise`
   times a normal number. `sharp` is by how much the logit of the right shift is larger; where it is
   `busy`, by that much the encoder's marker step and all of the solver's steps write something.
-  Where it is `soft`, that is by how much at the marker step, which then sharpens nothing.
+  Where it is `soft`, or its solver is, that is by how much at the marker step, which then sharpens
+  nothing.
   """
   random = np.random.default_rng(seed)
   marker = (move if line3 == 'write_first' else 0) if marker is None else marker
@@ -56,6 +57,8 @@ def recall(claim, bits=4, line3='write_first', add_activation='sigmoid', move=1,
   _move(solver, CONTROL - 1, solver_moves, bits, sharp)
   if soft is not None:
     _soften(encoder, CONTROL - 2, marker, bits, sharp - soft)
+  if solver_soft is not None:
+    _soften(solver, CONTROL - 1, solver_moves[0], bits, sharp - solver_soft)
   _store(encoder, bits, add_activation)
   _leave(solver, bits, add_activation)
   _write_something(random, encoder, CONTROL - 2, bits, busy)
