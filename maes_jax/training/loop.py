@@ -50,7 +50,8 @@ def train(
     callbacks: that see every row after it was logged; see `callbacks.Callback`.
     save_seconds: at least this long between two checkpoints; what a kill costs at most.
     seconds: how long it may take, compiling included; what is not done by the end of the window
-      then under way is saved as it stands, and the same call goes on with it.
+      then under way is saved as it stands, and the same call goes on with it. A fresh run trains
+      for a window at least.
     debug_nans: an update that is not finite ends the run with the line it comes from.
     show_progress: tell on stderr how the run is doing.
 
@@ -142,8 +143,7 @@ class _Run:
     """Window after window until every model is done or time is up; the last state."""
     saved, clock, placed = None, time.monotonic(), self.trainer.place(state)
     first = iteration(state)
-    while self.trainer.active(state).any() and not devices.any_process(
-        time.monotonic() >= self.end):
+    while self.trainer.active(state).any() and not self._over(state):
       with self._not_begun(first) if iteration(state) == first else contextlib.nullcontext():
         placed, state, rows = self._window(placed, state)
       self._record(state, rows)
@@ -156,6 +156,10 @@ class _Run:
     if saved != iteration(state):
       self._save(state)
     return state
+
+  def _over(self, state):
+    """Whether time is up; a fresh run trains for a window at least."""
+    return iteration(state) > 0 and devices.any_process(time.monotonic() >= self.end)
 
   def _not_begun(self, first):
     return _nothing_to_save(

@@ -52,7 +52,7 @@ def test_the_parts_have_no_picture_in_common_and_all_digits():
   for pool in (training, held_out):
     np.testing.assert_array_equal(np.bincount(pool.digits), pool.counts)
     assert pool.counts.min() >= 30
-    assert 0 <= pool.pictures.min() and pool.pictures.max() == 1
+    assert pool.pictures.min() >= 0 and pool.pictures.max() == 1
 
 
 @NEEDED
