@@ -1,10 +1,13 @@
 """What holds for all tests: one platform, strict shapes, quick compiles."""
 
 import importlib.metadata
+import os
 import pathlib
 import re
+import shutil
 
 import jax
+import pytest
 
 # The same numbers on every machine, with or without an accelerator.
 jax.config.update('jax_platforms', 'cpu')
@@ -14,6 +17,21 @@ jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_disable_most_optimizations', True)
 
 _CORE = re.compile(r'^(absl-py|chex|flax|jax|numpy|optax|orbax-checkpoint)==(\S+)$', re.MULTILINE)
+
+
+@pytest.fixture(scope='module')
+def browser():
+  """Chromium; where there is none the test is left out, or fails where one must be."""
+  path = shutil.which('chromium')
+  if path is None:
+    complain = pytest.fail if os.environ.get('BROWSER_TESTS') == 'required' else pytest.skip
+    complain('no chromium on the path; apt-get install chromium')
+  from playwright import sync_api
+  with sync_api.sync_playwright() as driver:
+    # Everything runs as root in a container, where Chromium's sandbox does not start.
+    started = driver.chromium.launch(executable_path=path, args=['--no-sandbox'])
+    yield started
+    started.close()
 
 
 def pinned() -> list[tuple[str, str]]:

@@ -31,6 +31,7 @@ _MODELS = flags.DEFINE_list(
 _TASKS = flags.DEFINE_list(
     'tasks', [cells.ALL], f'Tasks, or parts of the matrix: {", ".join(protocol.GROUPS)}.')
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of all the runs.')
+flags.register_validator('workdir', lambda path: path != '', message='name a folder')
 _RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records, below it suite/.')
 _JOBS = flags.DEFINE_integer('jobs', 1, 'Cells at a time, each a process of its own.',
                              lower_bound=1)

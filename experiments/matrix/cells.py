@@ -93,8 +93,8 @@ class Cell:
   def tester(self, config: Config, length: int, task: episode.Task, batch: int,
              ) -> evaluation.Tester:
     """Of sequences up to a length, in a memory that just holds them."""
-    memory = max(task.needs(length), length) + protocol.SPARE
-    return evaluation.Tester(models.build(config), task, length, memory, batch)
+    return evaluation.Tester(
+        models.build(config), task, length, protocol.memory_for(task, length), batch)
 
 
 def _cannot_read(config, source, model) -> str:

@@ -22,6 +22,11 @@ SPARE = 24  # Addresses beyond those that the items of a test need.
 _LEAST_MEMORY = 30  # N in training, as in the paper.
 
 
+def memory_for(task: tasks.Task, length: int, spare: int = SPARE) -> int:
+  """Addresses for sequences of a length."""
+  return max(task.needs(length), length) + spare
+
+
 @dataclasses.dataclass(frozen=True)
 class Test:
   """A published or stated test.
@@ -65,9 +70,9 @@ class Protocol:
     shortest = max(self.min_length, task.shortest)
     values = {
         'min_length': shortest, 'max_length': self.max_length,
-        'memory': max(_LEAST_MEMORY, task.needs(self.max_length) + 8),
+        'memory': max(_LEAST_MEMORY, memory_for(task, self.max_length, 8)),
         'validation_length': self.validation_length,
-        'validation_memory': task.needs(self.validation_length) + SPARE}
+        'validation_memory': memory_for(task, self.validation_length)}
     if shortest > _FIRST:  # Recipes begin with at most so many items.
       values |= {'start_min_length': shortest, 'start_length': shortest}
     return values
@@ -115,7 +120,8 @@ _NGRAMS = Protocol(
     'trained on 6 to 200 bits, validated at 400, tested at 200 and 1,000; a bit is right where its '
     'probability is within 0.05 of the optimal estimate')
 
-OWN: Mapping[str, Protocol] = {
+# Of single tasks; who registers one of his own may put its protocol here, too.
+OWN: dict[str, Protocol] = {
     'repeat_copy': _REPEAT_COPY, 'associative_recall': _ASSOCIATIVE, 'priority_sort': _SORT,
     'dynamic_ngrams': _NGRAMS}
 
