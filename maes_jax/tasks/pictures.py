@@ -9,6 +9,7 @@ from the others alone, and whatever measures from these alone.
 from collections.abc import Callable
 import dataclasses
 import functools
+from typing import ClassVar
 
 import chex
 from flax import linen as nn
@@ -54,9 +55,10 @@ def pool(split: str) -> Pool:
   """
   extras.need('pictures', 'a task on pictures')
   from sklearn import datasets
-  pictures, digits = datasets.load_digits(return_X_y=True)
+  pictures, digits = map(np.asarray, datasets.load_digits(return_X_y=True))
   order = np.argsort(digits, kind='stable')
-  pictures, digits = np.float32(pictures[order] / 16), np.int32(digits[order])
+  pictures = (pictures[order] / 16).astype(np.float32)
+  digits = digits[order].astype(np.int32)
   place = np.arange(len(digits)) - np.searchsorted(digits, digits)
   chosen = (place % _EACH == _EACH - 1) == (split == episode.HELD_OUT)
   digits = digits[chosen]
@@ -83,6 +85,7 @@ class Pictures(Vectors):
   """
   width: int = PIXELS
   size: int = 8
+  breadth: ClassVar[int] = 8  # A figure shows them so.
 
   @property
   def embedding(self) -> nn.Module:  # type: ignore[override]
@@ -112,13 +115,13 @@ class PictureTask(episode.Task):
   """
   ask: episode.Ask = _asks_nothing
   make: Make = None  # type: ignore[assignment]  # Never None.
-  shows: bool = False  # type: ignore[assignment,misc]
+  shows: bool = False
 
   def draw(
       self, key: chex.PRNGKey, length: chex.Array, max_length: int, split: str) -> phases.Episode:
     """One episode, of pictures of that part."""
     program = self.make(self, key, pool(split), length, max_length)
-    return phases.Episode(program, length)
+    return phases.Episode(tuple(program), length)
 
   def about(self, items, length, aux, slots):
     if not self.shows:
