@@ -86,8 +86,9 @@ def _here(todo, settings, progress):
       ended[cell.name] = ''
     except interrupts.Interrupted:
       raise
-    except errors.UserError as error:
-      ended[cell.name] = errors.line(error)
+    except (errors.UserError, MemoryError, RuntimeError) as error:
+      ended[cell.name] = errors.line(
+          error if isinstance(error, errors.UserError) else cli.in_words(error))
     jax.clear_caches()  # Hundreds of programs, none of which is needed again.
     progress(count)
   family.check_finished(ended)

@@ -42,8 +42,14 @@ class Effort:
   others: int = 1
 
 
-# A step of the DNC costs the square of its memory.
-EFFORTS: Mapping[str, Effort] = {'dnc': Effort(row=4, batch=1)}
+# Of models that are slow at length, by name, or by name and part of the matrix. A step of the DNC
+# costs the square of its memory; an LSTM projects all steps at once, padded ones too, of which dual
+# tasks have many.
+EFFORTS: Mapping[str, Effort] = {
+    'dnc': Effort(row=4, batch=1),
+    'dnc/dual': Effort(row=1, batch=1),
+    'lstm': Effort(row=8, batch=8),
+    'lstm/dual': Effort(row=2, batch=1)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +68,8 @@ class Cell:
 
   @property
   def effort(self) -> Effort:
-    return EFFORTS.get(self.model, Effort())
+    of_part = f'{self.model}/{protocol.group(self.task)}'
+    return EFFORTS.get(of_part) or EFFORTS.get(self.model) or Effort()
 
   def config(self, seeds: int, max_iterations: int) -> Config:
     """The resolved config: the protocol of the task, the recipe of the family."""

@@ -152,10 +152,17 @@ def _protocols(records):
   for task in tasks:
     said.setdefault(protocol.of(task).about, []).append(task)
   return ['## How each task is trained and tested', '', 'Lengths as [docs/tasks.md](docs/tasks.md) '
-          'counts them. Each test is of 128 sequences of a seed that converged, and of 32 of\nany '
-          'other (of the DNC 4 and 1); each length of a row, and of the score, is of 32 (4).', '',
-          *markdown.table('tasks | protocol', [(', '.join(members), about)
-                                               for about, members in said.items()]), '']
+          'counts them.', '', *markdown.table('tasks | protocol', [
+              (', '.join(members), about) for about, members in said.items()]), '',
+          'Sequences of a test, and of each length of a row or a score:', '', *markdown.table(
+              'model | test of a seed that converged | of any other | a length', [
+                  _effort(name, effort) for name, effort in (
+                      ('all but these', cells.Effort()), *cells.EFFORTS.items())]), '']
+
+
+def _effort(name, effort):
+  return (name, str(effort.converged * effort.batch), str(effort.others * effort.batch),
+          str(effort.row))
 
 
 def _impossible(records):

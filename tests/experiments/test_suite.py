@@ -140,15 +140,18 @@ def test_a_cell_out_of_time_goes_on_where_it_was(tmp_path, monkeypatch):
 
 
 def test_one_that_fails_leaves_the_others_be(tmp_path, monkeypatch, capfd):
+  failing = {'carry': errors.UserError('no room'), 'ignore': RuntimeError('RESOURCE_EXHAUSTED: x')}
+
   def run(cell, settings):
-    if cell.task == 'carry':
-      raise errors.UserError('no room')
+    if cell.task in failing:
+      raise failing[cell.task]
     return cell.name
   monkeypatch.setattr(execute, 'execute', run)
   ended = []
-  with pytest.raises(errors.UserError, match=r'not finished: gru/carry \(no room\); run the same'):
-    suite._here(cells.select(['gru'], ['carry', 'forget']), None, ended.append)
-  assert ended == [1, 2] and 'gru/forget' in capfd.readouterr().err
+  with pytest.raises(errors.UserError, match=(
+      r'not finished: gru/carry \(no room\), gru/ignore \(out of memory .*\); run the same')):
+    suite._here(cells.select(['gru'], ['carry', 'ignore', 'forget']), None, ended.append)
+  assert ended == [1, 2, 3] and 'gru/forget' in capfd.readouterr().err
 
 
 def test_parts_of_the_matrix_name_every_task_once():
@@ -167,6 +170,15 @@ def test_every_task_has_lengths_and_memories_that_go_together(task):
     assert config.validation_length == 2 * config.max_length
     assert min(config.min_length, config.start_min_length) >= tasks.get(task).shortest
   assert protocol.of(task).lengths(tasks.get(task))
+
+
+def test_models_that_are_slow_at_length_are_tested_on_less():
+  effort = {name: cells.Cell(*name.split('/')).effort for name in (
+      'maes/forget', 'dnc/forget', 'dnc/carry', 'dnc/n_back', 'lstm/even_pairs', 'my_model/mine')}
+  assert effort['maes/forget'] == effort['my_model/mine'] == cells.Effort()
+  assert effort['dnc/forget'] == effort['dnc/carry'] != effort['dnc/n_back']
+  assert all(each.row <= 8 and each.batch <= 8 for name, each in effort.items()
+             if name.startswith(('dnc', 'lstm')))
 
 
 def test_dual_tasks_are_cut_as_published():
