@@ -39,7 +39,7 @@ _RENDER = flags.DEFINE_boolean('render', False, 'Write --output and RESULTS/suit
 _OUTPUT = flags.DEFINE_string('output', 'SUITE.md', 'File to write with --render.')
 _SETTINGS = [
     flags.DEFINE_integer('seeds', 3, 'Models per cell, trained side by side.', lower_bound=1),
-    flags.DEFINE_float('minutes', 3., 'Most wall time of training per cell, compiling included.',
+    flags.DEFINE_float('minutes', 3., 'Most wall time of training per cell, compiling left out.',
                        lower_bound=0.),
     flags.DEFINE_integer('max_iterations', 100_000, 'Most iterations per cell.', lower_bound=1),
     cli.define_save_seconds()]

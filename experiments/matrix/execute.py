@@ -38,7 +38,7 @@ class Settings:
     workdir: of all runs.
     results: of all records.
     seeds: models of each cell.
-    minutes: most wall time that a cell may train, compiling included, however often it was cut off.
+    minutes: most wall time that a cell may train, compiling left out, however often it was cut off.
     max_iterations: most iterations of each seed.
     save_seconds: at least this long between two checkpoints.
   """
@@ -85,14 +85,14 @@ def execute(cell: cells.Cell, settings: Settings) -> str:
     _write(cell, settings, config, [], impossible=reason, ended='', train_seconds=0., seconds=0.)
     return f'{cell.name}: not possible, {reason}'
   testers = _testers(cell, config)  # Before minutes of training.
-  state, rows, spent = _train(cell, settings, config)
   start = time.monotonic()
+  state, rows, spent = _train(cell, settings, config)
   ended = _ended(state, config)
   seeds = [{**outcomes.trained(one, [row for row in rows if row['model'] == k]),
             'ended': ended[k], **_tested(cell, one, testers)}
            for k, one in enumerate(outcomes.models(state))]
   _write(cell, settings, config, seeds, impossible='', ended=_of_all(ended),
-         train_seconds=round(spent, 1), seconds=round(spent + time.monotonic() - start, 1))
+         train_seconds=round(spent, 1), seconds=round(time.monotonic() - start, 1))
   converged = ended.count(CONVERGED)
   return (f'{cell.name}: {converged} of {len(seeds)} seeds converged, '
           f'{sum(map(succeeded, seeds))} right throughout, ended by {_of_all(ended)}')
@@ -104,19 +104,22 @@ def succeeded(seed: dict[str, Any]) -> bool:
 
 
 class _Clock:
-  """Seconds of training, kept beside the run: as many as its last checkpoint took."""
+  """Seconds of training, kept beside the run: as many as its last checkpoint took.
+
+  They begin with the end of a launch's first window, as those of `loop.train` do.
+  """
 
   def __init__(self, path: pathlib.Path):
     self._path = path
     self.before = json.loads(path.read_text()) if path.exists() else 0.
-    self._start = time.monotonic()
+    self._start: float | None = None
 
   @property
   def seconds(self) -> float:
-    return self.before + time.monotonic() - self._start
+    return self.before + (time.monotonic() - self._start if self._start else 0.)
 
   def write(self, state, rows):
-    pass
+    self._start = self._start or time.monotonic()
 
   def flush(self):
     files.write_atomically(self._path, f'{self.seconds:.1f}\n')

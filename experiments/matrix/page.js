@@ -113,7 +113,7 @@ function inWords(name, cell) {
     `${task}: ${cell.protocol}.`,
     `Budget: ${cell.budget.minutes} minutes, ${number(cell.budget.max_iterations)} iterations; ended by ` +
       `${cell.ended}. ${number(Math.round(cell.train_seconds))} s of training, ` +
-      `${number(Math.round(cell.seconds))} s in all, on ${cell.machine}.`,
+      `${number(Math.round(cell.seconds))} s with compiling and tests, on ${cell.machine}.`,
     `${model}: ${config}${cell.encoder && `, frozen encoder ${cell.encoder}`}.`,
     Object.entries(cell.versions).map(pair => pair.join(' ')).join(', ') + '.'];
   if (cell.score !== null && matrix.published[task]) {

@@ -49,9 +49,9 @@ def train(
     pretrained: parameters to start from by top-level key, e.g. a trained encoder.
     callbacks: that see every row after it was logged; see `callbacks.Callback`.
     save_seconds: at least this long between two checkpoints; what a kill costs at most.
-    seconds: how long it may take, compiling included; what is not done by the end of the window
-      then under way is saved as it stands, and the same call goes on with it. A fresh run trains
-      for a window at least.
+    seconds: how long it may train after its first window, with which it is compiled; what is not
+      done by the end of the window then under way is saved as it stands, and the same call goes
+      on with it. 0: no longer than that window, and not at all where there was one before.
     debug_nans: an update that is not finite ends the run with the line it comes from.
     show_progress: tell on stderr how the run is doing.
 
@@ -64,12 +64,12 @@ def train(
       found one; the last checkpoint is as it was, and so it is after an error of a callback.
   """
   callbacks_lib.check(callbacks)
-  end = time.monotonic() + _checked(seconds)
+  seconds = _checked(seconds)
   with interrupts.graceful() as wish:
     with _nothing_to_save(wish, 'stopped; run the same command again to go on'):
       state, digest = restore(trainer, workdir, pretrained or {})
     with _opened(workdir, trainer, state, digest, callbacks, show_progress) as (log, opened):
-      run = _Run(trainer, workdir, wish, log, opened, save_seconds, end, debug_nans)
+      run = _Run(trainer, workdir, wish, log, opened, save_seconds, debug_nans, seconds)
       return run.to_the_end(state)
 
 
@@ -136,8 +136,9 @@ class _Run:
   log: metrics.Log | None
   callbacks: Sequence[Callback]
   save_seconds: float
-  end: float
   debug_nans: bool
+  seconds: float
+  end: float | None = None  # When they are over; None until a window is done.
 
   def to_the_end(self, state):
     """Window after window until every model is done or time is up; the last state."""
@@ -146,6 +147,7 @@ class _Run:
     while self.trainer.active(state).any() and not self._over(state):
       with self._not_begun(first) if iteration(state) == first else contextlib.nullcontext():
         placed, state, rows = self._window(placed, state)
+      self.end = self.end or time.monotonic() + self.seconds
       self._record(state, rows)
       stop = devices.any_process(self.wish.stop)  # Once: a signal may come at any line.
       if stop or devices.any_process(time.monotonic() - clock >= self.save_seconds):
@@ -158,8 +160,10 @@ class _Run:
     return state
 
   def _over(self, state):
-    """Whether time is up; a fresh run trains for a window at least."""
-    return iteration(state) > 0 and devices.any_process(time.monotonic() >= self.end)
+    """Whether time is up."""
+    if self.end is None:
+      return iteration(state) > 0 and not self.seconds
+    return devices.any_process(time.monotonic() >= self.end)
 
   def _not_begun(self, first):
     return _nothing_to_save(

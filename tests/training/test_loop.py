@@ -146,7 +146,7 @@ def test_looking_more_often_changes_nothing(tmp_path, alone):
 
 def test_a_run_out_of_time_is_saved_and_goes_on(tmp_path, alone, monkeypatch, capsys):
   """Time is up in the second window; with none left nothing is trained, with more the rest is."""
-  clock = iter([0., *[1.] * 3, *[9.] * 10])  # At the start, in the first window, from then on.
+  clock = iter([0., 1., 1., 1., *[9.] * 10])  # To the end of the first window, then on.
   with monkeypatch.context() as patch:
     patch.setattr(loop, 'time', types.SimpleNamespace(monotonic=lambda: next(clock)))
     state = train(tmp_path, save_seconds=1e9, seconds=5., show_progress=False)
