@@ -4,9 +4,11 @@ import importlib.metadata
 import os
 import pathlib
 import re
+import shutil
 from unittest import mock
 
 import jax
+import pytest
 
 from maes_jax import xla
 
@@ -23,6 +25,21 @@ with mock.patch.dict(os.environ, XLA_FLAGS=f'{os.environ.get("XLA_FLAGS", "")} {
   xla.ask()
 
 _CORE = re.compile(r'^(absl-py|chex|flax|jax|numpy|optax|orbax-checkpoint)==(\S+)$', re.MULTILINE)
+
+
+@pytest.fixture(scope='module')
+def browser():
+  """Chromium; where there is none the test is left out, or fails where one must be."""
+  path = shutil.which('chromium')
+  if path is None:
+    complain = pytest.fail if os.environ.get('BROWSER_TESTS') == 'required' else pytest.skip
+    complain('no chromium on the path; apt-get install chromium')
+  from playwright import sync_api
+  with sync_api.sync_playwright() as driver:
+    # Everything runs as root in a container, where Chromium's sandbox does not start.
+    started = driver.chromium.launch(executable_path=path, args=['--no-sandbox'])
+    yield started
+    started.close()
 
 
 def pinned() -> list[tuple[str, str]]:

@@ -18,7 +18,8 @@ LINKS = ((re.compile(r'\]\(\.\./'), ']('), (re.compile(r'\]\(docs/'), ']('),
 def on_files(found, config):
   """Adds the documents and figures of the repository's top."""
   for path in [*ROOT.glob('*.md'), *ROOT.glob('LICENSE'), *ROOT.glob('CITATION.cff'),
-               *ROOT.glob('notebooks/*.ipynb'), *ROOT.glob('results/figures/*.png')]:
+               *ROOT.glob('notebooks/*.ipynb'), *ROOT.glob('results/figures/*.png'),
+               *ROOT.glob('results/*.html')]:
     name = str(path.relative_to(ROOT))
     found.append(files.File.generated(config, FRONT.get(name, name), abs_src_path=str(path)))
   return found

@@ -4,7 +4,6 @@
   python -m experiments.reproduce --only=E_J-odd_recall --workdir=/tmp/paper
 """
 
-import os
 import pathlib
 import sys
 
@@ -15,7 +14,6 @@ from .shared import family
 from .shared import stopping
 from .paper import execute
 from .paper import runs
-from maes_jax import errors
 
 _ONLY = flags.DEFINE_list(
     'only', list(runs.GROUPS), 'Parts of the paper, or names of single runs, with commas; proofs: '
@@ -54,20 +52,7 @@ def main():
 
 
 def _in_processes(names):
-  commands = {name: _command(name) for name in names}
-  jobs = max(min(_JOBS.value, len(names)), 1)  # However many are allowed.
-  ended = family.run(commands, _shares(jobs))
-  failed = [f'{name} ({how})' for name, how in ended.items() if how]
-  if failed:
-    raise errors.UserError(f'not finished: {", ".join(failed)}; run the same command again to go '
-                           'on')
-
-
-def _shares(jobs):
-  """The cores of this process, dealt out; several jobs share one where there are too few."""
-  cores = sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else []
-  return [set(cores[job::jobs]) or set(cores[job % len(cores):][:1]) if cores else set()
-          for job in range(jobs)]
+  family.run_all({name: _command(name) for name in names}, _JOBS.value)
 
 
 def _command(name):

@@ -4,14 +4,17 @@ import importlib.util
 
 from maes_jax import errors
 
-# Extra -> the packages it brings, as they are imported and installed.
+# Extra -> the packages it brings, as they are imported.
 EXTRAS = {
     'figures': ('matplotlib',),
     'pages': ('bokeh', 'jinja2'),
+    'pictures': ('sklearn',),
     'progress': ('tqdm',),
     'tensorboard': ('tensorboardX',),
     'test': ('hypothesis',),
 }
+# Those that are installed by another name.
+INSTALLED = {'sklearn': 'scikit-learn'}
 
 
 class MissingPackage(errors.UserError, ImportError):
@@ -19,8 +22,9 @@ class MissingPackage(errors.UserError, ImportError):
 
 
 def missing(extra: str) -> list[str]:
-  """The packages of an extra that are not installed."""
-  return [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]
+  """The packages of an extra that are not installed, as they would be."""
+  return [INSTALLED.get(name, name) for name in EXTRAS[extra]
+          if importlib.util.find_spec(name) is None]
 
 
 def need(extra: str, what: str):

@@ -57,6 +57,8 @@ _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'sequence_symmetry': {'output_hidden': 10},
     'n_back': {'output_hidden': 10},
     'delayed_match': {'output_hidden': 10},
+    'picture_change': {'output_hidden': 10},
+    'picture_match': {'output_hidden': 10},
 }
 
 # The first author's solver of Sequence Comparison has more of both; he trained no other like it.

@@ -132,10 +132,12 @@ def _episode(axis, task, episode):
                for phase in text.in_time(episode)]
   cells = list(dict.fromkeys([phases.ENCODER, phases.SOLVER, *(name for name, _, _ in stretches)]))
   read, due = (np.concatenate(parts, axis=1) for parts in list(zip(*stretches))[1:])
-  duty = np.concatenate([np.full(part.shape[1], cells.index(name)) for name, part, _ in stretches])
-  axis.imshow(np.concatenate([read, due]), cmap='Blues', vmin=-0.15, vmax=1, aspect='auto',
-              origin='lower', interpolation='nearest')
+  duty = np.concatenate([np.full(part.shape[1] // _breadth(task), cells.index(name))
+                         for name, part, _ in stretches])
   top = len(read) + len(due)
+  axis.imshow(np.concatenate([read, due]), cmap='Blues', vmin=-0.15, vmax=1, aspect='auto',
+              origin='lower', interpolation='nearest',
+              extent=(-0.5, len(duty) - 0.5, -0.5, top - 0.5))
   for i, name in enumerate(cells):
     where = np.flatnonzero(duty == i)
     axis.bar(where, 1.2, width=1, bottom=top + 0.3, color=COLOURS[i % len(COLOURS)], label=name)
@@ -148,12 +150,21 @@ def _episode(axis, task, episode):
 
 
 def _read_and_due(task, phase):
-  """What a phase reads [X, T], and what must be answered [Y, T]."""
-  steps = int(phase.steps)
+  """What a phase reads [X, T], and what must be answered [Y, T]; of pictures [., 8 T]."""
+  steps, breadth = int(phase.steps), _breadth(task)
   due = np.full((steps, task.outputs), np.nan)
   if phase.asked:
     due = np.where(phase.mask[:steps, None], phase.targets[:steps], np.nan)
-  return np.asarray(phase.inputs[:steps]).T, due.T
+  control, items = np.split(np.asarray(phase.inputs[:steps]), [task.inputs - task.items.width], 1)
+  rows = items.reshape(steps, -1, breadth).swapaxes(0, 1).reshape(-1, steps * breadth)
+  upright = rows if breadth == 1 else rows[::-1]  # Rows are drawn from the bottom on.
+  read = np.concatenate([np.repeat(control.T, breadth, axis=1), upright])
+  return read, np.repeat(due.T, breadth, axis=1)
+
+
+def _breadth(task) -> int:
+  """How broad an item is drawn: a picture as one, all else as a column."""
+  return getattr(task.items, 'breadth', 1)
 
 
 _LEAST = 1e-6  # Of the differences that are shown; below it float32 rounds.

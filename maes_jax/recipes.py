@@ -41,7 +41,8 @@ _PREFIXES = {
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES = {**dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES}
 # Few answers a sequence make the loss jump: batches of 64 (paper, section 5.3).
-_LARGE_BATCH = ('sequence_comparison', 'n_back', 'delayed_match', *_CHANGES)
+_LARGE_BATCH = ('sequence_comparison', 'n_back', 'delayed_match', 'picture_change',
+                'picture_match', *_CHANGES)
 
 
 def maes(config: Config) -> Mapping[str, Any]:

@@ -13,7 +13,8 @@ from maes_jax import errors
 from maes_jax import extras
 
 ROOT = pathlib.Path(__file__).parents[1]
-OPTIONAL = ('bokeh', 'hypothesis', 'jinja2', 'matplotlib', 'tensorboardX', 'tqdm')
+OPTIONAL = ('bokeh', 'hypothesis', 'jinja2', 'matplotlib', 'sklearn', 'tensorboardX',
+            'tqdm')
 SMALL = ('--task=serial_recall', '--hold=0', '--grow=0', '--start_length=5', '--max_length=5',
          '--memory=8', '--validation_length=5', '--validation_memory=8', '--max_iterations=100')
 
@@ -70,9 +71,9 @@ def test_all_that_lack_are_named(monkeypatch):
 def test_they_are_what_the_metadata_says():
   metadata = configparser.ConfigParser()
   metadata.read(ROOT / 'setup.cfg')
-  said = {name: re.findall(r'^\w+', packages, re.MULTILINE)
+  said = {name: re.findall(r'^[\w-]+', packages, re.MULTILINE)
           for name, packages in metadata['options.extras_require'].items()}
   for name, packages in extras.EXTRAS.items():
-    assert set(packages) <= set(said[name])
+    assert {extras.INSTALLED.get(package, package) for package in packages} <= set(said[name])
   assert set(OPTIONAL).isdisjoint(
       re.findall(r'^\w+', metadata['options']['install_requires'], re.MULTILINE))

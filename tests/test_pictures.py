@@ -2,12 +2,14 @@
 
 import types
 
+import jax
 from matplotlib import pyplot as plt
 import numpy as np
 import pytest
 
 from experiments.shared import look
 from maes_jax import figures
+from maes_jax import tasks
 
 
 @pytest.fixture
@@ -50,3 +52,16 @@ def test_every_head_is_in_a_picture(drawn, tmp_path):
   writes, _, reads = (axis.images[0].get_array() for axis in drawn[0].axes[:3])
   np.testing.assert_array_equal(writes[:, 0], [0, 1, 0, 1, 0])
   np.testing.assert_array_equal(reads[:, 1], [0, 1, 0, 1, 0])
+
+
+def test_an_item_that_is_a_picture_is_drawn_as_one(drawn, tmp_path):
+  """Eight columns a step, upright: its first row on top, below the answers."""
+  task, pictures = tasks.get('picture_change'), np.zeros((3, 64), np.float32)
+  pictures[1, :8], pictures[1, 8] = 1, .5
+  program = task.about(pictures, 3, pictures, 3)
+  figures.episodes([(task, jax.device_get(tasks.Episode(program, 3)))], tmp_path)
+  (image,) = drawn[0].axes[0].images
+  shown = image.get_array()
+  assert shown.shape == (2 + 8 + 1, 8 * 8) and tuple(image.get_extent()) == (-.5, 7.5, -.5, 10.5)
+  assert (shown[0, :8] == 1).all()  # The first marker.
+  assert (shown[9, 16:24] == 1).all() and shown[8, 16] == .5 and shown[2:8, 16:24].sum() == 0

@@ -7,6 +7,7 @@ import time
 import jax
 
 from . import runs
+from ..shared import outcomes
 from ..shared import records
 from maes_jax import checkpoints
 from maes_jax import compilation
@@ -94,25 +95,22 @@ def _seeds(run, state, rows, testers, settings):
   """What came out, by seed."""
   encoders = _encoders(testers[0].model, state.params) if run.is_encoder else []
   also = dict.fromkeys(run.also, settings.batches or run.budget.best)
-  seeds = [_seed(jax.tree.map(lambda leaf, k=k: leaf[k], state),
-                 [row for row in rows if row['model'] == k], testers, settings,
+  seeds = [_seed(one, [row for row in rows if row['model'] == k], testers, settings,
                  {**dict.fromkeys(run.options['task'], batches), **also})
-           for k, batches in enumerate(_batches(run, state, settings))]
+           for k, (one, batches) in enumerate(
+               zip(outcomes.models(state), _batches(run, state, settings)))]
   return [{**seed, **({'encoder': encoders[k]} if encoders else {})}
           for k, seed in enumerate(seeds)]
 
 
 def _proved(config, population):
   """What came out, by seed, and by task why it is not proved right; '' where it is."""
-  model, found = models.build(config), []
-  for k in range(config.seeds):
-    state = jax.tree.map(lambda leaf, k=k: leaf[k], population)
-    found.append({
-        'seed': int(state.seed), 'iterations': int(state.iteration),
-        'converged': _or_none(state.converged), 'loss': float(state.loss),
-        'still_open': {name: verdict.still_open(model, state.params, tasks.get(name))
-                       for name in config.task}})
-  return found
+  model = models.build(config)
+  return [{
+      'seed': int(state.seed), 'iterations': int(state.iteration),
+      'converged': outcomes.or_none(state.converged), 'loss': float(state.loss),
+      'still_open': {name: verdict.still_open(model, state.params, tasks.get(name))
+                     for name in config.task}} for state in outcomes.models(population)]
 
 
 def _batches(run, state, settings):
@@ -129,12 +127,8 @@ def _batches(run, state, settings):
 
 def _seed(state, rows, testers, settings, batches):
   """What came out of one; `batches` by task."""
-  validated = {name: value for name, value in rows[-1].items() if '/' in name}
   return {
-      'seed': int(state.seed), 'iterations': int(state.iteration),
-      'converged': _or_none(state.converged), 'first_batch': _or_none(state.first_batch),
-      'loss': float(state.loss), 'best_loss': min(row['loss'] for row in rows),
-      'validation_loss': float(state.validation_loss), **validated,
+      **outcomes.trained(state, rows),
       'test': {tester.task.name: _test(tester, state.params, settings, batches[tester.task.name])
                for tester in testers},
       'validations': [_validation(row) for row in rows if 'validation_loss' in row],
@@ -160,7 +154,7 @@ def _test(tester, params, settings, batches):
   curve = tester.curve(params, lengths)
   return {**counts.named(tester.task.answers.unit), 'length': settings.length,
           'memory': settings.memory,
-          'curve': {str(length): c.units_right / c.units for length, c in curve.items()}}
+          'curve': outcomes.curve(curve)}
 
 
 def _encoders(model, population):
@@ -172,6 +166,3 @@ def _encoders(model, population):
   measured = jax.device_get(compilation.jit(jax.vmap(measure))(population))
   return [dict(zip(measured, map(float, values))) for values in zip(*measured.values())]
 
-
-def _or_none(iteration):
-  return None if iteration == NEVER else int(iteration)

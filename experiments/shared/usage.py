@@ -16,7 +16,7 @@ _GROUPS = {'model': 'What', 'seeds': 'Population', 'cell': 'Options', 'memory': 
 _WIDTH = 98
 # These are programs of their own, `maes-train`, once the library is installed.
 INSTALLED = ('train', 'transfer', 'evaluate', 'certify', 'inspect', 'show_task', 'reproduce',
-             'benchmark')
+             'benchmark', 'suite')
 _SHARED = f'{__package__}.cli'  # Who defines the flags of `Config`.
 _BINARIES = __package__.rpartition('.')[0]  # In a checkout `experiments`, not once installed.
 _COMMAND = re.compile(r'python -m experiments\.(\w+)')

@@ -6,8 +6,11 @@ from maes_jax.phases import Phase
 from maes_jax.phases import Repeat
 from maes_jax.tasks import dual
 from maes_jax.tasks import manipulation
+from maes_jax.tasks import ngrams
+from maes_jax.tasks import pictures
 from maes_jax.tasks import recall
 from maes_jax.tasks import relation
+from maes_jax.tasks import sorting
 from maes_jax.tasks import streams
 from maes_jax.tasks import strings
 from maes_jax.tasks.data import DataTask
@@ -47,8 +50,6 @@ def get(name: str) -> Task:
   return errors.pick('task', name, TASKS)
 
 
-for _task in (recall.SERIAL_RECALL, recall.REVERSE_RECALL, recall.ODD_RECALL,
-              relation.SEQUENCE_COMPARISON, relation.SEQUENCE_EQUALITY, relation.HARD_EQUALITY,
-              relation.PREFIX_EQUALITY, *manipulation.TASKS, *dual.TASKS,
-              *streams.TASKS, *strings.TASKS):
+for _task in (*recall.TASKS, *relation.TASKS, *manipulation.TASKS, *dual.TASKS, *streams.TASKS,
+              *sorting.TASKS, *ngrams.TASKS, *strings.TASKS, *pictures.TASKS):
   register(_task)

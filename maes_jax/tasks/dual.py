@@ -71,6 +71,10 @@ class Cuts:
     if self.items is not None:
       checks.whole('items of a sub-sequence', self.items)
 
+  def longest(self, size: int) -> int:
+    """The most words that a sub-sequence of at most `size` words in all can have."""
+    return size if self.items is None or size > self.most * self.items else self.items
+
   def count(self, key: jax.Array, length: jax.Array) -> jax.Array:
     """[] how many sub-sequences there are."""
     if self.items is None:
@@ -96,9 +100,9 @@ def _first_of_each(key, length, count, size):
   return (word == 0) | (rank < count - 1)
 
 
-def pieces(items: jax.Array, sizes: jax.Array) -> jax.Array:
-  """[L, D] and sizes [R] -> [R, L, D]: so many items of each, one piece after the other, padded."""
-  place = jnp.arange(len(items), dtype=jnp.int32)[None]
+def pieces(items: jax.Array, sizes: jax.Array, longest: int) -> jax.Array:
+  """[L, D] and sizes [R] -> [R, longest, D]: so many of each, one piece after the other, padded."""
+  place = jnp.arange(longest, dtype=jnp.int32)[None]
   source = (jnp.cumsum(sizes) - sizes)[:, None] + place
   inside = place < sizes[:, None]
   return jnp.where(inside[..., None], items[jnp.minimum(source, len(items) - 1)], 0)
@@ -208,13 +212,14 @@ def _with_second(key, items, length, *, cuts, asked, change=_as_they_are, start=
   there = phases.within(count, cuts.most)
   x_sizes = cuts.sizes(keys[1], length, count, size)
   y_sizes = jnp.int32(there) if one_word else cuts.sizes(keys[2], length, count, size)
-  y = pieces(Bits(items.shape[1]).draw(keys[3], size), y_sizes)
+  longest = cuts.longest(size)
+  y = pieces(Bits(items.shape[1]).draw(keys[3], size), y_sizes, longest)
   x_again = phases.within(count - 1, cuts.most)  # After which # follows.
   shown = phases.present(Phase(episode.marked(y, STORE_Y, _CONTROL_BITS), 1 + y_sizes,
                                cell=Y_ENCODER, start=phases.RESTART), there)
   answers = phases.present(_asked_for(
       jax.vmap(change)(y, y_sizes), y_sizes, RECALL_Y, Y_SOLVER, start), there)
-  x = Phase(episode.bare(pieces(items, x_sizes), _CONTROL_BITS), x_sizes)
+  x = Phase(episode.bare(pieces(items, x_sizes, longest), _CONTROL_BITS), x_sizes)
   rounds = (x, shown, _closed(answers, x_again)) if asked == EACH else (x, _closed(shown, x_again))
   of_last = jax.tree.map(lambda leaf: leaf[count - 1], answers)
   return (
@@ -249,7 +254,7 @@ def _of_one_sequence(key, items, length, *, cuts, start, asked):
   count_key, cut_key = jax.random.split(key)
   count = cuts.count(count_key, length)
   sizes = cuts.sizes(cut_key, length, count, len(items))
-  x = pieces(items, sizes)
+  x = pieces(items, sizes, cuts.longest(len(items)))
   words, due = asked(x, sizes, count)
   shown = phases.present(Phase(episode.marked(x, STORE, 2), 1 + sizes, start=start), sizes > 0)
   answers = _asked_for(words, due, RECALL, phases.SOLVER, phases.RESTART, control_bits=2)

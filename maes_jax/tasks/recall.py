@@ -44,3 +44,4 @@ def every(key, items, length, step):
 SERIAL_RECALL = episode.Task('serial_recall', outputs=8, ask=serial)
 REVERSE_RECALL = episode.Task('reverse_recall', outputs=8, ask=reverse)
 ODD_RECALL = episode.Task('odd_recall', outputs=8, ask=functools.partial(every, step=2))
+TASKS = (SERIAL_RECALL, REVERSE_RECALL, ODD_RECALL)

@@ -81,3 +81,4 @@ SEQUENCE_EQUALITY = episode.Task(
 PREFIX_EQUALITY = episode.Task('prefix_equality', outputs=1, ask=_prefix_equality)
 HARD_EQUALITY = episode.Task(
     'hard_equality', outputs=1, ask=functools.partial(_equality, _one_bit))
+TASKS = (SEQUENCE_COMPARISON, SEQUENCE_EQUALITY, HARD_EQUALITY, PREFIX_EQUALITY)

@@ -50,6 +50,7 @@ def check(own: Sequence[Callback]):
 def opened(
     workdir: Workdir, trainer: Trainer, iteration: int, digest: np.ndarray | None,
     own: Sequence[Callback],
+    show_progress: bool = True,
 ) -> Iterator[tuple[metrics.Log, list[Callback]]]:
   """The log of a run that stands at `iteration`, and all callbacks, of which it is the first.
 
@@ -59,14 +60,16 @@ def opened(
     iteration: what comes later is written anew.
     digest: of the log up to there; None for a run that has saved nothing yet.
     own: a user's; they come last.
+    show_progress: whether one of ours tells how the run is doing.
 
   Raises:
     UserError: ours cannot write. Errors of a user's own come as they are.
   """
   ours: list[Callable[[], Callback]] = [
       lambda: overview.Scalars(workdir, trainer.config, iteration),
-      lambda: overview.Overview(workdir, trainer, iteration),
-      lambda: progress.Progress(iteration, trainer.config.max_iterations)]
+      lambda: overview.Overview(workdir, trainer, iteration)]
+  if show_progress:
+    ours.append(lambda: progress.Progress(iteration, trainer.config.max_iterations))
   with contextlib.ExitStack() as stack:
     for callback in own:
       stack.callback(callback.close)

@@ -6,6 +6,7 @@ Fresh runs, resumed runs, joint training, transfer and baselines differ in what 
 from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import dataclasses
+import math
 import time
 from typing import Any
 
@@ -36,7 +37,9 @@ def train(
     *,
     callbacks: Sequence[Callback] = (),
     save_seconds: float = SAVE_SECONDS,
+    seconds: float = math.inf,
     debug_nans: bool = False,
+    show_progress: bool = True,
 ) -> TrainState:
   """Trains, or goes on training, the run in `workdir`.
 
@@ -46,10 +49,14 @@ def train(
     pretrained: parameters to start from by top-level key, e.g. a trained encoder.
     callbacks: that see every row after it was logged; see `callbacks.Callback`.
     save_seconds: at least this long between two checkpoints; what a kill costs at most.
+    seconds: how long it may train after its first window, with which it is compiled; what is not
+      done by the end of the window then under way is saved as it stands, and the same call goes
+      on with it. 0: no longer than that window, and not at all where there was one before.
     debug_nans: an update that is not finite ends the run with the line it comes from.
+    show_progress: tell on stderr how the run is doing.
 
   Returns:
-    The population when every model is done, in the memory of this process.
+    The population when every model is done, or the seconds are over, in the memory of this process.
 
   Raises:
     Interrupted: somebody asked to stop; what was trained is saved.
@@ -57,12 +64,20 @@ def train(
       found one; the last checkpoint is as it was, and so it is after an error of a callback.
   """
   callbacks_lib.check(callbacks)
+  seconds = _checked(seconds)
   with interrupts.graceful() as wish:
     with _nothing_to_save(wish, 'stopped; run the same command again to go on'):
       state, digest = restore(trainer, workdir, pretrained or {})
-    with _opened(workdir, trainer, state, digest, callbacks) as (log, opened):
-      run = _Run(trainer, workdir, wish, log, opened, save_seconds, debug_nans)
+    with _opened(workdir, trainer, state, digest, callbacks, show_progress) as (log, opened):
+      run = _Run(trainer, workdir, wish, log, opened, save_seconds, debug_nans, seconds)
       return run.to_the_end(state)
+
+
+def _checked(seconds):
+  if not isinstance(seconds, int | float) or not seconds >= 0:
+    raise errors.UserError(f'seconds is {errors.shortened(seconds)}; it must be a number of 0 or '
+                           'more')
+  return seconds
 
 
 def iteration(state: TrainState) -> int:
@@ -98,7 +113,7 @@ def _check_optimizer(workdir, wanted):
 
 
 @contextlib.contextmanager
-def _opened(workdir, trainer, state, digest, own) -> Iterator[tuple]:
+def _opened(workdir, trainer, state, digest, own, show_progress) -> Iterator[tuple]:
   """The log and all callbacks, in the process that writes; None and none in the others."""
   if not devices.leads():
     yield None, []
@@ -108,7 +123,7 @@ def _opened(workdir, trainer, state, digest, own) -> Iterator[tuple]:
   if trainer.active(state).any():
     with workdir.writing():
       origin.note(workdir, first, list(trainer.mesh.devices.flat))
-  with callbacks_lib.opened(workdir, trainer, first, digest, own) as opened:
+  with callbacks_lib.opened(workdir, trainer, first, digest, own, show_progress) as opened:
     yield opened
 
 
@@ -122,14 +137,17 @@ class _Run:
   callbacks: Sequence[Callback]
   save_seconds: float
   debug_nans: bool
+  seconds: float
+  end: float | None = None  # When they are over; None until a window is done.
 
   def to_the_end(self, state):
-    """Window after window until every model is done; the last state."""
+    """Window after window until every model is done or time is up; the last state."""
     saved, clock, placed = None, time.monotonic(), self.trainer.place(state)
     first = iteration(state)
-    while self.trainer.active(state).any():
+    while self.trainer.active(state).any() and not self._over(state):
       with self._not_begun(first) if iteration(state) == first else contextlib.nullcontext():
         placed, state, rows = self._window(placed, state)
+      self.end = self.end or time.monotonic() + self.seconds
       self._record(state, rows)
       stop = devices.any_process(self.wish.stop)  # Once: a signal may come at any line.
       if stop or devices.any_process(time.monotonic() - clock >= self.save_seconds):
@@ -140,6 +158,12 @@ class _Run:
     if saved != iteration(state):
       self._save(state)
     return state
+
+  def _over(self, state):
+    """Whether time is up."""
+    if self.end is None:
+      return iteration(state) > 0 and not self.seconds
+    return devices.any_process(time.monotonic() >= self.end)
 
   def _not_begun(self, first):
     return _nothing_to_save(

@@ -46,7 +46,8 @@ def train(
     **options: of `loop.train`, how the run goes about it.
 
   Returns:
-    The population when every model is done, an axis for its models on every leaf.
+    The population when every model is done, or the `seconds` among the options are over; an axis
+    for its models on every leaf.
 
   Raises:
     UserError: sizes that do not go together or that there is no room for, more devices than there

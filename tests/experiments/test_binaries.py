@@ -277,7 +277,7 @@ def test_an_unknown_part_of_the_benchmark(launch, tmp_path):
 
 
 @pytest.mark.parametrize('binary', [
-    'train', 'transfer', 'evaluate', 'inspect', 'show_task', 'reproduce'])
+    'train', 'transfer', 'evaluate', 'inspect', 'show_task', 'reproduce', 'suite'])
 def test_help_fits_a_screen(launch, binary):
   result = launch(binary, '--help')
   assert result.returncode == 0, result.stderr

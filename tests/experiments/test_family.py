@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from experiments.shared import family
+from maes_jax import errors
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -61,6 +62,19 @@ def test_how_each_ended():
               'killed': python('import os; os.kill(os.getpid(), 9)')}
   assert family.run(commands, [set()]) == {
       'well': '', 'badly': 'the reason stands above', 'killed': 'ended by SIGKILL'}
+
+
+def test_who_waits_hears_of_each_that_ended():
+  heard = []
+  commands = {'soon': python('pass'), 'later': python('import time; time.sleep(1)')}
+  family.run(commands, [set(), set()], heard.append)
+  assert heard == [1, 2]
+
+
+def test_all_that_did_not_end_well_are_named():
+  commands = {'well': python('pass'), 'badly': python('import sys; sys.exit(3)')}
+  with pytest.raises(errors.UserError, match=r'^not finished: badly \(the reason stands above\); '):
+    family.run_all(commands, jobs=4)
 
 
 @pytest.mark.skipif(not hasattr(os, 'sched_setaffinity'), reason='cores cannot be chosen here')

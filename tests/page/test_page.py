@@ -1,8 +1,5 @@
 """The memory page in a real browser: it loads, moves, and shows the numbers of the arrays."""
 
-import os
-import shutil
-
 import jax
 import numpy as np
 from playwright import sync_api
@@ -17,19 +14,6 @@ from maes_jax.config import Config
 LENGTH, ADDRESSES = 6, 60  # More addresses than are shown round a head.
 STEPS = 2 * LENGTH + 2
 PHONE = {'width': 390, 'height': 844}
-
-
-@pytest.fixture(scope='module')
-def browser():
-  path = shutil.which('chromium')
-  if path is None:
-    complain = pytest.fail if os.environ.get('BROWSER_TESTS') == 'required' else pytest.skip
-    complain('no chromium on the path; apt-get install chromium')
-  with sync_api.sync_playwright() as driver:
-    # Everything runs as root in a container, where Chromium's sandbox does not start.
-    started = driver.chromium.launch(executable_path=path, args=['--no-sandbox'])
-    yield started
-    started.close()
 
 
 @pytest.fixture(scope='module', params=['maes', 'ntm', 'dnc'])

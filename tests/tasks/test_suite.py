@@ -123,6 +123,10 @@ class TestCuts:
     """The last has the rest."""
     assert set(sizes(dual.Cuts(3, items=2), length)) == {wanted}
 
+  def test_sub_sequences_are_padded_to_the_longest_there_can_be(self):
+    assert [dual.Cuts(20, 50).longest(size) for size in (60, 1000, 1001)] == [50, 50, 1001]
+    assert dual.Cuts(20).longest(60) == 60
+
   @pytest.mark.parametrize('name', DUAL)
   def test_tasks_of_other_sizes_are_the_definition(self, name):
     task = getattr(dual, name)(cuts=dual.Cuts(4, items=2))

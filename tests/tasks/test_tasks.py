@@ -11,6 +11,9 @@ from maes_jax import errors
 from maes_jax import items as items_lib
 from maes_jax import phases
 from maes_jax import tasks
+from maes_jax.tasks import ngrams
+from maes_jax.tasks import pictures
+from maes_jax.tasks import sorting
 from maes_jax.tasks import streams
 from maes_jax.tasks import strings
 from tests import two_phases
@@ -61,7 +64,8 @@ def floats(batch):
 
 def test_every_task_is_in_the_table():
   assert set(OUTPUTS) == set(two_phases.TASKS)
-  others = {task.name for task in (*streams.TASKS, *strings.TASKS)}
+  others = {task.name for module in (streams, sorting, ngrams, strings, pictures)
+            for task in module.TASKS}
   assert {*OUTPUTS, *suite.TASKS} | others == set(tasks.TASKS)
 
 

@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 import signal
+import types
 
 import jax
 import numpy as np
@@ -141,6 +142,26 @@ def test_looking_more_often_changes_nothing(tmp_path, alone):
   found = checkpoints.digests({'params': seldom.params, 'optimizer': seldom.optimizer})
   saved = checkpoints.saved_digests(alone / 'run' / 'checkpoints')[400]
   assert found.items() <= saved.items()
+
+
+def test_a_run_out_of_time_is_saved_and_goes_on(tmp_path, alone, monkeypatch, capsys):
+  """Time is up in the second window; with none left nothing is trained, with more the rest is."""
+  clock = iter([0., 1., 1., 1., *[9.] * 10])  # To the end of the first window, then on.
+  with monkeypatch.context() as patch:
+    patch.setattr(loop, 'time', types.SimpleNamespace(monotonic=lambda: next(clock)))
+    state = train(tmp_path, save_seconds=1e9, seconds=5., show_progress=False)
+  assert (state.iteration == 200).all()
+  again = train(tmp_path, seconds=0)
+  np.testing.assert_array_equal(again.iteration, state.iteration)
+  assert capsys.readouterr().err == ''
+  train(tmp_path)
+  assert remains.differences(alone, tmp_path) == []
+
+
+@pytest.mark.parametrize('seconds', [-1, float('nan'), '5'])
+def test_seconds_that_are_none(tmp_path, seconds):
+  with pytest.raises(errors.UserError, match=r'seconds is .*; it must be a number of 0 or more'):
+    train(tmp_path, seconds=seconds)
 
 
 def test_a_model_that_fails_ends_alone(tmp_path, capsys):

@@ -1,0 +1,133 @@
+"""The cells of the matrix: a model on a task, as a config and the tests of it."""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+from typing import Any
+
+from . import protocol
+from maes_jax import errors
+from maes_jax import evaluation
+from maes_jax import extras
+from maes_jax import families
+from maes_jax import models
+from maes_jax import tasks
+from maes_jax import trained
+from maes_jax.config import Config
+from maes_jax.tasks import episode
+
+# Models of the matrix that are no family of their own.
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    'maes': {'model': 'maes'},
+    'maes_frozen': {'model': 'maes', 'encoder': 'E_J'},
+    'maes_content': {'model': 'maes', 'cell': {'head': 'content'}}}
+MODELS = (*VARIANTS, 'dwm', 'ntm', 'dnc', 'lstm', 'gru')
+ABOUT = {'maes': 'MAES, end to end', 'maes_frozen': 'MAES on the shipped encoder E_J, frozen',
+         'maes_content': "MAES that looks by content, too (head='content')"}
+ALL = 'all'
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+  """How many sequences a model is tested on.
+
+  Attributes:
+    row: at each length of the row and of the score.
+    batch: at a time in a test.
+    converged: batches of a test of a seed that converged.
+    others: batches of any other.
+  """
+  row: int = 32
+  batch: int = 32
+  converged: int = 4
+  others: int = 1
+
+
+# Of models that are slow at length, by name, or by name and part of the matrix. A step of the DNC
+# costs the square of its memory; an LSTM projects all steps at once, padded ones too, of which dual
+# tasks have many.
+EFFORTS: Mapping[str, Effort] = {
+    'dnc': Effort(row=4, batch=1),
+    'dnc/dual': Effort(row=1, batch=1),
+    'lstm': Effort(row=8, batch=8),
+    'lstm/dual': Effort(row=2, batch=1)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+  """A model on a task; `name` is also the path of its record, without the ending."""
+  model: str
+  task: str
+
+  @property
+  def name(self) -> str:
+    return f'{self.model}/{self.task}'
+
+  @property
+  def protocol(self) -> protocol.Protocol:
+    return protocol.of(self.task)
+
+  @property
+  def effort(self) -> Effort:
+    of_part = f'{self.model}/{protocol.group(self.task)}'
+    return EFFORTS.get(of_part) or EFFORTS.get(self.model) or Effort()
+
+  def config(self, seeds: int, max_iterations: int) -> Config:
+    """The resolved config: the protocol of the task, the recipe of the family."""
+    options = VARIANTS.get(self.model) or {'model': self.model}
+    return families.resolve(Config(
+        task=(self.task,), seeds=seeds, max_iterations=max_iterations, **options,
+        **self.protocol.config(tasks.get(self.task))))
+
+  def obstacle(self, config: Config) -> str:
+    """Why this model cannot be asked this task, in a line; '' where it can.
+
+    Raises:
+      UserError: what has nothing to do with the two: a package or the encoder is missing.
+    """
+    source = trained.load(config.encoder, only='encoder') if config.encoder else None
+    try:
+      models.check(config)
+      if source and (reason := _cannot_read(config, source.model, models.build(config))):
+        return reason
+      if source:
+        trained.load_encoder(config)
+    except extras.MissingPackage:
+      raise
+    except errors.UserError as error:
+      return errors.line(error)
+    return ''
+
+  def tester(self, config: Config, length: int, task: episode.Task, batch: int,
+             ) -> evaluation.Tester:
+    """Of sequences up to a length, in a memory that just holds them."""
+    return evaluation.Tester(
+        models.build(config), task, length, protocol.memory_for(task, length), batch)
+
+
+def _cannot_read(config, source, model) -> str:
+  """Why an encoder cannot read the items of a task; '' where nothing is against it."""
+  if model.embed:
+    return f'{config.encoder} reads words of bits, not what is made of these items'
+  if model.inputs != source.inputs:
+    return (f'{config.encoder} reads {source.inputs} numbers an item, control bits included; here '
+            f'there are {model.inputs}')
+  return ''
+
+
+def select(model_names: Sequence[str], task_names: Sequence[str]) -> list[Cell]:
+  """The cells that names ask for, each once, task by task.
+
+  Args:
+    model_names: models of the matrix, or any family.
+    task_names: tasks, parts of the matrix, or `all`.
+
+  Raises:
+    UserError: an unknown name; says which there are.
+  """
+  known = {**VARIANTS, **families.FAMILIES}
+  for name in model_names:
+    errors.pick('model', name, known)
+  parts = {**{name: (name,) for name in tasks.TASKS}, **protocol.GROUPS, ALL: tuple(tasks.TASKS)}
+  asked = [task for name in task_names for task in errors.pick('task', name, parts)]
+  return [Cell(model, task) for task in dict.fromkeys(asked)
+          for model in dict.fromkeys(model_names)]

@@ -1,0 +1,192 @@
+"""One cell of the matrix from start to record: train while its budget lasts, test every seed."""
+
+import dataclasses
+import json
+import math
+import pathlib
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from . import cells
+from ..shared import outcomes
+from ..shared import records
+from maes_jax import errors
+from maes_jax import files
+from maes_jax import limits
+from maes_jax import tasks
+from maes_jax.evaluation import Counts
+from maes_jax.training import loop
+from maes_jax.training import metrics
+from maes_jax.training import optimizer
+from maes_jax.training import run as training
+from maes_jax.training.trainer import NEVER
+from maes_jax.training.workdir import Workdir
+
+FOLDER = 'suite'  # Of the records, below that of all records.
+CONVERGED, FAILED, MINUTES, ITERATIONS = 'converged', 'not finite', 'minutes', 'max_iterations'
+_KEYS = {'name', 'model', 'task', 'impossible', 'budget', 'ended', 'seeds'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """How much of everything.
+
+  Attributes:
+    workdir: of all runs.
+    results: of all records.
+    seeds: models of each cell.
+    minutes: most wall time that a cell may train, compiling left out, however often it was cut off.
+    max_iterations: most iterations of each seed.
+    save_seconds: at least this long between two checkpoints.
+  """
+  workdir: pathlib.Path
+  results: pathlib.Path
+  seeds: int = 3
+  minutes: float = 3.
+  max_iterations: int = 100_000
+  save_seconds: float = loop.SAVE_SECONDS
+
+  def __post_init__(self):
+    limits.check(seeds=self.seeds, max_iterations=self.max_iterations)
+    if not 0 < self.minutes < math.inf:
+      raise errors.UserError(f'minutes is {self.minutes}; it must be more than 0')
+
+
+def read(results: pathlib.Path, cell: cells.Cell) -> dict[str, Any] | None:
+  """The record of a cell, or None where there is none yet.
+
+  Raises:
+    UserError: the file is not a record.
+  """
+  return records.load(records.path(results / FOLDER, cell.name), _KEYS, mend='run this cell again')
+
+
+def done(cell: cells.Cell, settings: Settings) -> bool:
+  """Whether the record is there, of as many seeds, and what it lacks is not a larger budget."""
+  record = read(settings.results, cell)
+  if record is None:
+    return False
+  enough = len(record['seeds']) >= settings.seeds and (
+      record['ended'] != MINUTES or record['budget']['minutes'] >= settings.minutes)
+  return bool(record['impossible']) or enough
+
+
+def execute(cell: cells.Cell, settings: Settings) -> str:
+  """Trains and tests a cell and writes its record; goes on where it was cut off.
+
+  Returns:
+    What came out, in a line.
+  """
+  config = cell.config(settings.seeds, settings.max_iterations)
+  if reason := cell.obstacle(config):
+    _write(cell, settings, config, [], impossible=reason, ended='', train_seconds=0., seconds=0.)
+    return f'{cell.name}: not possible, {reason}'
+  testers = _testers(cell, config)  # Before minutes of training.
+  start = time.monotonic()
+  state, rows, spent = _train(cell, settings, config)
+  ended = _ended(state, config)
+  seeds = [{**outcomes.trained(one, [row for row in rows if row['model'] == k]),
+            'ended': ended[k], **_tested(cell, one, testers)}
+           for k, one in enumerate(outcomes.models(state))]
+  _write(cell, settings, config, seeds, impossible='', ended=_of_all(ended),
+         train_seconds=round(spent, 1), seconds=round(time.monotonic() - start, 1))
+  converged = ended.count(CONVERGED)
+  return (f'{cell.name}: {converged} of {len(seeds)} seeds converged, '
+          f'{sum(map(succeeded, seeds))} right throughout, ended by {_of_all(ended)}')
+
+
+def succeeded(seed: dict[str, Any]) -> bool:
+  """Whether every sequence of every test is right."""
+  return all(test['sequences_right'] == test['sequences'] for test in seed['tests'].values())
+
+
+class _Clock:
+  """Seconds of training, kept beside the run: as many as its last checkpoint took.
+
+  They begin with the end of a launch's first window, as those of `loop.train` do.
+  """
+
+  def __init__(self, path: pathlib.Path):
+    self._path = path
+    self.before = json.loads(path.read_text()) if path.exists() else 0.
+    self._start: float | None = None
+
+  @property
+  def seconds(self) -> float:
+    return self.before + (time.monotonic() - self._start if self._start else 0.)
+
+  def write(self, state, rows):
+    self._start = self._start or time.monotonic()
+
+  def flush(self):
+    files.write_atomically(self._path, f'{self.seconds:.1f}\n')
+
+  def close(self):
+    pass
+
+
+def _train(cell, settings, config):
+  """The population, what it logged, and the seconds that it trained in all."""
+  workdir = Workdir(settings.workdir / cell.name)
+  clock = _Clock(workdir.path / 'seconds')
+  state = training.train(
+      config, workdir.path, callbacks=[clock], save_seconds=settings.save_seconds,
+      seconds=max(0., 60 * settings.minutes - clock.before), show_progress=False)
+  return jax.device_get(state), metrics.read(workdir.metrics), clock.seconds
+
+
+def _ended(state, config) -> list[str]:
+  """What ended each seed."""
+  failed = np.asarray(optimizer.failed(state.optimizer))
+  return [CONVERGED if state.converged[k] != NEVER else FAILED if failed[k] else
+          ITERATIONS if state.iteration[k] >= config.max_iterations else MINUTES
+          for k in range(config.seeds)]
+
+
+def _of_all(ended):
+  """What ended a cell: time, if any seed was still training; else what was not success."""
+  return min(ended, key=(MINUTES, ITERATIONS, FAILED, CONVERGED).index)
+
+
+def _testers(cell, config):
+  """One for the row, by what it is for, and one for each test."""
+  protocol, effort = cell.protocol, cell.effort
+  row = max(*protocol.row, *protocol.scored)
+  return {'': cell.tester(config, row, tasks.get(cell.task), effort.row),
+          **{test.name: cell.tester(config, test.length, test.made(cell.task), effort.batch)
+             for test in protocol.tests}}
+
+
+def _tested(cell, state, testers):
+  """Tests, row and score of one seed."""
+  protocol, effort = cell.protocol, cell.effort
+  batches = effort.others if state.converged == NEVER else effort.converged
+  row = testers[''].curve(state.params, protocol.lengths(tasks.get(cell.task)))
+  tests = {test.name: testers[test.name].test(state.params, test.length, batches)
+           for test in protocol.tests}
+  measured = {'tests': {test.name: _counted(tests[test.name], test, testers[test.name])
+                        for test in protocol.tests}}
+  longest = protocol.tests[-1].length
+  row |= {} if longest in row else {longest: tests[protocol.tests[-1].name]}
+  measured |= {'curve': outcomes.curve(row), 'whole': {
+      str(length): c.sequences_right / c.sequences for length, c in row.items()}}
+  if protocol.scored:
+    scored = outcomes.curve(testers[''].curve(state.params, protocol.scored))
+    measured |= {'score': float(np.mean(list(scored.values())))}
+  return measured
+
+
+def _counted(counts: Counts, test, tester):
+  return {**counts._asdict(), 'length': test.length, 'memory': tester.addresses}
+
+
+def _write(cell, settings, config, seeds, **more):
+  task, budget = tasks.get(cell.task), {'minutes': settings.minutes,
+                                        'max_iterations': settings.max_iterations}
+  records.write(
+      settings.results / FOLDER, cell.name, config, seeds, model=cell.model, task=cell.task,
+      encoder=config.encoder or '', unit=task.answers.unit, protocol=cell.protocol.about,
+      trained_to=cell.protocol.max_length, devices=jax.device_count(), budget=budget, **more)

@@ -1,0 +1,233 @@
+"""SUITE.md: every cell of the matrix that has a record, from the records alone."""
+
+import collections
+from collections.abc import Mapping
+import pathlib
+from typing import Any
+
+from . import cells
+from . import execute
+from . import protocol
+from . import published
+from ..shared import markdown
+
+Record = Mapping[str, Any]
+Found = Mapping[str, Record]  # By the name of the cell, 'model/task'.
+
+REACHED = 0.99  # Share of units that are right at a length that a seed has reached.
+# How far a cell got, the best first; what stands in it is worked out from these.
+ALL, SOME, BEYOND, TRAINED, NOTHING, IMPOSSIBLE = (
+    'all', 'some', 'beyond', 'trained', 'nothing', 'impossible')
+LEVELS = {
+    ALL: 'every seed is right in every sequence of every test',
+    SOME: 'some seeds are',
+    BEYOND: 'none is, but one is right beyond the lengths of training',
+    TRAINED: 'right within the lengths of training alone',
+    NOTHING: 'not even there',
+    IMPOSSIBLE: 'not possible'}
+
+_HEAD = f'''# Models × tasks
+
+Written by `python -m experiments.suite --render` from the records in `results/suite/`; do not edit.
+[results/suite.html](results/suite.html) is the same as a page: a click on a cell opens its curves.
+
+A cell is a population of seeds of a model, trained from nothing on one task by the recipe of its
+family, the same for all tasks, until all have converged or its budget of minutes is over; nothing
+is tuned to a task but what `maes_jax/recipes.py` and `maes_jax/families.py` say. *Converged*: the
+loss that the recipe stops on is at most 1e-5. *n of m*: so many of m seeds are right in every
+sequence of every test. *To L*: the best seed has at least {REACHED:.0%} of its bits (tokens) right
+at all lengths measured up to L. ×: not possible, and why below. ·: not measured.
+'''
+
+
+def found(results: pathlib.Path) -> dict[str, Record]:
+  """All records of the matrix in a folder.
+
+  Raises:
+    UserError: a file there is not a record.
+  """
+  paths = sorted((results / execute.FOLDER).glob('*/*.json'))
+  records = {f'{path.parent.name}/{path.stem}': execute.read(
+      results, cells.Cell(path.parent.name, path.stem)) for path in paths}
+  return {name: record for name, record in records.items() if record is not None}
+
+
+def model_names(records: Found) -> list[str]:
+  """The columns: the models of the matrix, then others that were measured."""
+  return list(dict.fromkeys(
+      [*cells.MODELS, *sorted(record['model'] for record in records.values())]))
+
+
+def parts(records: Found) -> dict[str, tuple[str, ...]]:
+  """The rows by title: the tasks of the library, then others that were measured."""
+  ours = {protocol.TITLES[name]: members for name, members in protocol.GROUPS.items()}
+  known = {task for members in ours.values() for task in members}
+  others = sorted({record['task'] for record in records.values()} - known)
+  return {**ours, **({protocol.TITLES['others']: tuple(others)} if others else {})}
+
+
+def level(record: Record) -> str:
+  """How far it got."""
+  if record['impossible']:
+    return IMPOSSIBLE
+  if right := succeeded(record):
+    return ALL if right == len(record['seeds']) else SOME
+  far = reach(record)
+  return BEYOND if far > record['trained_to'] else TRAINED if far else NOTHING
+
+
+def succeeded(record: Record) -> int:
+  """How many seeds are right throughout."""
+  return sum(map(execute.succeeded, record['seeds']))
+
+
+def reach(record: Record) -> int:
+  """The length up to which the best seed is right at all lengths of its row; 0: at none."""
+  return max((_reach(seed['curve']) for seed in record['seeds']), default=0)
+
+
+def _reach(curve):
+  far = 0
+  for length, share in sorted((int(length), share) for length, share in curve.items()):
+    if share < REACHED:
+      break
+    far = length
+  return far
+
+
+def score(record: Record) -> float | None:
+  """The best seed's mean accuracy over the scored lengths."""
+  return max((seed['score'] for seed in record['seeds'] if 'score' in seed), default=None)
+
+
+def render(records: Found) -> str:
+  """SUITE.md; the same records give the same bytes."""
+  return '\n'.join([
+      _HEAD, *(line for title, tasks in parts(records).items()
+               for line in _part(title, tasks, records)),
+      *_strings(records), *_protocols(records), *_impossible(records), *_cells(records),
+      *_made(records), ''])
+
+
+def _part(title, tasks, records):
+  columns = model_names(records)
+  return [f'## {title}', '', *markdown.table(
+      ' | '.join(['task', *columns]),
+      [(task, *(_text(records.get(f'{model}/{task}')) for model in columns))
+       for task in tasks]), '']
+
+
+def _text(record) -> str:
+  if record is None:
+    return '·'
+  if record['impossible']:
+    return '×'
+  said = f'{succeeded(record)} of {len(record["seeds"])}'
+  if level(record) == ALL:
+    return f'**{said}**'
+  return f'{said}, to {far:,}' if (far := reach(record)) else said
+
+
+def _strings(records):
+  columns = model_names(records)
+  return ['## Strings, beside what was published', '',
+          'Mean accuracy in percent over lengths 41 to 500, of the best seed. In brackets:\n'
+          f'{published.STRINGS_SOURCE}:\nthe best of 10 seeds and 3 learning rates, each trained '
+          'for a million steps of batch 128; its Tape-RNN is\ngiven the length of the input. Ours '
+          'are over a sample of these lengths, after minutes.', '', *markdown.table(
+              ' | '.join(['task', *columns, *(f'({name})' for name in published.STRINGS_COLUMNS)]),
+              [(task, *(_score(records.get(f'{model}/{task}')) for model in columns),
+                *map(str, published.STRINGS[task])) for task in protocol.GROUPS['strings']]), '']
+
+
+def _score(record):
+  if record is None or record['impossible']:
+    return _text(record)
+  return f'{score(record):.0%}'.removesuffix('%')
+
+
+def _protocols(records):
+  tasks = [task for members in parts(records).values() for task in members]
+  said: dict[str, list[str]] = {}
+  for task in tasks:
+    said.setdefault(protocol.of(task).about, []).append(task)
+  return ['## How each task is trained and tested', '', 'Lengths as [docs/tasks.md](docs/tasks.md) '
+          'counts them.', '', *markdown.table('tasks | protocol', [
+              (', '.join(members), about) for about, members in said.items()]), '',
+          'Sequences of a test, and of each length of a row or a score:', '', *markdown.table(
+              'model | test of a seed that converged | of any other | a length', [
+                  _effort(name, effort) for name, effort in (
+                      ('all but these', cells.Effort()), *cells.EFFORTS.items())]), '']
+
+
+def _effort(name, effort):
+  return (name, str(effort.converged * effort.batch), str(effort.others * effort.batch),
+          str(effort.row))
+
+
+def _impossible(records):
+  reasons: dict[tuple[str, str], list[str]] = {}
+  for record in records.values():
+    if record['impossible']:
+      reasons.setdefault((record['model'], record['impossible']), []).append(record['task'])
+  if not reasons:
+    return []
+  return ['## Not possible', '', *markdown.table('model | tasks | why', [
+      (model, ', '.join(tasks), why) for (model, why), tasks in reasons.items()]), '']
+
+
+def _cells(records):
+  measured = {name: record for name, record in records.items() if record['seeds']}
+  if not measured:
+    return []
+  return ['## Every cell', '', 'By seed: the iteration at which it converged, or what ended it; '
+          'then the share of bits (tokens) and of whole sequences\nthat are right, at each test.',
+          '', *markdown.table('cell | converged at | bits right | sequences right | seconds', [
+              (name, _each(record, _when), _each(record, _units), _each(record, _sequences),
+               f'{record["seconds"]:,.0f}') for name, record in measured.items()]), '']
+
+
+def _each(record, say):
+  return '; '.join(map(say, record['seeds']))
+
+
+def _when(seed):
+  if seed['converged'] is not None:
+    return f'{seed["converged"]:,}'
+  return f'{seed["ended"]} at {seed["iterations"]:,}'
+
+
+def _units(seed):
+  return ', '.join(f'{test["units_right"] / test["units"]:.1%}' for test in seed['tests'].values())
+
+
+def _sequences(seed):
+  return ', '.join(f'{test["sequences_right"]} of {test["sequences"]}'
+                   for test in seed['tests'].values())
+
+
+def _made(records):
+  by_model: dict[str, list[Record]] = {}
+  for record in records.values():
+    if record['seeds']:
+      by_model.setdefault(record['model'], []).append(record)
+  if not by_model:
+    return []
+  versions = {', '.join(f'{k} {v}' for k, v in record['versions'].items())
+              for record in records.values()}
+  return ['## How these were made', '', *markdown.table(
+      'model | cells | seeds | budget of a cell | ended by | minutes in all | machine', [
+          (model, str(len(members)), _span(len(record['seeds']) for record in members),
+           f'{_span(record["budget"]["minutes"] for record in members)} min, '
+           f'{_span(record["budget"]["max_iterations"] for record in members)} iterations',
+           ', '.join(f'{count} × {how}' for how, count in sorted(collections.Counter(
+               record['ended'] for record in members).items())),
+           f'{sum(record["seconds"] for record in members) / 60:,.0f}',
+           '; '.join(sorted({record['machine'] for record in members})))
+          for model, members in by_model.items()]), '',
+      *(f'Versions: {line}.' for line in sorted(versions))]
+
+
+def _span(numbers):
+  values = sorted(set(numbers))
+  return f'{values[0]:,}' if len(values) == 1 else f'{values[0]:,} to {values[-1]:,}'

@@ -1,0 +1,53 @@
+"""The matrix as one HTML file: models × tasks, a click opens a cell; without a network."""
+
+import json
+import pathlib
+from typing import Any
+
+from maes_jax import extras
+extras.need('pages', '--render')
+import jinja2
+
+from . import cells
+from . import ledger
+from . import published
+from .ledger import Record
+
+_PARTS = pathlib.Path(__file__).parent
+_OF_CONFIG = ('model', 'cell', 'solver', 'recipe', 'batch_size', 'learning_rate', 'min_length',
+              'max_length', 'memory', 'validation_length', 'stop_on')
+
+
+def render(records: ledger.Found) -> str:
+  """The page of these records as HTML."""
+  environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_PARTS), autoescape=False)
+  return environment.get_template('page.html').render(
+      levels=ledger.LEVELS, measured=sum(not record['impossible'] for record in records.values()),
+      matrix=json.dumps(_matrix(records), ensure_ascii=False).replace('</', '<\\/'))
+
+
+def _matrix(records) -> dict[str, Any]:
+  """All that the script needs."""
+  return {
+      'models': [{'name': name, 'about': cells.ABOUT.get(name, name)}
+                 for name in ledger.model_names(records)],
+      'parts': [{'title': title, 'tasks': tasks} for title, tasks in ledger.parts(records).items()],
+      'published': {task: dict(zip(published.STRINGS_COLUMNS, scores))
+                    for task, scores in published.STRINGS.items()},
+      'cells': {name: _cell(record) for name, record in records.items()}}
+
+
+def _cell(record: Record) -> dict[str, Any]:
+  return {
+      'level': ledger.level(record), 'right': ledger.succeeded(record),
+      'reach': ledger.reach(record), 'score': ledger.score(record),
+      'config': {name: record['config'][name] for name in _OF_CONFIG},
+      **{name: record[name] for name in (
+          'impossible', 'protocol', 'unit', 'trained_to', 'ended', 'budget', 'seconds',
+          'train_seconds', 'machine', 'devices', 'versions', 'encoder')},
+      'seeds': [_seed(seed) for seed in record['seeds']]}
+
+
+def _seed(seed) -> dict[str, Any]:
+  return {name: seed[name] for name in ('seed', 'iterations', 'converged', 'ended', 'loss', 'tests',
+                                        'curve', 'whole')}

@@ -1,0 +1,316 @@
+"""The matrix of models and tasks: cells run once, go on, are said to be impossible; its page."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from experiments import suite
+from experiments.matrix import cells
+from experiments.matrix import execute
+from experiments.matrix import ledger
+from experiments.matrix import page
+from experiments.matrix import protocol
+from experiments.matrix import published
+from maes_jax import errors
+from maes_jax import tasks
+from maes_jax.training import metrics
+
+ROOT = pathlib.Path(__file__).parents[2]
+SMALL = protocol.Protocol(2, (protocol.Test('4', 4),), (1, 2), 'trained on 1 to 2 items')
+OWN = '''
+from experiments.matrix import protocol
+from maes_jax import families, items, tasks
+from maes_jax.cells import gru
+from maes_jax.tasks import recall
+families.register('my_model', families.Family(gru.Gru, tied=True))
+tasks.register(tasks.Task('my_task', outputs=4, ask=recall.serial, items=items.Bits(4)))
+protocol.OWN['my_task'] = protocol.Protocol(
+    2, (protocol.Test('4', 4),), (1, 2), 'trained on 1 to 2 items', scored=(1, 2))
+'''
+FLAGS = ('--workdir=runs', '--plugins=own', '--models=my_model,maes_frozen', '--tasks=my_task',
+         '--seeds=2', '--max_iterations=100', '--jobs=2')
+OURS, IMPOSSIBLE = cells.Cell('my_model', 'my_task'), cells.Cell('maes_frozen', 'my_task')
+STRINGS = cells.Cell('gru', 'parity_check')
+
+
+def launch(folder, *flags):
+  """Runs the program in a folder with a module of a user's own."""
+  (folder / 'own.py').write_text(OWN)
+  return subprocess.run(
+      [sys.executable, '-m', 'experiments.suite', *flags], cwd=folder, capture_output=True,
+      text=True, check=False, env=os.environ | {
+          'PYTHONPATH': f'{ROOT}:{folder}', 'JAX_PLATFORMS': 'cpu',
+          'JAX_DISABLE_MOST_OPTIMIZATIONS': '1'})
+
+
+@pytest.fixture(scope='module')
+def launched(tmp_path_factory):
+  """A model and a task of a user's own beside one of ours: a process each."""
+  folder = tmp_path_factory.mktemp('suite')
+  return folder, launch(folder, *FLAGS)
+
+
+@pytest.fixture(scope='module')
+def results(launched):
+  """Its records, and the same as if they were of a string."""
+  folder = launched[0] / 'results'
+  copy = execute.read(folder, OURS) | {'model': STRINGS.model, 'task': STRINGS.task}
+  path = folder / execute.FOLDER / f'{STRINGS.name}.json'
+  path.parent.mkdir()
+  path.write_text(json.dumps(copy))
+  return folder
+
+
+def test_a_users_own_side_by_side_from_the_command_line(launched):
+  """Both processes import the user's module; then nothing is left to do."""
+  folder, done = launched
+  assert done.returncode == 0, done.stderr
+  assert done.stderr.startswith('0 of 2 cells done, about ')
+  assert '\n2 of 2 cells done\n' in done.stderr
+  assert f'{OURS.name}: 0 of 2 seeds converged, 0 right throughout, ended by max_it' in done.stderr
+  before = {file: file.read_bytes() for file in (folder / 'results').rglob('*.json')}
+  assert len(before) >= 2
+  again = launch(folder, *FLAGS)
+  assert (again.returncode, again.stderr) == (0, '2 of 2 cells done\n')
+  assert {file: file.read_bytes() for file in before} == before
+
+
+def test_a_record_holds_what_was_asked_and_what_came_out(results):
+  found = execute.read(results, OURS)
+  assert found['budget'] == {'minutes': 3., 'max_iterations': 100}
+  assert (found['ended'], found['trained_to'], found['unit']) == ('max_iterations', 2, 'bit')
+  assert {'machine', 'versions', 'config', 'seconds', 'devices'} <= found.keys()
+  for k, seed in enumerate(found['seeds']):
+    assert (seed['seed'], seed['converged'], seed['iterations']) == (k, None, 100)
+    test = seed['tests']['4']
+    assert (test['length'], test['sequences'], test['units']) == (4, 32, 4 * 4 * 32)
+    assert list(seed['curve']) == list(seed['whole']) == ['1', '2', '4']
+    assert seed['curve']['4'] == test['units_right'] / test['units']
+    assert seed['score'] == pytest.approx((seed['curve']['1'] + seed['curve']['2']) / 2)
+
+
+def test_an_impossible_cell_is_said_and_recorded(launched, results):
+  folder, done = launched
+  reason = 'E_J reads 10 numbers an item, control bits included; here there are 6'
+  assert f'maes_frozen/my_task: not possible, {reason}\n' in done.stderr
+  found = execute.read(results, IMPOSSIBLE)
+  assert (found['impossible'], found['seeds']) == (reason, [])
+  assert not (folder / 'runs' / IMPOSSIBLE.name).exists()
+
+
+def test_an_encoder_that_is_not_there_is_no_property_of_a_cell(tmp_path, monkeypatch):
+  lost = {'maes_frozen': {'model': 'maes', 'encoder': 'E_X'}}
+  monkeypatch.setattr(cells, 'VARIANTS', lost)
+  with pytest.raises(errors.UserError, match='no training run in E_X'):
+    execute.execute(cells.Cell('maes_frozen', 'serial_recall'), execute.Settings(
+        tmp_path / 'w', tmp_path / 'r'))
+  assert not any(tmp_path.iterdir())
+
+
+def test_what_is_done_depends_on_seeds_and_minutes(results, tmp_path):
+  less, more = (execute.Settings(tmp_path, results, seeds=seeds) for seeds in (2, 3))
+  assert [execute.done(cell, less) for cell in (OURS, IMPOSSIBLE)] == [True, True]
+  assert [execute.done(cell, more) for cell in (OURS, IMPOSSIBLE)] == [False, True]
+  assert not execute.done(cells.Cell('my_model', 'carry'), less)
+
+
+def test_a_cell_out_of_time_goes_on_where_it_was(tmp_path, monkeypatch):
+  """A window at first; with more minutes the rest, and no row of the log twice."""
+  monkeypatch.setattr(protocol, 'of', lambda task: SMALL)
+  monkeypatch.setattr(execute, '_testers', lambda cell, config: {})
+  monkeypatch.setattr(execute, '_tested', lambda cell, state, testers: {'tests': {}})
+  short, long = (execute.Settings(tmp_path / 'w', tmp_path / 'r', seeds=1, minutes=minutes,
+                                  max_iterations=300) for minutes in (1e-6, 5.))
+  assert execute.execute(STRINGS, short).endswith('ended by minutes')
+  first = execute.read(short.results, STRINGS)
+  assert (first['ended'], first['seeds'][0]['iterations']) == ('minutes', 100)
+  assert execute.done(STRINGS, short) and not execute.done(STRINGS, long)
+  execute.execute(STRINGS, long)
+  last = execute.read(long.results, STRINGS)
+  assert (last['ended'], last['seeds'][0]['iterations']) == ('max_iterations', 300)
+  assert last['train_seconds'] > first['train_seconds'] >= 0
+  rows = metrics.read(tmp_path / 'w' / STRINGS.name / 'metrics.jsonl')
+  assert [row['iteration'] for row in rows] == [100, 200, 300]
+  assert execute.done(STRINGS, long)
+
+
+def test_one_that_fails_leaves_the_others_be(tmp_path, monkeypatch, capfd):
+  failing = {'carry': errors.UserError('no room'), 'ignore': RuntimeError('RESOURCE_EXHAUSTED: x')}
+
+  def run(cell, settings):
+    if cell.task in failing:
+      raise failing[cell.task]
+    return cell.name
+  monkeypatch.setattr(execute, 'execute', run)
+  ended = []
+  with pytest.raises(errors.UserError, match=(
+      r'not finished: gru/carry \(no room\), gru/ignore \(out of memory .*\); run the same')):
+    suite._here(cells.select(['gru'], ['carry', 'ignore', 'forget']), None, ended.append)
+  assert ended == [1, 2, 3] and 'gru/forget' in capfd.readouterr().err
+
+
+def test_parts_of_the_matrix_name_every_task_once():
+  members = [task for part in protocol.GROUPS.values() for task in part]
+  assert sorted(members) == sorted(tasks.TASKS)
+  assert [cell.name for cell in cells.select(['gru', 'maes'], ['dual', 'carry'])][:3] == [
+      'gru/ignore', 'maes/ignore', 'gru/carry']
+  assert len(cells.select(cells.MODELS, [cells.ALL])) == len(tasks.TASKS) * len(cells.MODELS)
+  assert set(published.STRINGS) == set(protocol.GROUPS['strings'])
+
+
+@pytest.mark.parametrize('task', tasks.TASKS)
+def test_every_task_has_lengths_and_memories_that_go_together(task):
+  for model in cells.MODELS:
+    config = cells.Cell(model, task).config(1, 100)  # Refuses what does not.
+    assert config.validation_length == 2 * config.max_length
+    assert min(config.min_length, config.start_min_length) >= tasks.get(task).shortest
+  assert protocol.of(task).lengths(tasks.get(task))
+
+
+def test_models_that_are_slow_at_length_are_tested_on_less():
+  effort = {name: cells.Cell(*name.split('/')).effort for name in (
+      'maes/forget', 'dnc/forget', 'dnc/carry', 'dnc/n_back', 'lstm/even_pairs', 'my_model/mine')}
+  assert effort['maes/forget'] == effort['my_model/mine'] == cells.Effort()
+  assert effort['dnc/forget'] == effort['dnc/carry'] != effort['dnc/n_back']
+  assert all(each.row <= 8 and each.batch <= 8 for name, each in effort.items()
+             if name.startswith(('dnc', 'lstm')))
+
+
+def test_dual_tasks_are_cut_as_published():
+  (test, whole) = protocol.of('forget').tests
+  made = test.made('forget')
+  assert (made.name, test.length, whole.length) == ('forget', 1000, 1000)
+  assert made.ask.keywords['cuts'] == tasks.dual.Cuts(20, 50)
+
+
+@pytest.mark.parametrize('models, names, words', [
+    (['maess'], ['carry'], "unknown model 'maess': .* did you mean 'maes'"),
+    (['maes'], ['carri'], "unknown task 'carri': .* did you mean 'carry'")])
+def test_unknown_names(models, names, words):
+  with pytest.raises(errors.UserError, match=words) as error:
+    cells.select(models, names)
+  assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('flags, words', [
+    ((), 'no folder for the runs; give --workdir'),
+    (('--workdir=',), 'name a folder'),
+    (('--workdir=runs', '--minutes=0'), 'minutes is 0.0; it must be more than 0')])
+def test_wrong_flags_get_one_line_and_write_nothing(tmp_path, flags, words):
+  done = launch(tmp_path, '--models=gru', '--tasks=carry', *flags)
+  assert done.returncode == 1
+  (line,) = done.stderr.splitlines()[-1:]
+  assert words in line and 'Traceback' not in done.stderr
+  assert [path.name for path in tmp_path.iterdir()] == ['own.py']
+
+
+class TestDocument:
+
+  def test_it_is_what_the_records_give(self):
+    found = ledger.found(ROOT / 'results')
+    assert (ROOT / 'SUITE.md').read_text() == ledger.render(found)
+    assert (ROOT / 'results' / 'suite.html').read_text() == page.render(found)
+
+  def test_a_users_own_have_a_row_and_a_column(self, results):
+    text = ledger.render(ledger.found(results))
+    head, row = re.search(r"## Users' own\n\n(.*)\n.*\n(.*)\n", text).groups()
+    assert head.endswith('| gru | my_model |')
+    assert row.startswith('| my_task | · | × | · | ') and row.endswith(' | 0 of 2 |')
+
+  def test_what_is_not_possible_stands_there_with_its_reason(self, results):
+    assert '| maes_frozen | my_task | E_J reads 10 numbers an item' in ledger.render(
+        ledger.found(results))
+
+  def test_a_score_stands_beside_those_that_were_published(self, results):
+    score = max(seed['score'] for seed in execute.read(results, STRINGS)['seeds'])
+    assert f'| {100 * score:.0f} | · | 100 | 100 | 100 | 52 | 100 |\n' in ledger.render(
+        ledger.found(results))
+
+  @pytest.mark.parametrize('text', ['{', '{"name": "gru/carry"}'])
+  def test_a_damaged_record_is_named(self, tmp_path, text):
+    file = tmp_path / 'suite' / 'gru' / 'carry.json'
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    with pytest.raises(errors.UserError, match=r'carry\.json is damaged.* run this cell again'):
+      ledger.found(tmp_path)
+
+
+def seed(curve, right):
+  test = {'sequences': 4, 'sequences_right': right}
+  return {'curve': curve, 'tests': {'a': {**test, 'sequences_right': 4}, 'b': test}}
+
+
+@pytest.mark.parametrize('seeds, level, reach', [
+    ([seed({'10': 1., '100': 1.}, 4)] * 2, ledger.ALL, 100),
+    ([seed({'10': 1., '100': 1.}, 4), seed({'10': .5, '100': .5}, 0)], ledger.SOME, 100),
+    ([seed({'10': 1., '100': 1.}, 3)], ledger.BEYOND, 100),
+    ([seed({'100': 1., '10': .5}, 0), seed({'100': .98, '10': .99}, 0)], ledger.TRAINED, 10),
+    ([seed({'10': .98, '100': 1.}, 0)], ledger.NOTHING, 0)])
+def test_how_far_a_cell_got(seeds, level, reach):
+  found = {'impossible': '', 'trained_to': 10, 'seeds': seeds}
+  assert (ledger.level(found), ledger.reach(found)) == (level, reach)
+
+
+@pytest.fixture(scope='module')
+def opened(browser, results, tmp_path_factory):
+  """The page, in a browser without a network, and all that the browser complained."""
+  path = tmp_path_factory.mktemp('page') / 'suite.html'
+  path.write_text(page.render(ledger.found(results)))
+  context = browser.new_context(
+      offline=True, color_scheme='dark', viewport={'width': 1280, 'height': 900})
+  tab, complaints = context.new_page(), []
+  tab.on('pageerror', lambda error: complaints.append(str(error)))
+  tab.on('console', lambda message: complaints.append(message.text))
+  tab.on('request', lambda request: complaints.append(request.url)
+         if request.url != path.as_uri() and not request.url.startswith('data:') else None)
+  tab.goto(path.as_uri())
+  yield tab, complaints
+  context.close()
+
+
+class TestPage:
+
+  def test_every_cell_with_a_record_is_there_and_no_other(self, opened):
+    tab, complaints = opened
+    names = tab.locator('button[data-cell]').evaluate_all('all => all.map(b => b.dataset.cell)')
+    assert sorted(names) == sorted(cell.name for cell in (OURS, IMPOSSIBLE, STRINGS))
+    every = (len(tasks.TASKS) + 1) * (len(cells.MODELS) + 1)
+    assert tab.locator('#parts .unmeasured').count() == every - len(names)
+    assert complaints == []
+
+  def test_a_click_opens_curves_and_seeds(self, opened, results):
+    tab, complaints = opened
+    tab.locator(f'button[data-cell="{STRINGS.name}"]').click()
+    assert tab.locator('#cell h2').inner_text() == 'gru on parity_check'
+    assert tab.locator('#cell polyline.seed').count() == 2 * 2
+    rows = tab.locator('#cell tbody tr').all_inner_texts()
+    assert [row.split()[:4] for row in rows] == [
+        [str(k), 'never', '100', 'max_iterations'] for k in range(2)]
+    test = execute.read(results, STRINGS)['seeds'][1]['tests']['4']
+    assert f'{100 * test["units_right"] / test["units"]:.1f} %' in rows[1]
+    assert f'{test["sequences_right"]} of 32' in rows[1]
+    assert 'Delétang et al., ICLR 2023, in percent: RNN 100' in tab.locator('#cell').inner_text()
+    assert complaints == []
+
+  def test_an_impossible_one_says_why(self, opened):
+    tab, _ = opened
+    tab.locator(f'button[data-cell="{IMPOSSIBLE.name}"]').click()
+    assert 'E_J reads 10 numbers' in tab.locator('#cell .why').inner_text()
+    assert tab.evaluate('location.hash') == f'#{IMPOSSIBLE.name}'
+
+  def test_all_of_it_is_on_one_screen(self, opened):
+    tab, _ = opened
+    tab.locator(f'button[data-cell="{STRINGS.name}"]').click()
+    assert tab.evaluate('document.documentElement.scrollWidth') <= 1280
+    assert tab.evaluate('document.documentElement.scrollHeight') <= 960
+
+
+def test_records_are_json_of_numbers(results):
+  """No NaN, which JSON does not have."""
+  for file in results.rglob('*.json'):
+    json.loads(file.read_text(), parse_constant=pytest.fail)
