@@ -209,19 +209,31 @@ def training(curves: Sequence[Sequence[float]], every: int, title: str, goal: fl
 
 
 def generalisation(
-    curves: Mapping[str, Mapping[str, Mapping[int, float]]],  # by panel, line and length
+    curves: Mapping[str, Mapping[tuple[str, str], Mapping[int, tuple[float, float, float]]]],
     trained_to: int,
     path: pathlib.Path,
+    note: str,
 ):
-  """Share of right bits over the length of the sequences; a panel per task, a line per model."""
+  """Share of right bits over the length of the sequences; a panel per task, a line per model.
+
+  Args:
+    curves: by panel, (model, kind of test) and length, the share with the ends of its interval.
+      Colours tell models apart, dashes kinds of test.
+    trained_to: the longest sequence of training.
+    path: of the file.
+    note: what the lines and the intervals are, for the title.
+  """
   figure, axes = plt.subplots(
       1, len(curves), figsize=(2.7 * len(curves), 3.2), layout='constrained', sharey=True)
-  names = sorted({name for lines in curves.values() for name in lines})
+  names, tests = (list(dict.fromkeys(key[part] for lines in curves.values() for key in lines))
+                  for part in (0, 1))
   for axis, (title, lines) in zip(axes, curves.items()):
-    for name, points in lines.items():
-      style = names.index(name)
-      axis.plot(points.keys(), points.values(), color=COLOURS[style], marker='osD^v<'[style],
-                markersize=4, linewidth=1.4, label=name)
+    for (name, test), points in lines.items():
+      style, (share, low, high) = names.index(name), zip(*points.values())
+      axis.plot(points.keys(), share, color=COLOURS[style], marker='osD^v<'[style], markersize=4,
+                linewidth=1.4, linestyle=('-', '--', ':')[tests.index(test)],
+                label=f'{name}, {test}')
+      axis.fill_between(list(points), low, high, color=COLOURS[style], alpha=0.12, linewidth=0)
     axis.axvline(trained_to, color='0.6', linestyle=':', linewidth=1)
     axis.axhline(0.5, color='0.6', linestyle='--', linewidth=1)
     axis.set(xscale='log', xlabel='items', title=title, ylim=(0.4, 1.03))
@@ -230,9 +242,9 @@ def generalisation(
   handles = {label: handle for axis in axes
              for handle, label in zip(*axis.get_legend_handles_labels())}
   figure.legend(handles.values(), handles.keys(), loc='outside lower center',
-                ncols=len(handles), frameon=False)
+                ncols=4, frameon=False)
   figure.suptitle(f'The best of each population, trained on up to {trained_to} items (dotted); '
-                  'dashed: guessing')
+                  f'grey dashes: guessing\n{note}', fontsize='medium')
   save(figure, path)
 
 

@@ -87,10 +87,27 @@ def _generalisation(results, checkpoints, path):
   curves = {}
   for task, (family, prefix) in itertools.product(runs.PAPER_TASKS, _FAMILIES.items()):
     if record := records.read(results, f'{prefix}-{task}'):
-      curve = claims.best(record)['test'][task]['curve']
-      curves.setdefault(task.replace('_', ' '), {})[family] = {
-          int(length): share for length, share in curve.items()}
-  maes_jax.figures.generalisation(curves, config.Config().max_length, path)
+      curves.setdefault(task.replace('_', ' '), {}).update(
+          _curves(family, runs.RUNS[f'{prefix}-{task}'], record))
+  maes_jax.figures.generalisation(
+      curves, config.Config().max_length, path, 'shaded: 95 % interval (Wilson), each of the 32 '
+      'sequences a length (DNC: 4) counted once; "untold": without the phase bit')
+
+
+def _curves(family, run, record):
+  """By (model, kind of test) and length the share of right bits of the best and its interval."""
+  told, best = claims.published(record), claims.best(record)
+  name = family if told or not run.is_baseline else f'{family} untold'
+  kinds = {'N = 1024': '', **({'N = 2L + 2': claims.DOUBLE} if told else {})}
+  return {(name, kind): _points(claims.at(best, memory), run.budget.batch_size)
+          for kind, memory in kinds.items()}
+
+
+def _points(test, before):
+  """Shares with their intervals; records that do not say of how many sequences have `before`."""
+  count = test.get('curve_sequences', before)
+  return {int(length): (share, *claims.wilson(share, count))
+          for length, share in test['curve'].items()}
 
 
 FIGURES: dict[str, Figure] = {

@@ -30,6 +30,7 @@ class Budget:
     others: test batches of every other model that converged.
     failed: test batches of every model that did not.
     seeds: models of the population at most; None for as many as are asked for.
+    choice: test batches by which the best of a population of baselines is chosen.
   """
   max_iterations: int
   batch_size: int = 32
@@ -37,6 +38,7 @@ class Budget:
   others: int = 100
   failed: int = 1
   seeds: int | None = None
+  choice: int = 2
 
 
 # Every success of MAES in the paper came within 20,000 iterations. The baselines get the paper's
@@ -72,6 +74,11 @@ class Run:
   def is_encoder(self) -> bool:
     """Whether other runs take its encoder over."""
     return 'model' not in self.options and not self.encoder and not self.population
+
+  @property
+  def is_baseline(self) -> bool:
+    """Whether it is of another model than the paper's own."""
+    return 'model' in self.options
 
   @property
   def budget(self) -> Budget:

@@ -28,6 +28,15 @@ class State(NamedTuple):
   read: chex.Array  # r_t [R, W]
 
 
+class InRing(NamedTuple):
+  """The same of a memory of which only the first addresses are there, as a ring of their own."""
+  hidden: chex.Array
+  memory: chex.Array
+  attention: chex.Array
+  read: chex.Array
+  ring: chex.Array  # [] how many they are, as a float: loops differentiate all that they carry
+
+
 def write(
     memory_tm1: chex.Array,  # [W, N]
     attention: chex.Array,  # [heads, N]
@@ -61,6 +70,8 @@ class Ntm(base.Cell):
     shift_range: k, how many addresses attention may move in one step, each way.
     initial_memory: the constant in every cell of M_0; Graves et al. name none.
     initial_attention: `address_0` (one-hot) or `uniform`, for w_0 of every head.
+    gate_bias: first bias of every head's gate g_t, before its sigmoid; negative: moves by shifts.
+    gamma_bias: first bias of every head's gamma_t, before its softplus.
   """
   width: int = option(10, minimum=1)
   units: int = option(20, minimum=1)
@@ -69,6 +80,8 @@ class Ntm(base.Cell):
   shift_range: int = option(1, minimum=0, maximum=MANY)
   initial_memory: float = option(1e-6, minimum=0.)
   initial_attention: str = option('address_0', choices=tuple(INITIAL_ATTENTION))
+  gate_bias: float = option(0., initial=True)
+  gamma_bias: float = option(0., initial=True)
 
   def initial_state(self, addresses: int) -> State:
     """Constant memory and reads of it, every head at `initial_attention`, h_0 = 0.
@@ -86,6 +99,10 @@ class Ntm(base.Cell):
         attention=jnp.tile(attention(addresses), (self.read_heads + self.write_heads, 1)),
         read=jnp.full((self.read_heads, self.width), self.initial_memory, jnp.float32))
 
+  def in_ring(self, state: State, ring: chex.Array) -> InRing:
+    """The state where only the first `ring` addresses are there, a kernel's taps at least."""
+    return InRing(*state, jnp.float32(jnp.maximum(ring, 2 * self.shift_range + 1)))
+
   def features(self, state: State) -> chex.Array:
     """What was read [R W]."""
     return state.read.ravel()
@@ -97,12 +114,13 @@ class Ntm(base.Cell):
     Raises:
       ValueError: the memory has fewer addresses than the shift kernel has taps.
     """
-    hidden_tm1, memory_tm1, attention_tm1, read_tm1 = state_tm1
+    hidden_tm1, memory_tm1, attention_tm1, read_tm1, *ring = state_tm1
     # The controller sees the input, its own last state and what was read last (figure 1).
     z_t = jnp.concatenate([x_t, hidden_tm1, read_tm1.ravel()])
     hidden_t = nn.sigmoid(nn.Dense(self.units, name='hidden')(z_t))
     heads_t, erase_t, add_t = self._interface(hidden_t)
-    attention_t = jax.vmap(heads.address, (0, None, 0))(heads_t, memory_tm1, attention_tm1)
+    attention_t = jax.vmap(heads.address, (0, None, 0, None))(
+        heads_t, memory_tm1, attention_tm1, jnp.int32(*ring) if ring else None)
     read_attention_t, write_attention_t = jnp.split(attention_t, [self.read_heads])
     memory_t = write(memory_tm1, write_attention_t, erase_t, add_t)
     # r_t = sum_i w_t(i) M_t(i)  (equation 2)
@@ -110,14 +128,22 @@ class Ntm(base.Cell):
     # The controller and what was just read make the answer.
     output_t = self.answer(jnp.concatenate([hidden_t, read_t.ravel()]))
     step = base.Step(output_t, read_attention_t, write_attention_t)
-    return State(hidden_t, memory_t, attention_t, read_t), step
+    return state_tm1._replace(
+        hidden=hidden_t, memory=memory_t, attention=attention_t, read=read_t), step
 
   def _interface(self, hidden_t: chex.Array) -> tuple[heads.Content, chex.Array, chex.Array]:
     """One fused layer: every head's parameters, and e_t and a_t [heads, W] of those that write."""
     count, words = self.read_heads + self.write_heads, self.write_heads * self.width
     size = heads.HEADS['content'].size(self.width, self.shift_range)
-    raw_t = nn.Dense(count * size + 2 * words, name='interface')(hidden_t)
+    raw_t = nn.Dense(count * size + 2 * words, name='interface', bias_init=self._bias)(hidden_t)
     raw_heads, erase, add = jnp.split(raw_t, [count * size, count * size + words])
     heads_t = jax.vmap(heads.content, (0, None))(raw_heads.reshape(count, size), self.width)
     by_head = (self.write_heads, self.width)
     return heads_t, nn.sigmoid(erase).reshape(by_head), add.reshape(by_head)
+
+  def _bias(self, unused_key, shape, dtype):
+    """Biases of all heads' numbers, gate and gamma the last of each, and of (e, a)."""
+    size = heads.HEADS['content'].size(self.width, self.shift_range)
+    ends = size * (1 + jnp.arange(self.read_heads + self.write_heads, dtype=jnp.int32))
+    bias = jnp.zeros(shape, dtype).at[ends - 1].set(self.gamma_bias)
+    return bias.at[ends - 2].set(self.gate_bias)
