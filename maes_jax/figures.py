@@ -225,13 +225,13 @@ def generalisation(
   """
   figure, axes = plt.subplots(
       1, len(curves), figsize=(2.7 * len(curves), 3.2), layout='constrained', sharey=True)
-  names, tests = (list(dict.fromkeys(key[part] for lines in curves.values() for key in lines))
-                  for part in (0, 1))
+  names = list(dict.fromkeys(name for lines in curves.values() for name, _ in lines))
   for axis, (title, lines) in zip(axes, curves.items()):
     for (name, test), points in lines.items():
       style, (share, low, high) = names.index(name), zip(*points.values())
+      others = [kind for other, kind in lines if other == name]
       axis.plot(points.keys(), share, color=COLOURS[style], marker='osD^v<'[style], markersize=4,
-                linewidth=1.4, linestyle=('-', '--', ':')[tests.index(test)],
+                linewidth=1.4, linestyle=('-', '--', ':')[others.index(test)],
                 label=f'{name}, {test}')
       axis.fill_between(list(points), low, high, color=COLOURS[style], alpha=0.12, linewidth=0)
     axis.axvline(trained_to, color='0.6', linestyle=':', linewidth=1)

@@ -29,10 +29,11 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 # What a recipe need not say.
 COMMON: dict[str, Any] = {'ring': 'whole', 'phase_bit': False, 'clip': 10., 'validate_every': 500}
 _SOFT = {'write_bias': -3., 'gamma_bias': -3.}
-# Attention that starts sharp enough to stay where it is put: one that has spread evenly over the
-# memory moves no more, whatever shifts it. Heads that move by shifts find at any length what they
-# find at 20 items; words that they look for stand out less among more addresses.
-_NTM_START = {'gate_bias': -5., 'gamma_bias': -3.}
+# Heads that move by shifts find at any length what they find at 20 items; a word that they look for
+# stands out less among more addresses. A write head whose attention has spread evenly is lost, as
+# no shift moves it: it starts out going on by itself, erasing little. Moments of Adam that remember
+# a thousand gradients, and small clips, keep what was learnt from one odd sequence.
+_NTM_START = {'gate_bias': -5., 'gamma_bias': -1.5, 'write_bias': -3., 'walk_bias': 1.}
 _NTM_TRAINING = {'learning_rate': 0.01, 'b2': 0.999, 'clip': 0.1}
 # One answer a sequence teaches little: comparing the last item alone is right on 255 of 256 unequal
 # sequences. Sequences of 1 to 3 items teach to compare; hidden units that hold on to what they saw,

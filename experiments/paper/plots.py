@@ -90,8 +90,8 @@ def _generalisation(results, checkpoints, path):
       curves.setdefault(task.replace('_', ' '), {}).update(
           _curves(family, runs.RUNS[f'{prefix}-{task}'], record))
   maes_jax.figures.generalisation(
-      curves, config.Config().max_length, path, 'shaded: 95 % interval (Wilson), each of the 32 '
-      'sequences a length (DNC: 4) counted once; "untold": without the phase bit')
+      curves, config.Config().max_length, path, 'in brackets: sequences a length; shaded: 95 % '
+      'interval (Wilson), each counted once; "untold": without the phase bit')
 
 
 def _curves(family, run, record):
@@ -99,15 +99,14 @@ def _curves(family, run, record):
   told, best = claims.published(record), claims.best(record)
   name = family if told or not run.is_baseline else f'{family} untold'
   kinds = {'N = 1024': '', **({'N = 2L + 2': claims.DOUBLE} if told else {})}
-  return {(name, kind): _points(claims.at(best, memory), run.budget.batch_size)
-          for kind, memory in kinds.items()}
-
-
-def _points(test, before):
-  """Shares with their intervals; records that do not say of how many sequences have `before`."""
-  count = test.get('curve_sequences', before)
-  return {int(length): (share, *claims.wilson(share, count))
-          for length, share in test['curve'].items()}
+  found = {}
+  for kind, memory in kinds.items():
+    test = claims.at(best, memory)
+    count = test.get('curve_sequences', run.budget.batch_size)  # Earlier records do not say.
+    found[name, f'{kind} ({count})'] = {
+        int(length): (share, *claims.wilson(share, count))
+        for length, share in test['curve'].items()}
+  return found
 
 
 FIGURES: dict[str, Figure] = {

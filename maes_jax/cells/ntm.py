@@ -72,6 +72,9 @@ class Ntm(base.Cell):
     initial_attention: `address_0` (one-hot) or `uniform`, for w_0 of every head.
     gate_bias: first bias of every head's gate g_t, before its sigmoid; negative: moves by shifts.
     gamma_bias: first bias of every head's gamma_t, before its softplus.
+    write_bias: first bias of the erase vectors, before their sigmoid; negative: erases little.
+    walk_bias: first bias of the write heads' kernels for a step to the next address, before the
+      softmax; positive: each item is written to an address of its own.
   """
   width: int = option(10, minimum=1)
   units: int = option(20, minimum=1)
@@ -82,6 +85,8 @@ class Ntm(base.Cell):
   initial_attention: str = option('address_0', choices=tuple(INITIAL_ATTENTION))
   gate_bias: float = option(0., initial=True)
   gamma_bias: float = option(0., initial=True)
+  write_bias: float = option(0., initial=True)
+  walk_bias: float = option(0., initial=True)
 
   def initial_state(self, addresses: int) -> State:
     """Constant memory and reads of it, every head at `initial_attention`, h_0 = 0.
@@ -142,8 +147,12 @@ class Ntm(base.Cell):
     return heads_t, nn.sigmoid(erase).reshape(by_head), add.reshape(by_head)
 
   def _bias(self, unused_key, shape, dtype):
-    """Biases of all heads' numbers, gate and gamma the last of each, and of (e, a)."""
+    """Biases of all heads' numbers, the read heads first, and of (e, a), to start from."""
     size = heads.HEADS['content'].size(self.width, self.shift_range)
-    ends = size * (1 + jnp.arange(self.read_heads + self.write_heads, dtype=jnp.int32))
-    bias = jnp.zeros(shape, dtype).at[ends - 1].set(self.gamma_bias)
-    return bias.at[ends - 2].set(self.gate_bias)
+    of_head = jnp.zeros((self.read_heads + self.write_heads, size), dtype)
+    of_head = of_head.at[:, -1].set(self.gamma_bias).at[:, -2].set(self.gate_bias)
+    if self.shift_range:  # Of the numbers [W + (2k + 1) + 3] the kernel's for one address on.
+      of_head = of_head.at[self.read_heads:, self.width + self.shift_range + 1].set(self.walk_bias)
+    rest = jnp.zeros(shape[0] - of_head.size, dtype)
+    erase = rest.at[:self.write_heads * self.width].set(self.write_bias)
+    return jnp.concatenate([of_head.ravel(), erase])

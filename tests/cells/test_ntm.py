@@ -158,14 +158,17 @@ def test_a_ring_is_a_memory_of_as_many_addresses(reads, writes):
 
 
 @pytest.mark.parametrize('reads, writes', HEADS)
-def test_first_biases_are_those_of_every_gate_and_gamma(reads, writes):
+def test_first_biases_are_where_they_belong(reads, writes):
   """With nothing in the hidden units and no weights, the interface is its bias."""
-  module = cell(read_heads=reads, write_heads=writes, gate_bias=-5., gamma_bias=-3.)
+  module = cell(read_heads=reads, write_heads=writes, gate_bias=-5., gamma_bias=-3.,
+                write_bias=-2., walk_bias=1.)
   state = module.initial_state(ADDRESSES)
   params = module.init(jax.random.key(0), state, jnp.zeros(INPUTS))['params']
   bias = np.zeros((reads + writes) * 10 + 2 * writes * 4)  # A head: key 4, 3 taps, 1 + 1 + 1.
   for head in range(reads + writes):
+    bias[10 * head + 6] = head >= reads  # The kernel's last tap: one address on.
     bias[10 * head + 8], bias[10 * head + 9] = -5, -3
+  bias[10 * (reads + writes):][:4 * writes] = -2
   np.testing.assert_array_equal(params['interface']['bias'], bias)
   plain = cell(read_heads=reads, write_heads=writes)
   params = plain.init(jax.random.key(0), state, jnp.zeros(INPUTS))['params']
