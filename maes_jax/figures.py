@@ -224,16 +224,16 @@ def generalisation(
     note: what the lines and the intervals are, for the title.
   """
   figure, axes = plt.subplots(
-      1, len(curves), figsize=(2.7 * len(curves), 3.2), layout='constrained', sharey=True)
+      1, len(curves), figsize=(3 * len(curves), 4), layout='constrained', sharey=True)
   names = list(dict.fromkeys(name for lines in curves.values() for name, _ in lines))
   for axis, (title, lines) in zip(axes, curves.items()):
-    for (name, test), points in lines.items():
-      style, (share, low, high) = names.index(name), zip(*points.values())
-      others = [kind for other, kind in lines if other == name]
-      axis.plot(points.keys(), share, color=COLOURS[style], marker='osD^v<'[style], markersize=4,
-                linewidth=1.4, linestyle=('-', '--', ':')[others.index(test)],
-                label=f'{name}, {test}')
-      axis.fill_between(list(points), low, high, color=COLOURS[style], alpha=0.12, linewidth=0)
+    for i, ((name, test), points) in enumerate(lines.items()):
+      style, (share, low, high) = names.index(name), np.array([*points.values()]).T
+      dashed = [kind for other, kind in lines if other == name].index(test)
+      apart = np.array([*points]) * 1.03**i  # Or one would hide the other's interval.
+      axis.errorbar(apart, share, (share - low, high - share), color=COLOURS[style],
+                    marker='osD^v<'[style], markersize=3.5, linewidth=1.4, elinewidth=0.6,
+                    linestyle='--' if dashed else '-', label=f'{name}, {test}')
     axis.axvline(trained_to, color='0.6', linestyle=':', linewidth=1)
     axis.axhline(0.5, color='0.6', linestyle='--', linewidth=1)
     axis.set(xscale='log', xlabel='items', title=title, ylim=(0.4, 1.03))
