@@ -113,19 +113,21 @@ class Ntm(base.Cell):
     return state.read.ravel()
 
   @nn.compact
-  def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, base.Step]:
+  def __call__(
+      self, state_tm1: State | InRing, x_t: chex.Array) -> tuple[State | InRing, base.Step]:
     """One time step on the input x_t [X].
 
     Raises:
       ValueError: the memory has fewer addresses than the shift kernel has taps.
     """
-    hidden_tm1, memory_tm1, attention_tm1, read_tm1, *ring = state_tm1
+    hidden_tm1, memory_tm1, attention_tm1, read_tm1 = state_tm1[:4]
+    ring = jnp.int32(state_tm1.ring) if isinstance(state_tm1, InRing) else None
     # The controller sees the input, its own last state and what was read last (figure 1).
     z_t = jnp.concatenate([x_t, hidden_tm1, read_tm1.ravel()])
     hidden_t = nn.sigmoid(nn.Dense(self.units, name='hidden')(z_t))
     heads_t, erase_t, add_t = self._interface(hidden_t)
     attention_t = jax.vmap(heads.address, (0, None, 0, None))(
-        heads_t, memory_tm1, attention_tm1, jnp.int32(*ring) if ring else None)
+        heads_t, memory_tm1, attention_tm1, ring)
     read_attention_t, write_attention_t = jnp.split(attention_t, [self.read_heads])
     memory_t = write(memory_tm1, write_attention_t, erase_t, add_t)
     # r_t = sum_i w_t(i) M_t(i)  (equation 2)
