@@ -99,9 +99,10 @@ def baseline(config: Config) -> Mapping[str, Any]:
 
 
 def ntm(config: Config) -> Mapping[str, Any]:
-  """The same, and what the NTM needs to be right beyond the lengths of training."""
-  return {**baseline(config), **(_NTM_TRAINING if config.recipe is None else {}),
-          'ring': 'drawn', 'cell': _NTM_START}
+  """The same, and where no recipe is named what the NTM needs to be right beyond those lengths."""
+  if config.recipe is not None:
+    return baseline(config)
+  return {**baseline(config), **_NTM_TRAINING, 'ring': 'drawn', 'cell': _NTM_START}
 
 
 def neutral(config: Config) -> Mapping[str, Any]:

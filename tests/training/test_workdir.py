@@ -195,3 +195,13 @@ def test_runs_of_before_the_phase_bit_have_none(tmp_path):
   before = workdir.read_config()
   assert before.phase_bit is False and before.ring == 'whole'
   assert models.build(before).inputs == 10 and models.build(config).inputs == 11
+
+
+def test_runs_of_before_the_first_biases_are_given_none(tmp_path):
+  """A baseline's config.json as it was written then."""
+  values = json.loads(families.resolve(Config(model='ntm', recipe='curriculum')).to_json())
+  del values['phase_bit'], values['ring']
+  values |= {'cell': {}, 'learning_rate': .005, 'validate_every': 500, 'clip': 10.}
+  (tmp_path / 'config.json').write_text(json.dumps(values))
+  before = Workdir(tmp_path).read_config()
+  assert before.cell == {} and before.learning_rate == .005 and before.clip == 10.
