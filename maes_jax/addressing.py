@@ -28,13 +28,20 @@ def cosine_similarity(memory: chex.Array, key: chex.Array) -> chex.Array:
   return similarity.astype(memory.dtype)
 
 
-def content_weights(memory: chex.Array, key: chex.Array, strength: chex.Array) -> chex.Array:
-  """Attention [N] on the words of memory [W, N] like the key [W], sharper with strength [] >= 0.
+def content_weights(
+    memory: chex.Array,  # [W, N]
+    key: chex.Array,  # [W]
+    strength: chex.Array,  # [] >= 0
+    ring: chex.Array | None = None,  # [] how many of the addresses there are; None: all
+) -> chex.Array:
+  """Attention [N] on the words of the memory that are like the key, sharper with the strength.
 
   Source: Graves et al. 2014 (NTM), equation 5; Graves et al. 2016 (DNC), methods, C(M, k, beta).
   """
   # w^c_t(i) = exp(beta_t K[k_t, M_t(i)]) / sum_j exp(beta_t K[k_t, M_t(j)])
-  return jax.nn.softmax(strength * cosine_similarity(memory, key))
+  scores = strength * cosine_similarity(memory, key)
+  there = None if ring is None else jnp.arange(scores.size, dtype=jnp.int32) < ring
+  return jax.nn.softmax(scores, where=there)
 
 
 def interpolate(content_t: chex.Array, attention_tm1: chex.Array, gate: chex.Array) -> chex.Array:

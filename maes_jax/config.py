@@ -55,6 +55,13 @@ class Config:
   # Data.
   memory: int = _field(30, 'Memory addresses N in training.', minimum=1)
   batch_size: int | None = _field(None, 'Sequences per iteration and model.', minimum=1)
+  ring: str | None = _field(
+      None, 'How many of its memory addresses a training sequence has, as a ring: all of them '
+      '(whole), twice its items and markers (double), or any number from one more than those on '
+      '(drawn).', choices=('whole', 'double', 'drawn'))
+  phase_bit: bool | None = _field(
+      None, 'A model of one cell is told by a control bit of its own when an answer is due; to '
+      'others, whose cells take turns, it makes no difference.')
   min_length: int = _field(3, 'Shortest training sequence.', minimum=1)
   max_length: int = _field(20, 'Longest training sequence.', minimum=1)
   # Training.
@@ -77,7 +84,8 @@ class Config:
       None, 'Iterations in which the learning rate halves, five times at most, once lengths are '
       'full; 0: it does not.', minimum=0)
   b2: float | None = _field(None, "Adam's decay of the second moment.", minimum=0.)
-  clip: float = _field(10., 'Gradients are clipped element by element to this.', minimum=0.)
+  clip: float | None = _field(
+      None, 'Gradients are clipped element by element to this.', minimum=0.)
   stop_loss: float = _field(
       1e-5, 'A model is done once its loss is at or under this; see stop_on.', minimum=0.)
   stop_on: str | None = _field(
@@ -86,7 +94,7 @@ class Config:
       'at validations.', choices=('training', 'validation', 'certified'))
   max_iterations: int = _field(100_000, 'End of training for models not done by then.', minimum=1)
   # Validation.
-  validate_every: int = _field(500, 'Iterations between validations.', minimum=1)
+  validate_every: int | None = _field(None, 'Iterations between validations.', minimum=1)
   validation_length: int | None = _field(
       None, 'Length of the validation sequences.', minimum=1)
   validation_memory: int | None = _field(None, 'Memory addresses in validation.', minimum=1)

@@ -78,6 +78,8 @@ class Model:
     control_bits: how many of them are control bits.
     sequences: how many sequences a task may keep apart by control bits of their own. Cells that
       take turns know theirs by being on duty, and read the bits of all as those of one.
+    phase_bit: the last control bit of a tied model says whether an answer is due; see
+      `phases.told`. It is one of `control_bits`.
   """
   encoder: base.Cell
   solvers: Mapping[str, base.Cell]
@@ -86,10 +88,11 @@ class Model:
   embed: Embed | None = None
   control_bits: int = 2
   sequences: int = 1
+  phase_bit: bool = False
 
   def __hash__(self) -> int:
     return hash((self.encoder, frozenset(self.solvers.items()), self.tied, self.inputs, self.embed,
-                 self.control_bits, self.sequences))
+                 self.control_bits, self.sequences, self.phase_bit))
 
   def init(self, key: chex.PRNGKey) -> Params:
     """Fresh parameters; none depends on the memory size."""
@@ -171,7 +174,8 @@ class Model:
       unroll: how a cell runs over a phase; `skipping` for training and tests.
     """
     programs = {task: episode.program for task, episode in episodes.items()}
-    runs = _Run(self, params, addresses, unroll).all(programs)
+    rings = {task: episode.ring for task, episode in episodes.items()}
+    runs = _Run(self, params, addresses, unroll, rings).all(programs)
     return {task: phases.answers(programs[task], _outputs(runs[task]), trailing=1)
             for task in episodes}
 
@@ -217,6 +221,7 @@ class _Run:
   params: Params
   addresses: int
   unroll: Unroll
+  rings: Mapping[str, chex.Array | None] = dataclasses.field(default_factory=dict)  # By task.
 
   def all(self, programs):
     """The steps of all programs, by task; the phases that they share at first are run once."""
@@ -231,9 +236,10 @@ class _Run:
 
   def as_one(self, task, program):
     """One cell that is on duty throughout."""
-    stream = phases.stream(program)
+    stream = phases.stream(phases.told(program, self.model.control_bits - 1)
+                           if self.model.phase_bit else program)
     _, steps = self.unroll(
-        self.model.cell(task), self.params_of(task), self.fresh(task),
+        self.model.cell(task), self.params_of(task), self.fresh(task, self.rings.get(task)),
         self.model.read(self.params, stream.inputs), stream.steps)
     return phases.cut(program, stream.starts, steps)
 
@@ -269,8 +275,10 @@ class _Run:
     after = Duty(handed, {**duty.own, name: own})
     return base.where(phase.steps > 0, after, duty), steps
 
-  def fresh(self, name):
-    return precision.as_params(self.model.cell(name).initial_state(self.addresses), self.params)
+  def fresh(self, name, ring=None):
+    cell = self.model.cell(name)
+    state = cell.initial_state(self.addresses)
+    return precision.as_params(state if ring is None else cell.in_ring(state, ring), self.params)
 
   def params_of(self, name):
     if name == phases.ENCODER:

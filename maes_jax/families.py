@@ -69,7 +69,7 @@ _MAES2018_SOLVERS: Mapping[str, Mapping[str, Any]] = {
 
 FAMILIES: dict[str, Family] = {
     'maes': Family(maes.Maes, recipe=recipes.maes, solvers=_MAES_SOLVERS),
-    'ntm': Family(ntm.Ntm, tied=True, recipe=recipes.baseline),
+    'ntm': Family(ntm.Ntm, tied=True, recipe=recipes.ntm),
     'dnc': Family(dnc.Dnc, tied=True, recipe=recipes.baseline),
     'lstm': Family(lstm.Lstm, tied=True, recipe=recipes.baseline),
     'maes2018': Family(maes2018.Maes2018, recipe=recipes.maes2018, solvers=_MAES2018_SOLVERS,
@@ -105,7 +105,7 @@ def resolve(config: Config) -> Config:
   >>> resolve(Config(cell={'gamma_bias': 0.})).cell
   {'write_bias': -3.0, 'gamma_bias': 0.0}
   """
-  values = get(config.model).recipe(config)
+  values = {**recipes.COMMON, **get(config.model).recipe(config)}
   filled = {name: value for name, value in values.items()
             if name not in ('cell', 'solver') and getattr(config, name) is None}
   return dataclasses.replace(

@@ -220,19 +220,31 @@ def training(curves: Sequence[Sequence[float]], every: int, title: str, goal: fl
 
 
 def generalisation(
-    curves: Mapping[str, Mapping[str, Mapping[int, float]]],  # by panel, line and length
+    curves: Mapping[str, Mapping[tuple[str, str], Mapping[int, tuple[float, float, float]]]],
     trained_to: int,
     path: pathlib.Path,
+    note: str,
 ):
-  """Share of right bits over the length of the sequences; a panel per task, a line per model."""
+  """Share of right bits over the length of the sequences; a panel per task, a line per model.
+
+  Args:
+    curves: by panel, (model, kind of test) and length, the share with the ends of its interval.
+      Colours tell models apart, dashes kinds of test.
+    trained_to: the longest sequence of training.
+    path: of the file.
+    note: what the lines and the intervals are, for the title.
+  """
   figure, axes = plt.subplots(
-      1, len(curves), figsize=(2.7 * len(curves), 3.2), layout='constrained', sharey=True)
-  names = sorted({name for lines in curves.values() for name in lines})
+      1, len(curves), figsize=(3 * len(curves), 4), layout='constrained', sharey=True)
+  names = list(dict.fromkeys(name for lines in curves.values() for name, _ in lines))
   for axis, (title, lines) in zip(axes, curves.items()):
-    for name, points in lines.items():
-      style = names.index(name)
-      axis.plot(points.keys(), points.values(), color=COLOURS[style], marker='osD^v<'[style],
-                markersize=4, linewidth=1.4, label=name)
+    for i, ((name, test), points) in enumerate(lines.items()):
+      style, (share, low, high) = names.index(name), np.array([*points.values()]).T
+      dashed = [kind for other, kind in lines if other == name].index(test)
+      apart = np.array([*points]) * 1.03**i  # Or one would hide the other's interval.
+      axis.errorbar(apart, share, (share - low, high - share), color=COLOURS[style],
+                    marker='osD^v<'[style], markersize=3.5, linewidth=1.4, elinewidth=0.6,
+                    linestyle='--' if dashed else '-', label=f'{name}, {test}')
     axis.axvline(trained_to, color='0.6', linestyle=':', linewidth=1)
     axis.axhline(0.5, color='0.6', linestyle='--', linewidth=1)
     axis.set(xscale='log', xlabel='items', title=title, ylim=(0.4, 1.03))
@@ -241,9 +253,9 @@ def generalisation(
   handles = {label: handle for axis in axes
              for handle, label in zip(*axis.get_legend_handles_labels())}
   figure.legend(handles.values(), handles.keys(), loc='outside lower center',
-                ncols=len(handles), frameon=False)
+                ncols=4, frameon=False)
   figure.suptitle(f'The best of each population, trained on up to {trained_to} items (dotted); '
-                  'dashed: guessing')
+                  f'grey dashes: guessing\n{note}', fontsize='medium')
   save(figure, path)
 
 

@@ -34,12 +34,14 @@ def erase_and_add(
   return memory * (1 - jnp.outer(erase, attention)) + jnp.outer(add, attention)
 
 
-def shift(attention: chex.Array, kernel: chex.Array) -> chex.Array:
+def shift(
+    attention: chex.Array, kernel: chex.Array, ring: chex.Array | None = None) -> chex.Array:
   """Moves attention [N] by circular convolution (Algorithm 1, line 4: conv).
 
   Args:
     attention: [N].
     kernel: [2k + 1] weights for shifts -k ... +k; tap j moves weight j - k addresses forward.
+    ring: [] how many addresses there are, 2k + 1 to N; those beyond carry nothing. None: all.
 
   >>> shift(jnp.array([0., 0., 1., 0.]), jnp.array([0., .25, .75])).tolist()
   [0.0, 0.0, 0.25, 0.75]
@@ -55,7 +57,8 @@ def shift(attention: chex.Array, kernel: chex.Array) -> chex.Array:
     raise ValueError(f'shift kernel has {taps} taps but memory only {size} addresses; '
                      f'use at least {taps} addresses')
   # w~_t(i) = sum_j s_t(j) w_{t-1}(i - (j - k))
-  return sum(kernel[j] * moved for j, moved in enumerate(_moved(attention, taps)))
+  moved = _moved(attention, taps) if ring is None else _moved_in(attention, taps, ring)
+  return sum(kernel[j] * shifted for j, shifted in enumerate(moved))
 
 
 def _moved(attention, taps):
@@ -68,6 +71,19 @@ def _moved(attention, taps):
   wrapped = lax.optimization_barrier(
       jnp.concatenate([attention[size - k:], attention, attention[:k]]))
   return [wrapped[start:start + size] for start in reversed(range(taps))]
+
+
+def _moved_in(attention, taps, ring):
+  """The same on a ring of the first addresses alone: what leaves it at one end enters at the other.
+  """
+  k, size = taps // 2, attention.size
+  attention = jnp.where(jnp.arange(size, dtype=jnp.int32) < ring, attention, 0)
+  end = lax.dynamic_slice_in_dim(attention, ring - k, k)
+  wrapped = jnp.concatenate([end, attention, jnp.zeros(k, attention.dtype)])
+  wrapped = lax.dynamic_update_slice_in_dim(wrapped, attention[:k], ring + k, axis=0)
+  wrapped = lax.optimization_barrier(wrapped)
+  inside = jnp.arange(size, dtype=jnp.int32) < ring
+  return [jnp.where(inside, wrapped[start:start + size], 0) for start in reversed(range(taps))]
 
 
 def sharpen(attention: chex.Array, gamma: chex.Array) -> chex.Array:

@@ -6,6 +6,7 @@ import functools
 
 from flax import errors as flax_errors
 import jax
+import jax.numpy as jnp
 
 from maes_jax import errors
 from maes_jax import families
@@ -34,7 +35,9 @@ def build(config: Config) -> Model:
     for name, outputs in _cells(asked, config.max_length, family.tied).items():
       preset = {**config.cell, **family.solvers.get(name, {}), **config.solver}
       solvers[name] = family.cell(outputs=outputs, **preset)
-  return Model(encoder, solvers, family.tied, **_reading(config.task, family.tied))
+  phase_bit = family.tied and bool(config.phase_bit)
+  return Model(encoder, solvers, family.tied, phase_bit=phase_bit,
+               **_reading(config.task, family.tied, phase_bit))
 
 
 def _cells(task, max_length, tied):
@@ -51,7 +54,7 @@ def _cells(task, max_length, tied):
   return found
 
 
-def _reading(names, tied):
+def _reading(names, tied, phase_bit):
   """X and what is made of it, which all tasks of a model must have in common.
 
   Several sequences of a task have control bits of their own, which only a tied model reads as such.
@@ -64,9 +67,9 @@ def _reading(names, tied):
           f'tasks {first.name!r} and {other.name!r} store different items ({first.items} with '
           f'{bits(first)} control bits, {other.items} with {bits(other)}); a model can only be '
           'asked tasks that store the same')
-  embedding = first.items.embedding
-  return {'inputs': bits(first) + first.items.width, 'control_bits': bits(first),
-          'embed': embedding and Embed(embedding, bits(first)),
+  embedding, control_bits = first.items.embedding, bits(first) + phase_bit
+  return {'inputs': control_bits + first.items.width, 'control_bits': control_bits,
+          'embed': embedding and Embed(embedding, control_bits),
           'sequences': 1 if tied else max(tasks.get(name).sequences for name in names)}
 
 
@@ -79,9 +82,20 @@ def check(config: Config):
   model, asked = build(config), [tasks.get(name) for name in config.task]
   for task in asked:
     _check_lengths(task, config)
+  if config.ring != 'whole':
+    _check_ring(model.encoder, config)
   for length, addresses in ((config.max_length, config.memory),
                             (config.validation_length, config.validation_memory)):
     walk(model, asked, length, addresses, config.model)
+
+
+def _check_ring(cell, config):
+  """Whether a cell can do without some of its addresses."""
+  number = jax.ShapeDtypeStruct((), jnp.int32)
+  try:
+    jax.eval_shape(lambda ring: cell.in_ring(cell.initial_state(config.memory), ring), number)
+  except TypeError as error:
+    raise errors.UserError(f'model {config.model!r} with ring={config.ring!r}: {error}') from error
 
 
 def _check_lengths(task, config):

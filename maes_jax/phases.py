@@ -83,6 +83,7 @@ class Episode(NamedTuple):
   """One example: its program, and n, which says how long it is."""
   program: tuple[Phase | Repeat, ...]
   length: chex.Array  # []
+  ring: chex.Array | None = None  # [] how many addresses are there, the first ones; None: all
 
   @property
   def targets(self) -> chex.Array:
@@ -217,6 +218,27 @@ class Stream(NamedTuple):
   inputs: chex.Array  # [S, X]
   steps: chex.Array  # []
   starts: list[tuple | Repeat]  # By part, where in it each phase begins.
+
+
+def told(program: Program, control_bits: int) -> Program:
+  """A program whose items have a control bit more: on in a phase that is asked, after its marker.
+
+  Cells that take turns know by being on duty whether to store or to answer; to one cell that is on
+  duty throughout it is said in this way by the code of Kornuta et al. (IBM/mi-prometheus).
+
+  Args:
+    program: what is told.
+    control_bits: how many its items have now; the new bit comes behind them.
+  """
+
+  def of_phase(phase):
+    control, data = jnp.split(jnp.asarray(phase.inputs), [control_bits], axis=-1)
+    answering = ~jnp.any(control != 0, axis=-1, keepdims=True) & phase.asked
+    return dataclasses.replace(phase, inputs=jnp.concatenate(
+        [control, answering.astype(data.dtype), data], axis=-1))
+
+  return [Repeat(tuple(map(of_phase, part.phases))) if isinstance(part, Repeat) else
+          of_phase(part) for part in program]
 
 
 def stream(program: Program) -> Stream:

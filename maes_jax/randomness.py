@@ -19,6 +19,7 @@ class Stream(enum.IntEnum):
   TEST = 3
   LENGTH = 4
   NOISE = 5
+  RING = 6
 
 
 def key(seed: chex.Array, stream: Stream, counter: chex.Array = 0) -> chex.PRNGKey:

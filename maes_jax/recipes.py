@@ -13,7 +13,8 @@ Recipe = Callable[[Config], Mapping[str, Any]]
 
 # `plain` is the paper as far as it says. `short_first` is what made every seed learn: sequences
 # that start short, attention that starts soft, and a memory that is written only little at first.
-# `curriculum` is for the baselines: it grows slowly to length 20 (section 5.4).
+# `curriculum` is for the baselines (section 5.4): 3 to 5 items first, the longest grows by one
+# every 500 iterations to 20, as in the code of the paper's group.
 SCHEDULES: dict[str, dict[str, Any]] = {
     'plain': {
         'learning_rate': 0.01, 'half_life': 0, 'b2': 0.999, 'warmup': 0,
@@ -23,9 +24,17 @@ SCHEDULES: dict[str, dict[str, Any]] = {
         'start_min_length': 3, 'start_length': 3, 'hold': 300, 'grow': 700},
     'curriculum': {
         'learning_rate': 0.005, 'half_life': 0, 'b2': 0.95, 'warmup': 200,
-        'start_min_length': 3, 'start_length': 3, 'hold': 2000, 'grow': 8000},
+        'start_min_length': 3, 'start_length': 5, 'hold': 0, 'grow': 7500},
 }
+# What a recipe need not say.
+COMMON: dict[str, Any] = {'ring': 'whole', 'phase_bit': False, 'clip': 10., 'validate_every': 500}
 _SOFT = {'write_bias': -3., 'gamma_bias': -3.}
+# Heads that move by shifts find at any length what they find at 20 items; a word that they look for
+# stands out less among more addresses. A write head whose attention has spread evenly is lost, as
+# no shift moves it: it starts out going on by itself, erasing little. Moments of Adam that remember
+# a thousand gradients, and small clips, keep what was learnt from one odd sequence.
+_NTM_START = {'gate_bias': -5., 'gamma_bias': -1.5, 'write_bias': -3., 'walk_bias': 1.}
+_NTM_TRAINING = {'learning_rate': 0.01, 'b2': 0.999, 'clip': 0.1}
 # One answer a sequence teaches little: comparing the last item alone is right on 255 of 256 unequal
 # sequences. Sequences of 1 to 3 items teach to compare; hidden units that hold on to what they saw,
 # and a rate that falls, to remember every item.
@@ -49,7 +58,7 @@ def maes(config: Config) -> Mapping[str, Any]:
   """MAES is validated at length 64 and stops by its training loss (paper, section 4.1)."""
   values = {
       'stop_on': 'training', 'validation_length': 64, 'validation_memory': _memory_for(config, 64),
-      'batch_size': 64 if set(config.task) & set(_LARGE_BATCH) else 1}
+      'batch_size': _batch_size(config)}
   if config.recipe not in (None, 'short_first'):
     return {**_schedule(config, config.recipe), **values}
   first, *others = (_CHANGES.get(task, {}) for task in config.task)
@@ -67,7 +76,7 @@ def maes2018(config: Config) -> Mapping[str, Any]:
   return {**_schedule(config, config.recipe or 'plain', learning_rate=0.001, b2=0.9),
           'stop_on': 'training', 'validation_length': 64,
           'validation_memory': _memory_for(config, 64),
-          'batch_size': 64 if set(config.task) & set(_LARGE_BATCH) else 1}
+          'batch_size': _batch_size(config)}
 
 
 def dwm(config: Config) -> Mapping[str, Any]:
@@ -78,16 +87,35 @@ def dwm(config: Config) -> Mapping[str, Any]:
 
 
 def baseline(config: Config) -> Mapping[str, Any]:
-  """Validated, and stopped, just beyond the lengths of training (paper, section 5.4)."""
-  return {**_schedule(config, config.recipe or 'curriculum'), 'stop_on': 'validation',
-          'batch_size': 1, 'validation_length': 21, 'validation_memory': 30}
+  """As the code of the paper's group trains (IBM/mi-prometheus), and says when an answer is due.
+
+  Validated, and stopped, just beyond the lengths of training (paper, section 5.4), in 2 L + 2
+  addresses.
+  """
+  length = config.validation_length or 21
+  return {**_schedule(config, config.recipe or 'curriculum'),
+          'stop_on': 'validation', 'batch_size': _batch_size(config), 'phase_bit': True,
+          'validate_every': 100, 'validation_length': length,
+          'validation_memory': 2 + 2 * max(tasks.get(task).needs(length) for task in config.task)}
+
+
+def ntm(config: Config) -> Mapping[str, Any]:
+  """The same, and where no recipe is named what the NTM needs to be right beyond those lengths."""
+  if config.recipe is not None:
+    return baseline(config)
+  return {**baseline(config), **_NTM_TRAINING, 'ring': 'drawn', 'cell': _NTM_START}
 
 
 def neutral(config: Config) -> Mapping[str, Any]:
   """For cells of which nothing is known: short sequences first, batches, a slow Adam."""
-  return {**_schedule(config, config.recipe or 'curriculum', hold=500, grow=2000, b2=0.999),
+  return {**_schedule(config, config.recipe or 'curriculum', start_length=3, hold=500, grow=2000,
+                      b2=0.999),
           'stop_on': 'validation', 'batch_size': 16,
           'validation_length': config.max_length, 'validation_memory': config.memory}
+
+
+def _batch_size(config):
+  return 64 if set(config.task) & set(_LARGE_BATCH) else 1
 
 
 def _schedule(config, name, **changes):

@@ -78,3 +78,11 @@ def test_impossible_sizes_are_an_error_of_one_line(sizes, message):
 
 def test_as_many_heads_as_addresses_are_allowed():
   addressing.check_sizes(5, width=1, read_heads=5, write_heads=1)
+
+
+def test_content_on_a_ring_is_that_of_fewer_addresses(rng):
+  with jax.enable_x64(True):
+    memory, key = rng.normal(size=(4, 9)), rng.normal(size=4)
+    found = jax.jit(addressing.content_weights)(memory, key, 3., 6)
+  np.testing.assert_allclose(found[:6], oracle.content_weights(memory[:, :6], key, 3.), atol=1e-12)
+  np.testing.assert_array_equal(found[6:], 0)

@@ -181,3 +181,13 @@ def test_long_use_stays_a_distribution(rng):
   _, (sums, least) = jax.lax.scan(move, flat(1024), (kernels, gammas))
   np.testing.assert_allclose(sums, 1, rtol=1e-5)
   assert least.min() >= 0
+
+
+@pytest.mark.parametrize('taps', [1, 3, 5])
+@pytest.mark.parametrize('ring', [5, 6, 9])
+def test_shift_on_a_ring_is_that_of_fewer_addresses(rng, ring, taps):
+  with jax.enable_x64(True):
+    attention, kernel = rng.dirichlet(np.ones(9)), rng.dirichlet(np.ones(taps))
+    moved = jax.jit(memory.shift)(attention, kernel, ring)
+  np.testing.assert_allclose(moved[:ring], oracle.shift(attention[:ring], kernel), atol=1e-12)
+  np.testing.assert_array_equal(moved[ring:], 0)

@@ -522,3 +522,74 @@ def test_a_task_of_rounds_is_trained_and_tested(name, tmp_path, monkeypatch):
   recording = maes_jax.record(trained.model, trained.params, task, length=2, addresses=12)
   assert recording.starts.tolist() == [0, 3, 6, 9]
   assert recording.asked.tolist() == 2 * ([False] * 4 + [True] * 2)
+
+
+class TestTold:
+  """The control bit that says when an answer is due."""
+
+  def test_is_on_after_the_marker_of_a_phase_that_is_asked(self):
+    """Written down by hand: Serial Recall of two items of two, padded to three."""
+    task = tasks.get('serial_recall')
+    program = tasks.sample(task, jax.random.key(1), jnp.int32(2), 3).program
+    store, recall = phases.told(program, 2)
+    np.testing.assert_array_equal(store.inputs[:, 2], [0, 0, 0, 0])
+    np.testing.assert_array_equal(recall.inputs[:, 2], [0, 1, 1, 1])
+    for before, after in zip(program, (store, recall)):
+      np.testing.assert_array_equal(np.delete(after.inputs, 2, axis=1), before.inputs)
+    stream = phases.stream([store, recall])
+    np.testing.assert_array_equal(stream.inputs[:int(stream.steps), 2], [0, 0, 0, 0, 1, 1])
+
+  def test_is_on_in_every_round_of_a_repeat(self):
+    program = tasks.sample(
+        tasks.get('repeat_serial'), jax.random.key(0), jnp.int32(2), 2).program
+    _, rounds = phases.told(program, 2)
+    there = np.asarray(rounds.phases[0].steps) > 0
+    np.testing.assert_array_equal(
+        np.asarray(rounds.phases[0].inputs)[there, :, 2], [[0, 1, 1]] * there.sum())
+
+  @pytest.mark.parametrize('name', ['n_back', 'delayed_match', 'repeat_copy', 'operation_span'])
+  def test_is_on_only_where_an_answer_may_count(self, name):
+    task = tasks.get(name)
+    bits = task.control_bits * task.sequences
+    program = tasks.sample(task, jax.random.key(0), jnp.int32(4), 6).program
+    for part, after in zip(program, phases.told(program, bits)):
+      for one, told in zip(phases.of(part), phases.of(after)):
+        marker = np.asarray(one.inputs)[..., :bits].any(-1)
+        np.testing.assert_array_equal(told.inputs[..., bits], ~marker & one.asked)
+
+  def test_is_what_the_model_reads(self):
+    """A model with the bit against one without it that is shown the bit by its task."""
+    told = dataclasses.replace(TIED, inputs=INPUTS + 1, control_bits=2, phase_bit=True)
+    params = told.init(jax.random.key(0))
+    store, recall = phase(3, 2), phase(4, 3, SOLVER, seed=1)
+    recall.inputs[1:, 0] = 0  # No marker after the first.
+    program, shown = (store, recall), phases.told((store, recall), 1)
+    wanted = dataclasses.replace(told, phase_bit=False).run(params, 'one', shown, ADDRESSES)
+    found = told.run(params, 'one', program, ADDRESSES)
+    for (a,), (b,) in zip(found, wanted):
+      np.testing.assert_array_equal(a.output, b.output)
+    without = told.run(params, 'one', (program[0], dataclasses.replace(
+        program[1], targets=None, mask=None)), ADDRESSES)
+    assert np.abs(found[1][0].output - without[1][0].output).max() > 1e-3
+
+
+@pytest.mark.parametrize('unroll', [encoder_solver.unroll, encoder_solver.skipping])
+def test_answers_on_a_ring_are_those_in_a_memory_of_its_size(unroll):
+  """And so are their derivatives, of two sequences of a batch with rings of their own."""
+  params = TIED.init(jax.random.key(0))
+  programs = [(phase(3, 2, seed=seed), phase(4, 4, SOLVER, seed=seed + 9)) for seed in (0, 1)]
+  batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *programs)
+  rings = jnp.array([4, 6])
+
+  def loss(params):
+    episodes = Episode(batch, jnp.array([2, 2]), rings)
+    return jnp.sum(TIED.answer_batch(params, {'one': episodes}, ADDRESSES, unroll)['one']**2)
+
+  def plain(params):
+    answers = [TIED.answer(params, {'one': Episode(program, jnp.int32(2))}, ring, unroll)['one']
+               for program, ring in zip(programs, (4, 6))]
+    return sum(jnp.sum(answer**2) for answer in answers)
+
+  np.testing.assert_allclose(loss(params), plain(params), rtol=1e-5)
+  jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5),
+               jax.grad(loss)(params), jax.grad(plain)(params))

@@ -32,7 +32,7 @@ NEVER_DONE: dict[str, Any] = {'stop_loss': 0., 'max_iterations': 10**9}
 def config(model: str = 'maes', **options) -> Config:
   """Training as the paper has it, lengths 3 to 20 from the start, that never ends."""
   return families.resolve(Config(
-      model=model, task=(TASK,), recipe='plain', **NEVER_DONE, **options))
+      model=model, task=(TASK,), recipe='plain', phase_bit=False, **NEVER_DONE, **options))
 
 
 def training(

@@ -1,11 +1,13 @@
 """One run of the matrix from start to record: train, test every seed, look at the encoder."""
 
 import dataclasses
+import functools
 import pathlib
 import time
 
 import jax
 
+from . import claims
 from . import runs
 from ..shared import outcomes
 from ..shared import records
@@ -26,6 +28,9 @@ from maes_jax.training.trainer import NEVER
 from maes_jax.training.workdir import Workdir
 
 LENGTHS = (20, 64, 100, 200, 300, 500, 700, 1000)
+# Whom a population's best is chosen by: sequences of this length in as many addresses, those that
+# both tests at length 1000 have room for. Seeds of tests are 0: no sequence is in both.
+CHOICE_LENGTH, CHOICE_MEMORIES, CHOICE_SEED = 100, (128, 202), 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +98,8 @@ def _testers(run, config, settings):
 
 def _seeds(run, state, rows, testers, settings):
   """What came out, by seed."""
+  if run.is_baseline:
+    return _baselines(run, state, rows, testers, settings)
   encoders = _encoders(testers[0].model, state.params) if run.is_encoder else []
   also = dict.fromkeys(run.also, settings.batches or run.budget.best)
   seeds = [_seed(one, [row for row in rows if row['model'] == k], testers, settings,
@@ -101,6 +108,55 @@ def _seeds(run, state, rows, testers, settings):
                zip(outcomes.models(state), _batches(run, state, settings)))]
   return [{**seed, **({'encoder': encoders[k]} if encoders else {})}
           for k, seed in enumerate(seeds)]
+
+
+def _baselines(run, state, rows, testers, settings):
+  """What came out, by seed, of a population whose best is chosen and tested in two memories."""
+  (tester,), budget = testers, run.budget
+  population = outcomes.models(state)
+  choices = _choices(tester, population, budget.choice)
+  best = min(range(len(population)), key=lambda k: claims.rank(
+      {'choice': choices[k], 'iterations': int(population[k].iteration)}))
+  in_double = functools.cache(lambda length: dataclasses.replace(
+      tester, max_length=length, addresses=2 * length + 2))
+  found = []
+  for k, model in enumerate(population):
+    batches = settings.batches or (budget.best if k == best else budget.others)
+    seed = _seed(model, [row for row in rows if row['model'] == k], testers, settings,
+                 {tester.task.name: batches})
+    seed['test'][tester.task.name][claims.DOUBLE] = _doubled(
+        in_double, model.params, settings, batches, _lengths(settings) if k == best else ())
+    found.append({**seed, 'choice': choices[k]})
+  return found
+
+
+def _choices(tester, population, batches):
+  """By model what it knows of the sequences by which the best is chosen."""
+  choosers = [dataclasses.replace(tester, max_length=CHOICE_LENGTH, addresses=memory)
+              for memory in CHOICE_MEMORIES]
+  return [[_counted(chooser, model.params, CHOICE_LENGTH, batches, CHOICE_SEED)
+           for chooser in choosers] for model in models]
+
+
+def _doubled(tester, params, settings, batches, lengths):
+  """What is right in 2 L + 2 addresses for L items, and a batch at each of these lengths.
+
+  `tester` is a function of L.
+  """
+  counts = {length: tester(length).test(params, length, batches=1) for length in lengths}
+  return {**_counted(tester(settings.length), params, settings.length, batches),
+          'curve_sequences': tester(settings.length).batch_size,
+          'curve': outcomes.curve(counts)}
+
+
+def _counted(tester, params, length, batches, seed=0):
+  """What a tester counts, with the length and the memory."""
+  counts = tester.test(params, length, batches, seed)
+  return {**counts.named(tester.task.answers.unit), 'length': length, 'memory': tester.addresses}
+
+
+def _lengths(settings):
+  return [length for length in LENGTHS if length <= settings.length]
 
 
 def _proved(config, population):
@@ -149,12 +205,9 @@ def _test(tester, params, settings, batches):
   task = tester.task.name
   if task not in params['solvers']:
     params = encoder_solver.asked(params, *params['solvers'], task)
-  counts = tester.test(params, settings.length, batches)
-  lengths = [length for length in LENGTHS if length <= settings.length]
-  curve = tester.curve(params, lengths)
-  return {**counts.named(tester.task.answers.unit), 'length': settings.length,
-          'memory': settings.memory,
-          'curve': outcomes.curve(curve)}
+  curve = tester.curve(params, _lengths(settings))
+  return {**_counted(tester, params, settings.length, batches),
+          'curve_sequences': tester.batch_size, 'curve': outcomes.curve(curve)}
 
 
 def _encoders(model, population):

@@ -81,16 +81,36 @@ def _repeated(results, checkpoints, path):
 _FAMILIES = {'MAES': 'E_J', 'NTM': 'ntm', 'DNC': 'dnc', 'LSTM': 'lstm'}
 
 
+_EARLIER = {'dnc': 4}  # Sequences a length where a record does not say; of others 32.
+
+
 def _generalisation(results, checkpoints, path):
   """Table 2 as curves over length, of every family of models that was measured."""
   del checkpoints
   curves = {}
   for task, (family, prefix) in itertools.product(runs.PAPER_TASKS, _FAMILIES.items()):
     if record := records.read(results, f'{prefix}-{task}'):
-      curve = claims.best(record)['test'][task]['curve']
-      curves.setdefault(task.replace('_', ' '), {})[family] = {
-          int(length): share for length, share in curve.items()}
-  maes_jax.figures.generalisation(curves, config.Config().max_length, path)
+      curves.setdefault(task.replace('_', ' '), {}).update(
+          _curves(family, runs.RUNS[f'{prefix}-{task}'], record))
+  maes_jax.figures.generalisation(
+      curves, config.Config().max_length, path, 'in brackets: sequences a length; bars: 95 % '
+      'interval (Wilson), in which each counts once')
+
+
+def _curves(family, run, record):
+  """By (model, kind of test) and length the share of right bits of the best and its interval."""
+  told, best = claims.published(record), claims.best(record)
+  name = family if told or not run.is_baseline else f'{family} without phase bit'
+  before = _EARLIER.get(run.options.get('model'), 32)
+  kinds = {'N = 1024': '', **({'N = 2L + 2': claims.DOUBLE} if told else {})}
+  found = {}
+  for kind, memory in kinds.items():
+    test = claims.at(best, memory)
+    count = test.get('curve_sequences', before)
+    found[name, f'{kind} ({count})'] = {
+        int(length): (share, *claims.wilson(share, count))
+        for length, share in test['curve'].items()}
+  return found
 
 
 FIGURES: dict[str, Figure] = {

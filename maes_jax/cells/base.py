@@ -58,6 +58,16 @@ class Cell(nn.Module):
     """The state before the first step, with a memory of `addresses` words."""
     raise NotImplementedError
 
+  def in_ring(self, state: State, ring: chex.Array) -> State:
+    """The state before the first step where only the first `ring` [] addresses are there.
+
+    Raises:
+      TypeError: the cell cannot leave addresses out.
+    """
+    del state, ring
+    raise TypeError(f'{type(self).__name__} always has all addresses; give it an in_ring, or train '
+                    "with ring='whole'")
+
   def hand_over(self, state: State) -> tuple[Any, Any]:
     """What a cell that goes off duty leaves to the next, and what it keeps to itself.
 

@@ -55,16 +55,21 @@ def content(raw: chex.Array, width: int) -> Content:
       gamma=1 + jax.nn.softplus(scalars[2]))
 
 
-def move(params: Shift | Content, attention: chex.Array) -> chex.Array:
+def move(params: Shift | Content, attention: chex.Array,
+         ring: chex.Array | None = None) -> chex.Array:
   """Attention [N] shifted, then sharpened (MAES: Algorithm 1, line 4; NTM: equations 8 and 9)."""
   # w~_t(i) = sum_j w(j) s_t(i - j);  w_t(i) = w~_t(i)^gamma_t / sum_j w~_t(j)^gamma_t
-  return memory.sharpen(memory.shift(attention, params.kernel), params.gamma)
+  return memory.sharpen(memory.shift(attention, params.kernel, ring), params.gamma)
 
 
-def address(params: Content, memory_tm1: chex.Array, attention_tm1: chex.Array) -> chex.Array:
-  """Attention w_t [N] from M_{t-1} [W, N] and w_{t-1} [N] (NTM: figure 2, equations 5 to 9)."""
-  content_t = addressing.content_weights(memory_tm1, params.key, params.strength)
-  return move(params, addressing.interpolate(content_t, attention_tm1, params.gate))
+def address(params: Content, memory_tm1: chex.Array, attention_tm1: chex.Array,
+            ring: chex.Array | None = None) -> chex.Array:
+  """Attention w_t [N] from M_{t-1} [W, N] and w_{t-1} [N] (NTM: figure 2, equations 5 to 9).
+
+  Of a `ring` of the first addresses alone the others are not there.
+  """
+  content_t = addressing.content_weights(memory_tm1, params.key, params.strength, ring)
+  return move(params, addressing.interpolate(content_t, attention_tm1, params.gate), ring)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -121,7 +121,8 @@ class Trainer(devices.Picklable):
     key = randomness.key(seed, randomness.Stream.TRAIN, iteration)
     drawn = lengths.draw(self.config, iteration)
     longest = lengths.bounds(self.config, iteration)[1]
-    episodes = self._sample(key, drawn, self.config.max_length, longest)
+    episodes = self._in_rings(
+        self._sample(key, drawn, self.config.max_length, longest), seed, iteration)
     loss, gradients = microbatches.value_and_grad(
         self._loss, params, episodes, self.mesh, *self._noise(seed, iteration))
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
@@ -142,6 +143,14 @@ class Trainer(devices.Picklable):
     return {name: tasks.sample_batch(
         task, keys, of_data if task.longest(split) else drawn, max_length, split)
             for name, task in self._tasks.items()}
+
+  def _in_rings(self, episodes, seed, iteration):
+    """Episodes by task with as many addresses as `config.ring` says."""
+    key = randomness.key(seed, randomness.Stream.RING, iteration)
+    keys = devices.share(jax.random.split(key, self.config.batch_size), self.mesh)
+    draw = lambda task: lambda key, n: lengths.ring(self.config, key, 1 + task.needs(n))
+    return {name: batch._replace(ring=batching.vmap(draw(self._tasks[name]))(keys, batch.length))
+            for name, batch in episodes.items()}
 
   def _noise(self, seed, iteration):
     """By sequence that a device has: a key of its noise, and how much there is; () for none."""

@@ -17,6 +17,8 @@ from maes_jax.training import encoders
 from maes_jax.training import lock
 
 _MOST_CONFIG = 2**20  # Bytes.
+# What a config.json that does not name these options yet was trained with.
+_BEFORE = {'ring': 'whole', 'phase_bit': False}
 # Keys of config.json beside the fields of `Config`.
 _ENCODER = 'encoder_digest'
 _DATA = 'data_digests'  # By task, of those that draw from a user's examples.
@@ -157,6 +159,7 @@ def _config_of(values):
   """The config among the values of config.json."""
   if isinstance(values, dict):
     values = {name: value for name, value in values.items() if name not in (_ENCODER, _DATA)}
+    values = {**_BEFORE, **values}
   return families.resolve(Config.from_dict(values))
 
 

@@ -132,3 +132,44 @@ def test_the_papers_sizes():
   assert {name: layer['kernel'].shape for name, layer in shapes.items()} == {
       'hidden': (INPUTS + 20 + 10, 20), 'interface': (20, 2 * (10 + 3 + 3) + 2 * 10),
       'output': (20 + 10, 8)}
+
+
+@pytest.mark.parametrize('reads, writes', HEADS)
+def test_a_ring_is_a_memory_of_as_many_addresses(reads, writes):
+  """The first 7 of 12 addresses against the equations in 7; the others are as they were."""
+  rng = np.random.default_rng(8)
+  module = cell(read_heads=reads, write_heads=writes, shift_range=2)
+  with jax.enable_x64(True):
+    params = random_numbers.params(rng, module, ADDRESSES, INPUTS)
+    expected = random_state(rng, module)
+    beyond = ((0, 0), (0, 5))
+    state = module.in_ring(expected._replace(
+        memory=np.pad(expected.memory, beyond, constant_values=9.),
+        attention=np.pad(expected.attention, beyond)), ADDRESSES)
+    apply = jax.jit(module.apply)
+    for x_t in rng.normal(size=(8, INPUTS)):
+      state, shown = apply({'params': params}, state, x_t)
+      expected, logits = oracle.step(params, expected, x_t, read_heads=reads, taps=5)
+      np.testing.assert_allclose(shown.output, logits, rtol=1e-9, atol=1e-9)
+      np.testing.assert_allclose(state.memory[:, :ADDRESSES], expected[1], rtol=1e-9, atol=1e-9)
+      np.testing.assert_allclose(state.attention[:, :ADDRESSES], expected[2], atol=1e-9)
+      np.testing.assert_array_equal(state.attention[:, ADDRESSES:], 0)
+      np.testing.assert_array_equal(state.memory[:, ADDRESSES:], 9)
+
+
+@pytest.mark.parametrize('reads, writes', HEADS)
+def test_first_biases_are_where_they_belong(reads, writes):
+  """With nothing in the hidden units and no weights, the interface is its bias."""
+  module = cell(read_heads=reads, write_heads=writes, gate_bias=-5., gamma_bias=-3.,
+                write_bias=-2., walk_bias=1.)
+  state = module.initial_state(ADDRESSES)
+  params = module.init(jax.random.key(0), state, jnp.zeros(INPUTS))['params']
+  bias = np.zeros((reads + writes) * 10 + 2 * writes * 4)  # A head: key 4, 3 taps, 1 + 1 + 1.
+  for head in range(reads + writes):
+    bias[10 * head + 6] = head >= reads  # The kernel's last tap: one address on.
+    bias[10 * head + 8], bias[10 * head + 9] = -5, -3
+  bias[10 * (reads + writes):][:4 * writes] = -2
+  np.testing.assert_array_equal(params['interface']['bias'], bias)
+  plain = cell(read_heads=reads, write_heads=writes)
+  params = plain.init(jax.random.key(0), state, jnp.zeros(INPUTS))['params']
+  np.testing.assert_array_equal(params['interface']['bias'], 0)

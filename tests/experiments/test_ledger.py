@@ -89,3 +89,47 @@ def test_unknown_parts_name_the_closest():
 
 def test_every_claim_rests_on_known_runs():
   assert {name for claim in ledger.CLAIMS for name in claim.runs} <= set(runs.RUNS)
+
+
+def baseline_seed(number, converged, right, double, choice=(8, 8), iterations=None):
+  test = {'bits': 8, 'bits_right': right, 'sequences': 2, 'length': 1000, 'memory': 1024}
+  test['double'] = {**test, 'bits_right': double, 'memory': 2002}
+  return {'seed': number, 'converged': converged, 'iterations': iterations or converged or 100,
+          'loss': .5, 'choice': [{'bits_right': some} for some in choice],
+          'test': {'serial_recall': test}}
+
+
+def baseline_record(*seeds, **config):
+  return {'seeds': list(seeds), 'config': {'phase_bit': True, **config}}
+
+
+def test_the_best_is_the_one_most_right_at_length_100_and_of_equals_the_first():
+  first = baseline_seed(0, 50, 8, 8, choice=(7, 8))
+  later = baseline_seed(1, 90, 4, 4)
+  sooner = baseline_seed(2, 70, 5, 5)
+  never = baseline_seed(3, None, 6, 6, iterations=60)
+  assert claims.best(baseline_record(first, later, sooner)) is sooner
+  assert claims.best(baseline_record(first, later, never)) is never
+
+
+def test_a_baseline_is_judged_in_the_memory_of_the_published_test():
+  judge = claims.baseline(100, 100.)
+  right = judge(baseline_record(baseline_seed(4, 100, 4, 8), baseline_seed(5, None, 4, 4, (4, 4))))
+  assert right.verdict == claims.SAME
+  assert 'seed 4' in right.text and '1 of 2 seeds perfect' in right.text
+  assert judge(baseline_record(baseline_seed(0, 100, 8, 7))).verdict == claims.NOT
+  assert judge(baseline_record(baseline_seed(0, 80, 4, 8))).verdict == claims.BETTER
+
+
+def test_what_was_trained_in_another_way_is_not_judged():
+  earlier = seed(100, seed=0, validation_loss=0.)
+  earlier['test']['serial_recall'] |= {'sequences': 2, 'length': 1000, 'memory': 1024}
+  found = claims.baseline(100, 100.)({'seeds': [earlier], 'config': {}})
+  assert found.verdict == claims.OTHER and '100.00% of bits' in found.text
+
+
+@pytest.mark.parametrize('share, count', [(0., 10), (.5, 4), (.93, 320), (1., 32)])
+def test_the_interval_is_wilsons(share, count):
+  """The ends p at which share is 1.96 standard errors sqrt(p (1 - p) / n) away."""
+  for end in claims.wilson(share, count):
+    assert abs(abs(share - end) - 1.959964 * (max(end * (1 - end), 0) / count)**.5) < 1e-6

@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -59,5 +60,18 @@ def test_the_baselines_reach_the_full_range():
   """Curriculum learning up to sequences of length 20 (section 5.4)."""
   config = families.resolve(Config(model='ntm'))
   bounds = [tuple(map(int, lengths.bounds(config, i))) for i in range(0, 20_000, 500)]
-  assert bounds[0] == (3, 3) and bounds[-1] == (3, 20)
-  assert bounds == sorted(bounds) and len(set(bounds)) > 10
+  assert bounds[0] == (3, 5) and bounds[-1] == (3, 20)
+  assert bounds == sorted(bounds) and len(set(bounds)) == 16
+
+
+@pytest.mark.parametrize('ring, stored, expected', [
+    ('double', 4, {8}), ('double', 21, {30}), ('drawn', 4, set(range(5, 31))), ('drawn', 30, {30})])
+def test_rings_have_room_and_no_more_than_the_memory(ring, stored, expected):
+  config = dataclasses.replace(CONFIG, ring=ring, memory=30)
+  keys = jax.random.split(jax.random.key(0), 2000)
+  draw = jax.jit(jax.vmap(lambda key: jnp.asarray(lengths.ring(config, key, jnp.int32(stored)))))
+  assert set(np.asarray(draw(keys)).ravel()) == expected
+
+
+def test_a_whole_memory_is_no_ring():
+  assert lengths.ring(dataclasses.replace(CONFIG, ring='whole'), jax.random.key(0), 4) is None

@@ -11,6 +11,7 @@ import pytest
 from maes_jax import errors
 from maes_jax import figures
 from maes_jax import families
+from maes_jax import models
 from maes_jax import trained
 from maes_jax.config import Config
 from maes_jax.training import run
@@ -180,3 +181,27 @@ def test_what_a_kill_left_of_files_is_gone_after_the_next_claim(claimed):
   claim(claimed, CONFIG)
   assert not left.exists()
   assert (claimed.path / '.mine.tmp').exists()
+
+
+def test_runs_of_before_the_phase_bit_have_none(tmp_path):
+  """A config.json that does not name it yet: read as what was trained, not by today's recipe."""
+  config = families.resolve(Config(model='ntm'))
+  assert config.phase_bit and config.ring == 'drawn'
+  workdir = Workdir(tmp_path / 'run')
+  claim(workdir, config)
+  values = json.loads((workdir.path / 'config.json').read_text())
+  del values['phase_bit'], values['ring']
+  (workdir.path / 'config.json').write_text(json.dumps(values))
+  before = workdir.read_config()
+  assert before.phase_bit is False and before.ring == 'whole'
+  assert models.build(before).inputs == 10 and models.build(config).inputs == 11
+
+
+def test_runs_of_before_the_first_biases_are_given_none(tmp_path):
+  """A baseline's config.json as it was written then."""
+  values = json.loads(families.resolve(Config(model='ntm', recipe='curriculum')).to_json())
+  del values['phase_bit'], values['ring']
+  values |= {'cell': {}, 'learning_rate': .005, 'validate_every': 500, 'clip': 10.}
+  (tmp_path / 'config.json').write_text(json.dumps(values))
+  before = Workdir(tmp_path).read_config()
+  assert before.cell == {} and before.learning_rate == .005 and before.clip == 10.
