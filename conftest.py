@@ -51,6 +51,10 @@ def pytest_configure(config):
   """Warnings are errors with the pinned versions; others may deprecate what they like."""
   if all(importlib.metadata.version(name) == version for name, version in pinned()):
     config.addinivalue_line('filterwarnings', 'error')
+    # A future of tensorstore's may end after the loop whose callback it has, where a damaged
+    # checkpoint made orbax give up: nobody waits for it any more.
+    config.addinivalue_line('filterwarnings', 'ignore:(?s)Exception ignored in. None.*Event loop '
+                            'is closed:pytest.PytestUnraisableExceptionWarning')
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -13,7 +13,6 @@ import sys
 import time
 
 from absl import flags
-import jax
 
 from .shared import cli
 from .shared import family
@@ -23,7 +22,6 @@ from .matrix import cells
 from .matrix import execute
 from .matrix import protocol
 from maes_jax import errors
-from maes_jax.training import interrupts
 from maes_jax.training import workdir
 
 _MODELS = flags.DEFINE_list(
@@ -61,7 +59,7 @@ def main():
   if not is_child:
     progress(0)
   if _JOBS.value == 1 or len(todo) <= 1:
-    _here(todo, settings, (lambda ended: None) if is_child else progress)
+    execute.execute_all(todo, settings, (lambda ended: None) if is_child else progress)
   else:
     family.run_all({cell.name: _command(cell) for cell in todo}, _JOBS.value, progress)
 
@@ -75,23 +73,6 @@ def render():
   workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(found))
   workdir.write_text(results / 'suite.html', page.render(found))
   output.show(f'{_OUTPUT.value} and {results / "suite.html"}: {len(found)} cells')
-
-
-def _here(todo, settings, progress):
-  """Cell after cell in this process; one that fails leaves the others be."""
-  ended = {}
-  for count, cell in enumerate(todo, start=1):
-    try:
-      stopping.say(execute.execute(cell, settings))
-      ended[cell.name] = ''
-    except interrupts.Interrupted:
-      raise
-    except (errors.UserError, MemoryError, RuntimeError) as error:
-      ended[cell.name] = errors.line(
-          error if isinstance(error, errors.UserError) else cli.in_words(error))
-    jax.clear_caches()  # Hundreds of programs, none of which is needed again.
-    progress(count)
-  family.check_finished(ended)
 
 
 class _Progress:

@@ -1,5 +1,6 @@
 """One cell of the matrix from start to record: train while its budget lasts, test every seed."""
 
+from collections.abc import Callable, Sequence
 import dataclasses
 import json
 import math
@@ -11,13 +12,17 @@ import jax
 import numpy as np
 
 from . import cells
+from ..shared import cli
+from ..shared import family
 from ..shared import outcomes
 from ..shared import records
+from ..shared import stopping
 from maes_jax import errors
 from maes_jax import files
 from maes_jax import limits
 from maes_jax import tasks
 from maes_jax.evaluation import Counts
+from maes_jax.training import interrupts
 from maes_jax.training import loop
 from maes_jax.training import metrics
 from maes_jax.training import optimizer
@@ -72,6 +77,32 @@ def done(cell: cells.Cell, settings: Settings) -> bool:
   enough = len(record['seeds']) >= settings.seeds and (
       record['ended'] != MINUTES or record['budget']['minutes'] >= settings.minutes)
   return bool(record['impossible']) or enough
+
+
+def execute_all(todo: Sequence[cells.Cell], settings: Settings, progress: Callable[[int], None]):
+  """Cell after cell in this process; one that fails leaves the others be.
+
+  Args:
+    todo: what to execute.
+    settings: how.
+    progress: is told after each how many have ended.
+
+  Raises:
+    UserError: some failed; says which, and why.
+  """
+  ended = {}
+  for count, cell in enumerate(todo, start=1):
+    try:
+      stopping.say(execute(cell, settings))
+      ended[cell.name] = ''
+    except interrupts.Interrupted:
+      raise
+    except (errors.UserError, MemoryError, RuntimeError) as error:
+      ended[cell.name] = errors.line(
+          error if isinstance(error, errors.UserError) else cli.in_words(error))
+    jax.clear_caches()  # Hundreds of programs, none of which is needed again.
+    progress(count)
+  family.check_finished(ended)
 
 
 def execute(cell: cells.Cell, settings: Settings) -> str:

@@ -243,7 +243,7 @@ def test_every_state_lies_in_its_box_where_the_marker_leaves_attention_soft(name
 
 @pytest.mark.parametrize('name', [
     'serial write_first sigmoid +1', *(pytest.param(name, marks=pytest.mark.slow) for name in (
-        'odd move_first linear -1', 'item on the marker', 'back over the marker', 'comparison'))])
+        'odd write_first sigmoid +1', 'item on the marker', 'back over the marker', 'comparison'))])
 def test_every_state_lies_in_its_box_where_the_solver_starts_soft(name):
   """Its first answer, of a state of its own, is gone through on its own."""
   way = Way((1, 1), opening=(False, True), refined=True)

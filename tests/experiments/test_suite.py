@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from experiments import suite
 from experiments.matrix import cells
 from experiments.matrix import execute
 from experiments.matrix import ledger
@@ -150,7 +149,7 @@ def test_one_that_fails_leaves_the_others_be(tmp_path, monkeypatch, capfd):
   ended = []
   with pytest.raises(errors.UserError, match=(
       r'not finished: gru/carry \(no room\), gru/ignore \(out of memory .*\); run the same')):
-    suite._here(cells.select(['gru'], ['carry', 'ignore', 'forget']), None, ended.append)
+    execute.execute_all(cells.select(['gru'], ['carry', 'ignore', 'forget']), None, ended.append)
   assert ended == [1, 2, 3] and 'gru/forget' in capfd.readouterr().err
 
 
