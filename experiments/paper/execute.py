@@ -135,7 +135,7 @@ def _choices(tester, population, batches):
   choosers = [dataclasses.replace(tester, max_length=CHOICE_LENGTH, addresses=memory)
               for memory in CHOICE_MEMORIES]
   return [[_counted(chooser, model.params, CHOICE_LENGTH, batches, CHOICE_SEED)
-           for chooser in choosers] for model in models]
+           for chooser in choosers] for model in population]
 
 
 def _doubled(tester, params, settings, batches, lengths):
@@ -218,4 +218,3 @@ def _encoders(model, population):
     return {**writing._asdict(), 'forward_bias': diagnostics.forward_bias(words)}
   measured = jax.device_get(compilation.jit(jax.vmap(measure))(population))
   return [dict(zip(measured, map(float, values))) for values in zip(*measured.values())]
-
