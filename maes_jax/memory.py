@@ -77,12 +77,12 @@ def _moved_in(attention, taps, ring):
   """The same on a ring of the first addresses alone: what leaves it at one end enters at the other.
   """
   k, size = taps // 2, attention.size
-  attention = jnp.where(jnp.arange(size, dtype=jnp.int32) < ring, attention, 0)
+  inside = jnp.arange(size, dtype=jnp.int32) < ring
+  attention = jnp.where(inside, attention, 0)
   end = lax.dynamic_slice_in_dim(attention, ring - k, k)
   wrapped = jnp.concatenate([end, attention, jnp.zeros(k, attention.dtype)])
   wrapped = lax.dynamic_update_slice_in_dim(wrapped, attention[:k], ring + k, axis=0)
   wrapped = lax.optimization_barrier(wrapped)
-  inside = jnp.arange(size, dtype=jnp.int32) < ring
   return [jnp.where(inside, wrapped[start:start + size], 0) for start in reversed(range(taps))]
 
 

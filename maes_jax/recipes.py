@@ -68,7 +68,12 @@ def maes(config: Config) -> Mapping[str, Any]:
 
 def _memory_for(config, length):
   """Addresses for so many items, with some to spare."""
-  return 16 + max(tasks.get(task).needs(length) for task in config.task)
+  return 16 + _needs(config, length)
+
+
+def _needs(config, length):
+  """Addresses that so many items need, whatever the task."""
+  return max(tasks.get(task).needs(length) for task in config.task)
 
 
 def maes2018(config: Config) -> Mapping[str, Any]:
@@ -96,7 +101,7 @@ def baseline(config: Config) -> Mapping[str, Any]:
   return {**_schedule(config, config.recipe or 'curriculum'),
           'stop_on': 'validation', 'batch_size': _batch_size(config), 'phase_bit': True,
           'validate_every': 100, 'validation_length': length,
-          'validation_memory': 2 + 2 * max(tasks.get(task).needs(length) for task in config.task)}
+          'validation_memory': 2 + 2 * _needs(config, length)}
 
 
 def ntm(config: Config) -> Mapping[str, Any]:

@@ -3,15 +3,15 @@
 import collections
 from collections.abc import Mapping
 import pathlib
-from typing import Any
 
 from . import cells
 from . import execute
 from . import protocol
 from . import published
 from ..shared import markdown
+from ..shared.records import Record
+from ..shared.records import versions_in
 
-Record = Mapping[str, Any]
 Found = Mapping[str, Record]  # By the name of the cell, 'model/task'.
 
 REACHED = 0.99  # Share of units that are right at a length that a seed has reached.
@@ -213,8 +213,6 @@ def _made(records):
       by_model.setdefault(record['model'], []).append(record)
   if not by_model:
     return []
-  versions = {', '.join(f'{k} {v}' for k, v in record['versions'].items())
-              for record in records.values()}
   return ['## How these were made', '', *markdown.table(
       'model | cells | seeds | budget of a cell | ended by | minutes in all | machine', [
           (model, str(len(members)), _span(len(record['seeds']) for record in members),
@@ -225,7 +223,7 @@ def _made(records):
            f'{sum(record["seconds"] for record in members) / 60:,.0f}',
            '; '.join(sorted({record['machine'] for record in members})))
           for model, members in by_model.items()]), '',
-      *(f'Versions: {line}.' for line in sorted(versions))]
+      *versions_in(records.values())]
 
 
 def _span(numbers):

@@ -278,8 +278,6 @@ def _seed(seed):
 def _made(found):
   tables = runs.select(['table1', 'section4_3', 'table2_maes'])
   ours = [found[run.name]['seconds'] for run in tables if run.name in found]
-  versions = {', '.join(f'{k} {v}' for k, v in record['versions'].items())
-              for record in found.values()}
   return [*_section(
       'How these were made', f'The {len(ours)} runs of MAES with the recipe `short_first` took '
       f'{sum(ours) / 60:.0f} minutes in all, added up; `--jobs=2` runs two at a time.',
@@ -287,4 +285,4 @@ def _made(found):
       [(name, str(record['config']['batch_size']), f'{record["config"]["max_iterations"]:,}',
         'in parts' if record['train_seconds'] is None else f'{record["train_seconds"]:,}',
         f'{record["seconds"]:,}', record['machine'])
-       for name, record in found.items()]), *(f'Versions: {line}.' for line in sorted(versions))]
+       for name, record in found.items()]), *records.versions_in(found.values())]

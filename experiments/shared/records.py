@@ -1,6 +1,6 @@
 """One JSON record per run: what was asked, on what machine, and what came out for every seed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 import dataclasses
 import importlib.metadata
 import json
@@ -71,3 +71,9 @@ def machine() -> str:
 def versions() -> dict[str, str]:
   found = {name: importlib.metadata.version(name) for name in _PACKAGES}
   return {'python': platform.python_version(), **found}
+
+
+def versions_in(records: Iterable[Record]) -> list[str]:
+  """A line on each set of versions that records were made with."""
+  lines = {', '.join(f'{k} {v}' for k, v in record['versions'].items()) for record in records}
+  return [f'Versions: {line}.' for line in sorted(lines)]

@@ -22,10 +22,9 @@ from maes_jax.trained import Trained
 CERTIFIED, REFUTED, OPEN = 'certified', 'refuted', 'open'
 ETA = 1e-4  # What single precision needs, and more: see docs/certificates.md.
 _RADII = (ETA, 3e-4, 1e-3, 3e-3, .01, .02, .03, .05, .1, .2, .3)
-_BOTH = (True, True)
 _WAYS = (finder.PLAIN, Way(trail=True), Way((2, 1), trail=True), Way(opening=(True, False)),
          Way((2, 1), trail=True, opening=(True, False)),
-         Way((2, 2), trail=True, opening=_BOTH, refined=True))
+         Way((2, 2), trail=True, opening=(True, True), refined=True))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,13 +21,12 @@ from maes_jax import errors
 from maes_jax import extras
 from maes_jax import phases
 from maes_jax.items import Vectors
-from maes_jax.phases import Phase
 from maes_jax.phases import Program
 from maes_jax.tasks import episode
+from maes_jax.tasks import streams
 
 PIXELS = 64
 _DIGITS = 10
-_CONTROL_BITS = 2
 _EACH = 5  # Of so many pictures of a digit the last is held out.
 
 
@@ -177,14 +176,7 @@ def _match(task, key, pictures, length, size):
   stream = jnp.where(phases.within(length, size)[:, None], pictures.draw(picture_key, digits), 0)
   same = jax.random.bernoulli(same_key, jnp.float32(0.5))
   probe = pictures.draw(probe_key, jnp.where(same, digits[:1], _others(other_key, digits[:1])))
-  at_probe = jnp.arange(2) == 1
-  others = jnp.pad(stream[1:], ((0, 1), (0, 0)))
-  return (
-      Phase(episode.marked(stream[:1], episode.STORE, _CONTROL_BITS), jnp.int32(2)),
-      Phase(episode.bare(others, _CONTROL_BITS), length - 1, cell='/delay'),
-      Phase(episode.marked(probe, episode.RECALL, _CONTROL_BITS), jnp.int32(2),
-            jnp.float32(same & at_probe)[:, None], at_probe, cell=phases.SOLVER,
-            start=phases.RESTART))
+  return streams.delayed(stream, probe, same, length)
 
 
 TASKS = (picture_change(), picture_match())

@@ -15,6 +15,7 @@ from maes_jax import errors
 from maes_jax import phases
 from maes_jax.items import Bits
 from maes_jax.phases import Phase
+from maes_jax.phases import Program
 from maes_jax.phases import Repeat
 from maes_jax.tasks import checks
 from maes_jax.tasks import episode
@@ -105,6 +106,14 @@ def _delayed_match(key, items, length):
   same_key, other_key = jax.random.split(key)
   same = jax.random.bernoulli(same_key, jnp.float32(0.5))
   probe = jnp.where(same, items[:1], relation.other_words(other_key, items[:1]))
+  return delayed(items, probe, same, length)
+
+
+def delayed(items: jax.Array, probe: jax.Array, same: jax.Array, length: jax.Array) -> Program:
+  """# the first of the items [L, D], the others, $ the probe [1, D]: is it the same []?
+
+  A cell `/delay` reads what comes in between.
+  """
   at_probe = jnp.arange(2) == 1
   others = jnp.pad(items[1:], ((0, 1), (0, 0)))
   return (
