@@ -47,14 +47,17 @@ def pinned() -> list[tuple[str, str]]:
   return _CORE.findall((pathlib.Path(__file__).parent / 'constraints.txt').read_text())
 
 
+# A future of tensorstore's may end after the loop whose callback it has, where a damaged checkpoint
+# made orbax give up: nobody waits for it any more.
+LATE_FUTURE = ('ignore:(?s)Exception ignored in. None.*Event loop is closed:'
+               'pytest.PytestUnraisableExceptionWarning')
+
+
 def pytest_configure(config):
   """Warnings are errors with the pinned versions; others may deprecate what they like."""
   if all(importlib.metadata.version(name) == version for name, version in pinned()):
-    config.addinivalue_line('filterwarnings', 'error')
-    # A future of tensorstore's may end after the loop whose callback it has, where a damaged
-    # checkpoint made orbax give up: nobody waits for it any more.
-    config.addinivalue_line('filterwarnings', 'ignore:(?s)Exception ignored in. None.*Event loop '
-                            'is closed:pytest.PytestUnraisableExceptionWarning')
+    for line in ('error', LATE_FUTURE):
+      config.addinivalue_line('filterwarnings', line)
 
 
 def pytest_terminal_summary(terminalreporter):

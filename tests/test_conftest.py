@@ -18,7 +18,8 @@ def lines_added(monkeypatch, **others):
 def test_warnings_of_other_versions_fail_nobody(monkeypatch):
   pinned = dict(conftest.pinned())
   assert pinned.keys() == {'absl-py', 'chex', 'flax', 'jax', 'numpy', 'optax', 'orbax-checkpoint'}
-  assert lines_added(monkeypatch, **pinned) == [('filterwarnings', 'error')]
+  assert lines_added(monkeypatch, **pinned) == [
+      ('filterwarnings', line) for line in ('error', conftest.LATE_FUTURE)]
   assert lines_added(monkeypatch, **{**pinned, 'optax': '99'}) == []
 
 
