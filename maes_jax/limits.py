@@ -31,11 +31,11 @@ def check(**numbers: Any):
   for name, value in known.items():
     _check(name, value)
   if known.keys() >= {'length', 'max_length'}:
-    _check_length(int(np.max(known['length'])), known['max_length'])
+    _check_length(int(np.asarray(known['length']).max()), known['max_length'])
   longest = next((name for name in ('max_length', 'length') if name in known), None)
   memory = next((name for name in _MEMORIES if name in known), None)
   if longest and memory:
-    config.check_memory(int(np.max(known[longest])), known[memory], longest, memory)
+    config.check_memory(int(np.asarray(known[longest]).max()), known[memory], longest, memory)
 
 
 def _check(name, value):

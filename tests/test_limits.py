@@ -144,6 +144,19 @@ def test_what_jax_traces_is_not_known():
   jax.eval_shape(lambda length: sample(length, 4), 9)
 
 
+@pytest.mark.parametrize('lengths, wrong', [
+    ([2, 3], None), ([1, 2], 'length is 1 and task'), ([2, 5], 'length is 5 and max_length 4')])
+def test_what_is_known_is_checked_while_jax_traces_the_rest(lengths, wrong):
+  """An array of JAX's that was there before: its largest number must not become a traced one."""
+  lengths, task = jnp.array(lengths), tasks.get('associative_recall')
+  draw = jax.jit(lambda key: tasks.sample_batch(task, jax.random.split(key, 2), lengths, 4))
+  if wrong is None:
+    assert draw(jax.random.key(0)).length.tolist() == [2, 3]
+  else:
+    with pytest.raises(errors.UserError, match=wrong):
+      draw(jax.random.key(0))
+
+
 def test_every_seed_that_is_allowed_has_numbers_of_its_own():
   seeds = [0, 1, 2**31 - 1, 2**31, 2**32 - 1]
   keys = [randomness.key(seed, randomness.Stream.TEST) for seed in seeds]

@@ -115,8 +115,11 @@ class Task:
     Raises:
       UserError: one is of too few items to be asked about.
     """
-    if not isinstance(length, jax.core.Tracer) and np.min(length) < self.at_least:
-      raise errors.UserError(f'length is {np.min(length):,} and task {self.name!r} needs '
+    if isinstance(length, jax.core.Tracer):
+      return
+    shortest = np.asarray(length).min()  # Of NumPy's own: while JAX traces, its would be unknown.
+    if shortest < self.at_least:
+      raise errors.UserError(f'length is {shortest:,} and task {self.name!r} needs '
                              f'{self.at_least:,} items or more; use a length of at least '
                              f'{self.at_least:,}')
 
