@@ -55,6 +55,9 @@ class Config:
   # Data.
   memory: int = _field(30, 'Memory addresses N in training.', minimum=1)
   batch_size: int | None = _field(None, 'Sequences per iteration and model.', minimum=1)
+  hard_batches: int | None = _field(
+      None, 'Batches drawn besides, once lengths are full, whose hardest sequences take the place '
+      'of half of a batch; 0: none.', minimum=0, maximum=options.MANY)
   ring: str | None = _field(
       None, 'How many of its memory addresses a training sequence has, as a ring: all of them '
       '(whole), twice its items and markers (double), or any number from one more than those on '
@@ -241,6 +244,9 @@ def _check_relations(config):
   if any(not 0 < weight < float('inf') for weight in config.task_weights):
     raise errors.UserError(
         f'task_weights are {config.task_weights}; every weight must be positive')
+  if config.hard_batches and config.batch_size == 1:
+    raise errors.UserError(f'hard_batches is {config.hard_batches} and batch_size 1; half of a '
+                           'batch are hard sequences: use a batch_size of 2 or more')
   check_memory(config.max_length, config.memory, 'max_length', 'memory')
   if None not in (config.validation_length, config.validation_memory):
     check_memory(config.validation_length, config.validation_memory, 'validation_length',

@@ -20,6 +20,7 @@ class Stream(enum.IntEnum):
   LENGTH = 4
   NOISE = 5
   RING = 6
+  HARD = 7
 
 
 def key(seed: chex.Array, stream: Stream, counter: chex.Array = 0) -> chex.PRNGKey:

@@ -44,7 +44,8 @@ def _batch(trainer, params):
   steps = max(phases.size(tasks.dry_run(tasks.get(name), config.max_length).program)
               for name in config.task)
   kept = sequences * steps * shapes.size(room.state(trainer.model, config.memory))
-  one = params + kept + config.batch_size * _episodes(config, config.max_length)
+  drawn = config.batch_size * (3 if config.hard_batches else 1)  # The hardest, and some to try.
+  one = params + kept + drawn * _episodes(config, config.max_length)
   return Part(one if on_cpu else config.seeds * one,
               'a smaller batch_size, max_length or memory')
 

@@ -1,6 +1,7 @@
 """The loss: the mean over all units of answers that count, e.g. bits (paper, section 4.1)."""
 
 from collections.abc import Mapping
+import functools
 
 import chex
 import jax.numpy as jnp
@@ -26,6 +27,17 @@ def masked_mean(
   total = jnp.sum(units, where=jnp.broadcast_to(mask[..., None], units.shape))
   answers = mask.sum() if answers is None else answers
   return total / (units.shape[-1] * jnp.asarray(answers, total.dtype))
+
+
+def worst(
+    outputs: Mapping[str, chex.Array],  # by task, [B, A, Y]
+    episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
+) -> chex.Array:
+  """The largest loss of a unit of an answer that counts, of any task, by sequence [B]."""
+  units = (jnp.where(batch.mask[..., None],
+                     tasks.get(name).answers.losses(outputs[name], batch.targets), 0)
+           for name, batch in episodes.items())
+  return functools.reduce(jnp.maximum, (of_task.max((1, 2)) for of_task in units))
 
 
 def loss(

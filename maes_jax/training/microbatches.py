@@ -1,6 +1,7 @@
 """Models one by one and microbatches, so that a CPU keeps in its cache what it works on."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import chex
 import jax
@@ -58,17 +59,31 @@ def value_and_grad(
   """
   params = varying.like(params, episodes)  # The gradient is that of a device's own sequences.
   answers = devices.total({name: batch.mask.sum() for name, batch in episodes.items()}, mesh)
-  size = len(next(iter(episodes.values())).length)
-  microbatches = jax.tree.map(
-      lambda leaf: leaf.reshape(count(params, size), -1, *leaf.shape[1:]), (episodes, more))
-
   def add(total, microbatch):
     episodes, more = microbatch
     summand = jax.value_and_grad(loss)(params, episodes, answers, *more)
     return jax.tree.map(jnp.add, total, summand), None
 
   nothing = varying.zeros((jnp.zeros((), jnp.float32), params), episodes)
-  return devices.total(lax.scan(add, nothing, microbatches)[0], mesh)
+  return devices.total(lax.scan(add, nothing, _cut(params, (episodes, more)))[0], mesh)
+
+
+def each(function: Callable[[Any], Any], params: Params, batch: Any) -> Any:
+  """What a function says of the sequences of a microbatch [b, ...], for those of a batch [B, ...].
+
+  Args:
+    function: from a microbatch, a tree of arrays.
+    params: of the model that it asks.
+    batch: a tree of arrays.
+  """
+  said = lax.map(function, _cut(params, batch))
+  return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), said)
+
+
+def _cut(params, batch):
+  """A batch, leaves [B, ...], as microbatches [M, b, ...]."""
+  parts = count(params, len(jax.tree.leaves(batch)[0]))
+  return jax.tree.map(lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), batch)
 
 
 def count(params: Params, size: int) -> int:

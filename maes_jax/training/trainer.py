@@ -29,6 +29,7 @@ from maes_jax.encoder_solver import Params
 from maes_jax.trained import NEVER
 from maes_jax.training import lengths
 from maes_jax.training import losses
+from maes_jax.training import mining
 from maes_jax.training import noise
 from maes_jax.training import optimizer as optimizers
 from maes_jax.training import microbatches
@@ -118,17 +119,30 @@ class Trainer(devices.Picklable):
   def iterate(self, carry, seed: chex.Array, iteration: chex.Array):
     """One step of gradient descent on a fresh batch: (params, optimizer) -> the same, loss."""
     params, opt_state = carry
-    key = randomness.key(seed, randomness.Stream.TRAIN, iteration)
-    drawn = lengths.draw(self.config, iteration)
-    longest = lengths.bounds(self.config, iteration)[1]
-    episodes = self._in_rings(
-        self._sample(key, drawn, self.config.max_length, longest), seed, iteration)
+    episodes = self._batch(params, seed, iteration)
     loss, gradients = microbatches.value_and_grad(
         self._loss, params, episodes, self.mesh, *self._noise(seed, iteration))
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
     return (optax.apply_updates(params, updates), opt_state), loss
+
+  def _batch(self, params, seed, iteration):
+    """Episodes by task to train on; half of them hard ones, if the config says so."""
+    drawn = lengths.draw(self.config, iteration)
+    longest = lengths.bounds(self.config, iteration)[1]
+    sample = lambda key, ring_key: self._in_rings(
+        self._sample(key, drawn, self.config.max_length, longest), ring_key)
+    batch = sample(*(randomness.key(seed, stream, iteration)
+                     for stream in (randomness.Stream.TRAIN, randomness.Stream.RING)))
+    if not self.config.hard_batches:
+      return batch
+    key = randomness.key(seed, randomness.Stream.HARD, iteration)
+    worst = lambda episodes: microbatches.each(
+        functools.partial(self._worst, params), params, episodes)
+    mixed = lambda: mining.mixed(batch, lambda key: sample(*jax.random.split(key)), worst,
+                                 jax.random.split(key, self.config.hard_batches))
+    return lax.cond(iteration >= self.config.full_range_from, mixed, lambda: batch)
 
   def _sample(self, key, drawn, max_length, longest=None):
     """Episodes by task, those that a device has of a batch of such lengths [B].
@@ -144,9 +158,8 @@ class Trainer(devices.Picklable):
         task, keys, of_data if task.longest(split) else drawn, max_length, split)
             for name, task in self._tasks.items()}
 
-  def _in_rings(self, episodes, seed, iteration):
+  def _in_rings(self, episodes, key):
     """Episodes by task with as many addresses as `config.ring` says."""
-    key = randomness.key(seed, randomness.Stream.RING, iteration)
     keys = devices.share(jax.random.split(key, self.config.batch_size), self.mesh)
     draw = lambda task: lambda key, n: lengths.ring(self.config, key, 1 + task.needs(n))
     return {name: batch._replace(ring=batching.vmap(draw(self._tasks[name]))(keys, batch.length))
@@ -164,12 +177,15 @@ class Trainer(devices.Picklable):
   def _loss(self, params, episodes, answers, *disturbed):
     """What these episodes add to the loss of a batch with so many answers by task."""
     params = optimizers.stop_gradients(params, self.frozen)
-    alone = len(jax.tree.leaves(episodes)[0]) == 1
-    unroll = encoder_solver.alone if alone else encoder_solver.skipping
     answer_batch = (functools.partial(noise.answer_batch, self.model) if disturbed else
                     self.model.answer_batch)
-    logits = answer_batch(params, episodes, self.config.memory, unroll, *disturbed)
+    logits = answer_batch(params, episodes, self.config.memory, _unroll(episodes), *disturbed)
     return losses.loss(logits, episodes, self._weights, answers)
+
+  def _worst(self, params, episodes):
+    """How hard each of these sequences is [B]."""
+    logits = self.model.answer_batch(params, episodes, self.config.memory, _unroll(episodes))
+    return losses.worst(logits, episodes)
 
   def _record(self, state, iterations, batch_losses):
     """Both readings of "converged"; neither counts before lengths reach the full range."""
@@ -239,7 +255,8 @@ class Trainer(devices.Picklable):
   def mesh(self) -> jax.sharding.Mesh:
     """The devices that share the work, of training and of validation."""
     config = self.config
-    batch = math.gcd(config.batch_size, config.validation_sequences)
+    # The hardest sequences are those of a whole batch.
+    batch = 1 if config.hard_batches else math.gcd(config.batch_size, config.validation_sequences)
     return devices.mesh(config.seeds, batch, self.devices)
 
   @functools.cached_property
@@ -250,6 +267,12 @@ class Trainer(devices.Picklable):
   def _weights(self):
     weights = self.config.task_weights or [1.] * len(self.config.task)
     return {name: w / sum(weights) for name, w in zip(self.config.task, weights, strict=True)}
+
+
+def _unroll(episodes):
+  """The quickest way through a microbatch."""
+  alone = len(jax.tree.leaves(episodes)[0]) == 1
+  return encoder_solver.alone if alone else encoder_solver.skipping
 
 
 def _mean_of_finite(values, otherwise):

@@ -23,7 +23,7 @@ CONFIG = families.resolve(Config(
     task=(TASK,), seeds=3, seed=5, memory=5, batch_size=2, min_length=2, max_length=4,
     start_min_length=2, start_length=2, hold=50, grow=100, warmup=10, learning_rate=.01,
     stop_loss=1e-9, max_iterations=1000, validation_length=6, validation_memory=7,
-    validation_sequences=3))
+    validation_sequences=3, hard_batches=0))
 
 
 MODEL = Model(Tiny(), {TASK: Tiny(outputs=1)}, tied=True)
