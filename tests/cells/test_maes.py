@@ -1,11 +1,13 @@
 """One step of Algorithm 1 against loops in double precision, and the handover."""
 
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from maes_jax import phases
+from maes_jax.cells import base
 from maes_jax.cells import heads
 from maes_jax.cells import maes
 from tests.oracles import maes as oracle
@@ -131,6 +133,19 @@ def test_layers_see_input_hidden_and_read():
       'hidden': (16, 2), 'interface': (16, 4 + 4 + 5 + 1), 'output_hidden': (16, 6),
       'output': (6, 3)}
   assert all(layer.keys() == {'kernel', 'bias'} for layer in params.values())
+
+
+@pytest.mark.parametrize('centre', [0., .5])
+def test_units_before_the_output_start_at_0_where_all_that_they_see_is_their_centre(centre):
+  """The layer is a dense one otherwise."""
+  layer = init(cell(output_hidden=6, output_centre=centre))['output_hidden']
+  np.testing.assert_allclose(np.full(16, centre) @ layer['kernel'] + layer['bias'], 0, atol=1e-6)
+  plain = init(cell(output_hidden=6))['output_hidden']
+  np.testing.assert_array_equal(layer['kernel'], plain['kernel'])
+  np.testing.assert_array_equal(plain['bias'], 0)
+  dense = nn.Dense(6).init(jax.random.key(3), jnp.zeros(16))['params']
+  own = base.Centred(6, centre).init(jax.random.key(3), jnp.zeros(16))['params']
+  np.testing.assert_array_equal(own['kernel'], dense['kernel'])
 
 
 def test_unknown_reading_of_line_3_is_an_error():
