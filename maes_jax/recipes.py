@@ -52,8 +52,8 @@ _PREFIXES = {
 # rarely seen may also leave attention soft, unless it starts sharp, as the encoder's is by then.
 # Units before the output that are off for all words at first would stay so.
 _PAIRS = {
-    'hard_batches': 8, 'learning_rate': 0.01, 'half_life': 2000,
-    'solver': {'gamma_bias': 1., 'output_centre': .5}}
+    'hard_batches': 8, 'learning_rate': 0.01, 'half_life': 4000,
+    'solver': {'gamma_bias': 1., 'output_centre': .5, 'output_start': .5}}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES = {**dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
             'sequence_comparison': _PAIRS}

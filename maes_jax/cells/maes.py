@@ -69,8 +69,9 @@ class Maes(base.Cell):
     units: H, controller units.
     shift_range: k, how many addresses attention may move in one step, each way.
     output_hidden: units of a ReLU layer before the output; 0 for none.
-    output_centre: first biases of that layer are such that each unit is just about to answer where
-      all that it sees is this; 0 leaves them at 0.
+    output_centre: first biases of that layer are such that each unit is at `output_start` where all
+      that it sees is this.
+    output_start: what these units start at, there.
     line3: `write_first` or `move_first`, the two readings of Algorithm 1, line 3.
     add_activation: `sigmoid` or `linear`, for a_t; the paper names none.
     write_bias: first bias of the erase and add vectors, before their activation.
@@ -87,6 +88,7 @@ class Maes(base.Cell):
   shift_range: int = option(1, minimum=0, maximum=MANY)
   output_hidden: int = option(0, minimum=0)
   output_centre: float = option(0., minimum=0., maximum=1., initial=True)
+  output_start: float = option(0., initial=True)
   line3: str = option('write_first', choices=tuple(LINE3))
   add_activation: str = option('sigmoid', choices=tuple(ADD_ACTIVATIONS))
   write_bias: float = option(0., initial=True)
@@ -131,7 +133,8 @@ class Maes(base.Cell):
     size = 2 * self.width + self._head.size(self.width, self.shift_range)
     raw_t = nn.Dense(size, name='interface', bias_init=self._bias)(z_t)
     # A task may need the ReLU layer, section 4.1.
-    output_t = self.answer(z_t, self.output_hidden, self.output_centre)
+    output_t = self.answer(
+        z_t, self.output_hidden, centre=self.output_centre, start=self.output_start)
     params_t = interface(raw_t, self.width, self.add_activation)
     # 3: M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T;  4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)
     memory_t, attention_t = LINE3[self.line3](

@@ -135,11 +135,13 @@ def test_layers_see_input_hidden_and_read():
   assert all(layer.keys() == {'kernel', 'bias'} for layer in params.values())
 
 
-@pytest.mark.parametrize('centre', [0., .5])
-def test_units_before_the_output_start_at_0_where_all_that_they_see_is_their_centre(centre):
+@pytest.mark.parametrize('centre, start', [(0., 0.), (.5, 0.), (.5, .25)])
+def test_units_before_the_output_start_as_they_are_told_where_all_is_their_centre(centre, start):
   """The layer is a dense one otherwise."""
-  layer = init(cell(output_hidden=6, output_centre=centre))['output_hidden']
-  np.testing.assert_allclose(np.full(16, centre) @ layer['kernel'] + layer['bias'], 0, atol=1e-6)
+  options = {'output_centre': centre, 'output_start': start}
+  layer = init(cell(output_hidden=6, **options))['output_hidden']
+  found = np.full(16, centre) @ layer['kernel'] + layer['bias']
+  np.testing.assert_allclose(found, start, atol=1e-6)
   plain = init(cell(output_hidden=6))['output_hidden']
   np.testing.assert_array_equal(layer['kernel'], plain['kernel'])
   np.testing.assert_array_equal(plain['bias'], 0)
