@@ -97,9 +97,8 @@ def execute_all(todo: Sequence[cells.Cell], settings: Settings, progress: Callab
       ended[cell.name] = ''
     except interrupts.Interrupted:
       raise
-    except (errors.UserError, MemoryError, RuntimeError) as error:
-      ended[cell.name] = errors.line(
-          error if isinstance(error, errors.UserError) else cli.in_words(error))
+    except Exception as error:  # pylint: disable=broad-except; a bug is of one cell, too
+      ended[cell.name] = errors.line(cli.told(error))
     jax.clear_caches()  # Hundreds of programs, none of which is needed again.
     progress(count)
   family.check_finished(ended)

@@ -99,6 +99,31 @@ def _said(wanted):
 _KINDS = {np.floating: 'float', np.bool_: 'bool', np.integer: 'int'}
 
 
+def stored(task, length: Any) -> Any:
+  """What a task's `stores` says of n items, n known or traced.
+
+  Raises:
+    UserError: it fails or gives no whole number.
+  """
+  must = 'it must take n, which may be traced, and return'
+  try:
+    found = task.stores(length)
+  except Exception as error:
+    raise errors.UserError(f'stores of task {task.name!r} fails ({reason(error)}); {must} a whole '
+                           'number: use jnp.minimum, not min') from error
+  _check_arrays(f'task {task.name!r}', must, {'stores': (found, (), np.integer)})
+  return found
+
+
+def reason(error: Exception) -> str:
+  """What went wrong in a user's function, in a line.
+
+  >>> reason(KeyError('x'))
+  "KeyError: 'x'"
+  """
+  return f'{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}'
+
+
 def whole(what: str, value: Any, smallest: int = 1) -> int:
   """A size that a task is made with.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 import dataclasses
 import functools
+from typing import Any
 
 import chex
 import jax
@@ -62,7 +63,8 @@ class Task:
       after the other; cells that take turns are told by being on duty, and read the bits of all as
       those of one, so that an encoder serves tasks of any number.
     at_least: the fewest items that can be asked about.
-    stores: the addresses that n items need. None: as many as the encoder has steps.
+    stores: the addresses that n items need, a whole number; n may be traced, so that it takes
+      `jnp.minimum(n, 10)`, not `min(n, 10)`. None: as many as the encoder has steps.
 
   Raises:
     UserError: the name is no text or has a slash, the outputs are no whole number of at least 1 or
@@ -77,7 +79,7 @@ class Task:
   reuses_memory: bool = False
   sequences: int = 1
   at_least: int = 1
-  stores: Callable[[int], int] | None = None
+  stores: Callable[[chex.Numeric], chex.Numeric] | None = None
 
   def __post_init__(self):
     if not isinstance(self.name, str) or not self.name or phases.OWN in self.name:
@@ -105,9 +107,18 @@ class Task:
     """The fewest items that an episode can have."""
     return self.at_least
 
-  def needs(self, length: int) -> int:
-    """The addresses that n items need, without their marker."""
-    return self.stores(length) if self.stores else length
+  def needs(self, length: Any) -> Any:
+    """The addresses that n items need, without their marker: a number, traced where n is.
+
+    Raises:
+      UserError: `stores` fails or gives no whole number.
+    """
+    if self.stores is None:
+      return length
+    if isinstance(length, jax.core.Tracer):
+      return checks.stored(self, length)
+    with jax.ensure_compile_time_eval():  # Known, whatever JAX traces round it.
+      return int(checks.stored(self, length))
 
   def check_length(self, length: chex.Array):
     """Checks lengths, as far as they are known.
@@ -242,24 +253,25 @@ def dry_run(task: Task, max_length: int) -> Episode:
   """The shapes of an episode padded to `max_length` items; its function is traced, not computed.
 
   Raises:
-    UserError: its function fails or asks a question of other shapes than `Question` says.
+    UserError: its function fails or asks a question of other shapes than `Question` says, or
+      `stores` fails.
   """
   if not isinstance(task, Task):
     raise errors.UserError(f'the task is {errors.shortened(task)}; give a maes_jax.tasks.Task, '
                            "e.g. maes_jax.tasks.get('serial_recall')")
   draw = lambda seed, length: sample(task, jax.random.key(seed), length, max_length)
   number = jax.ShapeDtypeStruct((), jnp.int32)
+  jax.eval_shape(task.needs, number)
   try:
     with shapes.quietly():
       return jax.eval_shape(draw, number, number)
   except errors.UserError:
     raise
   except Exception as error:
-    reason = f'{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ""}'
     raise errors.UserError(
-        f'task {task.name!r} fails with sequences padded to {max_length:,} items ({reason}); its '
-        'function takes (key, items [L, D], length []), traced, and returns a Question or '
-        'phases') from error
+        f'task {task.name!r} fails with sequences padded to {max_length:,} items '
+        f'({checks.reason(error)}); its function takes (key, items [L, D], length []), traced, and '
+        'returns a Question or phases') from error
 
 
 def _single(array):

@@ -139,7 +139,9 @@ def test_a_cell_out_of_time_goes_on_where_it_was(tmp_path, monkeypatch):
 
 
 def test_one_that_fails_leaves_the_others_be(tmp_path, monkeypatch, capfd):
-  failing = {'carry': errors.UserError('no room'), 'ignore': RuntimeError('RESOURCE_EXHAUSTED: x')}
+  failing = {
+      'carry': errors.UserError('no room'), 'ignore': RuntimeError('RESOURCE_EXHAUSTED: x'),
+      'n_back': TypeError('a tracer'), 'forget': KeyError('x'), 'odd_recall': AssertionError()}
 
   def run(cell, settings):
     if cell.task in failing:
@@ -148,9 +150,11 @@ def test_one_that_fails_leaves_the_others_be(tmp_path, monkeypatch, capfd):
   monkeypatch.setattr(execute, 'execute', run)
   ended = []
   with pytest.raises(errors.UserError, match=(
-      r'not finished: gru/carry \(no room\), gru/ignore \(out of memory .*\); run the same')):
-    execute.execute_all(cells.select(['gru'], ['carry', 'ignore', 'forget']), None, ended.append)
-  assert ended == [1, 2, 3] and 'gru/forget' in capfd.readouterr().err
+      r'not finished: gru/carry \(no room\), gru/ignore \(out of memory .*\), gru/n_back \(/.*'
+      r'test_suite\.py:\d+: TypeError: a tracer\), gru/forget \(.* KeyError: .*\), '
+      r'gru/odd_recall \(.*AssertionError:\); run the same')):
+    execute.execute_all(cells.select(['gru'], [*failing, 'parity_check']), None, ended.append)
+  assert ended == [1, 2, 3, 4, 5, 6] and 'gru/parity_check' in capfd.readouterr().err
 
 
 def test_parts_of_the_matrix_name_every_task_once():

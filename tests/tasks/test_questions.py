@@ -202,6 +202,27 @@ def test_what_is_stored_needs_an_address_each(own):
   models.check(families.resolve(dataclasses.replace(config(), memory=10, validation_memory=10)))
 
 
+@pytest.mark.parametrize('model', ['maes', 'ntm', 'gru'])
+@pytest.mark.parametrize('stores, said', [
+    (lambda n: min(n, 10), r'fails \(TracerBoolConversionError: .*use jnp\.minimum'),
+    (lambda n: 1 // 0, r'fails \(ZeroDivisionError: '),
+    (lambda n: 1.5 * n, r'returns stores .*; it must take n, .* return stores \[\] of int'),
+    (lambda n: None, 'returns stores None; it must take n')])
+def test_stores_that_cannot_be_traced_get_one_line(own, tmp_path, model, stores, said):
+  own(proper, stores=stores)
+  with pytest.raises(errors.UserError, match=f"task 'mine' {said}") as error:
+    run.train(dataclasses.replace(config(), model=model), tmp_path / 'run')
+  assert '\n' not in str(error.value) and not any(tmp_path.iterdir())
+
+
+def test_what_is_known_to_be_needed_is_a_number_whatever_is_traced(own):
+  task = own(proper, stores=lambda n: jnp.minimum(n, 3))
+  asked = []
+  jax.eval_shape(lambda n: asked.extend([task.needs(2), task.needs(9), task.needs(n)]), 5)
+  assert asked[:2] == [2, 3] and isinstance(asked[2], jax.core.Tracer)
+  assert f'{task.needs(9):,}' == '3'
+
+
 def test_numpys_arrays_are_taken_in_a_program(own):
   """In the types that NumPy likes best."""
   def ask(key, items, length):
