@@ -78,7 +78,8 @@ class Protocol:
 
   def lengths(self, task: tasks.Task) -> tuple[int, ...]:
     """The lengths of the row that the task allows."""
-    return tuple(length for length in self.row if length >= task.shortest)
+    longest = task.longest(tasks.HELD_OUT) or max(self.row)
+    return tuple(length for length in self.row if task.shortest <= length <= longest)
 
 
 _FIRST = 3

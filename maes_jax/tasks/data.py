@@ -78,6 +78,13 @@ class DataTask(episode.Task):
   def shortest(self) -> int:
     return max(int(part.sequences.lengths[0]) for part in self.parts.values())
 
+  def check_tested(self, length: int):
+    super().check_tested(length)
+    shortest, longest = self.parts[episode.HELD_OUT].sequences.lengths[[0, -1]]
+    if not shortest <= length <= longest:
+      raise errors.UserError(f'length is {length:,} and task {self.name!r} is tested on examples '
+                             f'of {shortest:,} to {longest:,} items; use a length in between')
+
   def longest(self, split: str) -> int:
     return int(self.parts[split].sequences.lengths[-1])
 

@@ -134,6 +134,14 @@ class Task:
                              f'{self.at_least:,} items or more; use a length of at least '
                              f'{self.at_least:,}')
 
+  def check_tested(self, length: int):
+    """Whether a test at this length is one of such sequences.
+
+    Raises:
+      UserError: there are none.
+    """
+    self.check_length(length)
+
   def longest(self, split: str) -> int | None:
     """The most items that an example has, of `TRAINING` or `HELD_OUT`; None: as many as wanted."""
     del split

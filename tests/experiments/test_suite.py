@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from experiments.matrix import cells
@@ -163,6 +164,18 @@ def test_what_was_once_impossible_is_tried_again(own, results, tmp_path):
   assert not execute.done(IMPOSSIBLE, asked(folder))
   del tasks.TASKS['my_task']
   assert not execute.done(IMPOSSIBLE, asked(results))
+
+
+@pytest.mark.parametrize('length, reason', [
+    (4, ''), (5, "length is 5 and task 'data' is tested on examples of 2 to 4 items; use .*")])
+def test_a_task_from_data_is_tested_on_lengths_that_it_has(own, length, reason):
+  words = [np.ones((n, 8)) for n in (1, 2, 3, 4)]
+  tasks.register(tasks.from_arrays('data', words, words, validation=[1, 3]))
+  protocol.OWN['data'] = protocol.Protocol(
+      4, (protocol.Test('4', 4),), (1, 2, 4, 8), 'trained on 1 to 4 items', scored=(2, length))
+  cell = cells.Cell('gru', 'data')
+  assert re.fullmatch(reason, cell.obstacle(cell.config(1, 100)))
+  assert protocol.of('data').lengths(tasks.get('data')) == (2, 4)
 
 
 @pytest.mark.parametrize('tests, right', [
