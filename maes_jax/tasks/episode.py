@@ -29,6 +29,14 @@ STORE, RECALL = 0, 1  # The control bits of the paper's tasks (section 4.1).
 TRAINING, HELD_OUT = 'training', 'held_out'
 
 
+def _plainly(function):
+  """The function with JAX's numbers as they are by default, whatever a user has set.
+
+  The same key is then the same episode everywhere, and who writes a task need not think of it.
+  """
+  return jax.numpy_dtype_promotion('standard')(jax.enable_x64(False)(function))
+
+
 @functools.partial(jax.tree_util.register_dataclass, data_fields=['aux', 'targets', 'mask'],
                    meta_fields=['start'])
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +169,7 @@ class Task:
     return Episode(jax.tree.map(jnp.asarray, tuple(asked)), length)
 
   @functools.cached_property
+  @_plainly
   def shows(self) -> bool:
     """Whether the solver is shown an auxiliary sequence, not empty items."""
     items = self.items.draw(jax.random.key(0), 64)
@@ -171,6 +180,7 @@ class Task:
     """How many steps a solver has after its marker, of n items; None: as many as it is shown."""
     return length
 
+  @_plainly
   def about(self, items: chex.Array, length: chex.Array, aux: chex.Array,
             slots: chex.Array) -> tuple[Phase, Phase]:
     """The program that asks about given items [L, D], showing the solver aux [M, D].
@@ -198,6 +208,7 @@ class Task:
               start=question.start))
 
 
+@_plainly
 def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int,
            split: str = HELD_OUT) -> Episode:
   """Draws one episode of `length` items, padded to `max_length`.
