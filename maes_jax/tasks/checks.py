@@ -124,6 +124,23 @@ def reason(error: Exception) -> str:
   return f'{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}'
 
 
+# What a task uses of `Items`.
+_OF_KIND = {'items': ('width', 'embedding', 'draw'),
+            'answers': ('outputs', 'unit', 'losses', 'right', 'decoded', 'chosen')}
+
+
+def kind(name: str, what: str, given: Any):
+  """Checks a kind of `items` or `answers` of a task, which is known by what it has.
+
+  Raises:
+    UserError: it lacks a part; says which.
+  """
+  lacking = [part for part in _OF_KIND[what] if not hasattr(given, part)]
+  if lacking:
+    raise errors.UserError(f'{what} of task {name!r}: {errors.shortened(given)} has no '
+                           f'{", ".join(lacking)}; give a kind of item, e.g. items.Bits(8)')
+
+
 def whole(what: str, value: Any, smallest: int = 1) -> int:
   """A size that a task is made with.
 

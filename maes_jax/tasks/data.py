@@ -184,9 +184,12 @@ def from_arrays(
     seed: of the draw.
 
   Raises:
-    UserError: an array of another shape, an empty one, numbers that are not finite or not of the
-      items' kind, no examples for one of the parts, or more than `MOST`.
+    UserError: an array of another shape, an empty one, no kind of item, numbers that are not finite
+      or not of the items' kind, no examples for one of the parts, or more than `MOST`.
   """
+  for what, kind in (('items', items), ('answers', answers)):
+    if kind is not None:
+      checks.kind(name, what, kind)
   read = _Reader(name, lengths)
   sequences, items = read.all('sequences', sequences, items)
   targets = read.each('targets', targets)

@@ -76,7 +76,8 @@ class Task:
 
   Raises:
     UserError: the name is no text or has a slash, the outputs are no whole number of at least 1 or
-      not those of the answers, or the question is no function.
+      not those of the answers, the question is no function, or items or answers are no kind of
+      item.
   """
   name: str
   outputs: int
@@ -99,8 +100,10 @@ class Task:
     limits.check(**{f'outputs of task {self.name!r}': self.outputs,
                     f'control_bits of task {self.name!r}': self.control_bits,
                     f'sequences of task {self.name!r}': self.sequences})
+    checks.kind(self.name, 'items', self.items)
     if self.answers is None:
       object.__setattr__(self, 'answers', Bits(self.outputs))
+    checks.kind(self.name, 'answers', self.answers)
     if self.answers.outputs != self.outputs:
       raise errors.UserError(f'task {self.name!r} has outputs={self.outputs} and answers of '
                              f'{self.answers.outputs} numbers; give the same number')

@@ -252,6 +252,17 @@ def test_a_task_has_a_name_and_a_function(wrong):
     tasks.Task(**{'name': 'mine', 'outputs': 1, 'ask': proper, **wrong})
 
 
+@pytest.mark.parametrize('what', ['items', 'answers'])
+@pytest.mark.parametrize('given', [8, 'bits', np.zeros(3)], ids=str)
+@pytest.mark.parametrize('make', [
+    lambda **kinds: tasks.Task('mine', 8, proper, **kinds),
+    lambda **kinds: tasks.from_arrays('mine', np.eye(8)[None], np.eye(8)[None], **kinds)],
+    ids=['made', 'arrays'])
+def test_items_and_answers_are_kinds_of_item(make, what, given):
+  with pytest.raises(errors.UserError, match=f"{what} of task 'mine': .* has no .*; give a kind"):
+    make(**{what: given})
+
+
 class Deaf(maes.Maes):
   """A cell of one's own that answers one bit too many."""
 
