@@ -110,10 +110,11 @@ class Tester(devices.Picklable):
     Goes through a window on the memory wherever that is exact, else through all of it.
 
     Raises:
-      UserError: a length of less than 1 or more than `max_length`, or a number out of its bounds.
+      UserError: a length of less than 1 or more than `max_length`, one that no example of a task
+        from data has, or a number out of its bounds.
     """
     limits.check(length=length, max_length=self.max_length, batches=batches, seed=seed)
-    self.task.check_length(length)
+    self.task.check_tested(length)
     params = devices.place(params, devices.everywhere(self._mesh))
     total = Counts(*[0] * len(Counts._fields))
     for batch in range(batches):
@@ -125,7 +126,7 @@ class Tester(devices.Picklable):
     """A batch at each length, by length; see `test`."""
     for length in lengths:
       limits.check(length=length, max_length=self.max_length, seed=seed)
-      self.task.check_length(length)
+      self.task.check_tested(length)
     return {length: self.test(params, length, batches=1, seed=seed) for length in lengths}
 
   def _test_batch(self, params, length, key):

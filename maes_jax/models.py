@@ -169,7 +169,7 @@ def _with_solvers(model, episodes):
 
 def _check_room(task, program, length, model, addresses):
   """Every step of storing needs an address of its own, if the task does not know better."""
-  stored = task.stores(length) if task.stores else phases.size(program, phases.ENCODER)
+  stored = task.needs(length) if task.stores else phases.size(program, phases.ENCODER)
   if stored > addresses and not task.reuses_memory and memory_of(model, addresses) is not None:
     raise errors.UserError(
         f'task {task.name!r} stores up to {stored:,} items and markers, and the memory has '

@@ -31,4 +31,5 @@ def as_params(tree: Any, params: Any) -> Any:
 def at_least_single(array: chex.Array) -> chex.Array:
   """The array in float32 where it is in less."""
   array = jnp.asarray(array)
-  return array.astype(jnp.promote_types(array.dtype, jnp.float32))
+  with jax.numpy_dtype_promotion('standard'):  # Strictly there is no wider of two.
+    return array.astype(jnp.promote_types(array.dtype, jnp.float32))

@@ -87,6 +87,7 @@ class Cell:
     source = trained.load(config.encoder, only='encoder') if config.encoder else None
     try:
       models.check(config)
+      self._check_tests()
       if source and (reason := _cannot_read(config, source.model, models.build(config))):
         return reason
       if source:
@@ -96,6 +97,13 @@ class Cell:
     except errors.UserError as error:
       return errors.line(error)
     return ''
+
+  def _check_tests(self):
+    """Whether a task from data has examples as long as it is tested on."""
+    for test in self.protocol.tests:
+      test.made(self.task).check_tested(test.length)
+    for length in self.protocol.scored:
+      tasks.get(self.task).check_tested(length)
 
   def tester(self, config: Config, length: int, task: episode.Task, batch: int,
              ) -> evaluation.Tester:

@@ -32,7 +32,9 @@ from maes_jax.training.workdir import Workdir
 
 FOLDER = 'suite'  # Of the records, below that of all records.
 CONVERGED, FAILED, MINUTES, ITERATIONS = 'converged', 'not finite', 'minutes', 'max_iterations'
-_KEYS = {'name', 'model', 'task', 'impossible', 'budget', 'ended', 'seeds'}
+_LIMITS = {MINUTES: 'minutes', ITERATIONS: 'max_iterations'}  # By what ended a cell, of a budget.
+_KEYS = records.KEYS | {'model', 'task', 'encoder', 'unit', 'protocol', 'trained_to', 'devices',
+                        'budget', 'impossible', 'ended', 'train_seconds'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,19 +66,41 @@ def read(results: pathlib.Path, cell: cells.Cell) -> dict[str, Any] | None:
   """The record of a cell, or None where there is none yet.
 
   Raises:
-    UserError: the file is not a record.
+    UserError: the file is not a record, or that of another cell.
   """
-  return records.load(records.path(results / FOLDER, cell.name), _KEYS, mend='run this cell again')
+  path, mend = records.path(results / FOLDER, cell.name), 'run this cell again'
+  record = records.load(path, _KEYS, mend)
+  if record and (record['model'], record['task']) != (cell.model, cell.task):
+    raise errors.UserError(f'record {path} is of {record["model"]}/{record["task"]}; put it where '
+                           f'it belongs and {mend}')
+  return record
 
 
 def done(cell: cells.Cell, settings: Settings) -> bool:
-  """Whether the record is there, of as many seeds, and what it lacks is not a larger budget."""
+  """Whether the record is there, by the protocol of today, and nothing more would come of it.
+
+  That is where it has as many seeds and lacks no larger budget, or where the cell still is not
+  possible, and for the same reason.
+  """
   record = read(settings.results, cell)
-  if record is None:
+  if record is None or not _as_today(record, cell.protocol):
     return False
-  enough = len(record['seeds']) >= settings.seeds and (
-      record['ended'] != MINUTES or record['budget']['minutes'] >= settings.minutes)
-  return bool(record['impossible']) or enough
+  if record['impossible']:
+    return _obstacle(cell, settings) == record['impossible']
+  limit = _LIMITS.get(record['ended'])
+  return len(record['seeds']) >= settings.seeds and (
+      limit is None or record['budget'][limit] >= getattr(settings, limit))
+
+
+def _obstacle(cell, settings) -> str:
+  try:
+    return cell.obstacle(cell.config(settings.seeds, settings.max_iterations))
+  except errors.UserError:  # Something else is in the way; `execute` says what.
+    return ''
+
+
+def _as_today(record, protocol):
+  return (record['protocol'], record['trained_to']) == (protocol.about, protocol.max_length)
 
 
 def execute_all(todo: Sequence[cells.Cell], settings: Settings, progress: Callable[[int], None]):
@@ -97,9 +121,8 @@ def execute_all(todo: Sequence[cells.Cell], settings: Settings, progress: Callab
       ended[cell.name] = ''
     except interrupts.Interrupted:
       raise
-    except (errors.UserError, MemoryError, RuntimeError) as error:
-      ended[cell.name] = errors.line(
-          error if isinstance(error, errors.UserError) else cli.in_words(error))
+    except Exception as error:  # pylint: disable=broad-except; a bug is of one cell, too
+      ended[cell.name] = errors.line(cli.told(error))
     jax.clear_caches()  # Hundreds of programs, none of which is needed again.
     progress(count)
   family.check_finished(ended)
@@ -130,8 +153,9 @@ def execute(cell: cells.Cell, settings: Settings) -> str:
 
 
 def succeeded(seed: dict[str, Any]) -> bool:
-  """Whether every sequence of every test is right."""
-  return all(test['sequences_right'] == test['sequences'] for test in seed['tests'].values())
+  """Whether there are tests, and every sequence of each is right."""
+  tests = seed['tests'].values()
+  return bool(tests) and all(0 < test['sequences'] == test['sequences_right'] for test in tests)
 
 
 class _Clock:

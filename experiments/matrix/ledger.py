@@ -150,7 +150,10 @@ def _protocols(records):
   tasks = [task for members in parts(records).values() for task in members]
   said: dict[str, list[str]] = {}
   for task in tasks:
-    said.setdefault(protocol.of(task).about, []).append(task)
+    by_protocol = _models_by_protocol(task, records)
+    for about, members in by_protocol.items():
+      others = f' ({", ".join(members)})' if len(by_protocol) > 1 else ''
+      said.setdefault(about, []).append(task + others)
   return ['## How each task is trained and tested', '', 'Lengths as [docs/tasks.md](docs/tasks.md) '
           'counts them.', '', *markdown.table('tasks | protocol', [
               (', '.join(members), about) for about, members in said.items()]), '',
@@ -158,6 +161,15 @@ def _protocols(records):
               'model | test of a seed that converged | of any other | a length', [
                   _effort(name, effort) for name, effort in (
                       ('all but these', cells.Effort()), *cells.EFFORTS.items())]), '']
+
+
+def _models_by_protocol(task, records) -> dict[str, list[str]]:
+  """The models that were trained on a task by what its protocol was then; of none, today's."""
+  found: dict[str, list[str]] = {}
+  for record in records.values():
+    if record['task'] == task and record['seeds']:
+      found.setdefault(record['protocol'], []).append(record['model'])
+  return found or {protocol.of(task).about: []}
 
 
 def _effort(name, effort):

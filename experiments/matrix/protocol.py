@@ -5,7 +5,6 @@ Nothing here depends on the model. Lengths are counted as the task counts them (
 
 from collections.abc import Callable, Mapping
 import dataclasses
-import functools
 
 from maes_jax import tasks
 from maes_jax.tasks import dual
@@ -79,7 +78,8 @@ class Protocol:
 
   def lengths(self, task: tasks.Task) -> tuple[int, ...]:
     """The lengths of the row that the task allows."""
-    return tuple(length for length in self.row if length >= task.shortest)
+    longest = task.longest(tasks.HELD_OUT) or max(self.row)
+    return tuple(length for length in self.row if task.shortest <= length <= longest)
 
 
 _FIRST = 3
@@ -142,7 +142,6 @@ def group(task: str) -> str:
   return next((name for name, members in GROUPS.items() if task in members), 'others')
 
 
-@functools.cache
 def of(task: str) -> Protocol:
   """How a task is trained and tested; a user's own as a task of one sequence."""
   return OWN.get(task) or _OF_GROUPS.get(group(task), SIMPLE)

@@ -75,9 +75,12 @@ def _import_plugins():
       raise errors.UserError(f'plugin {name!r} cannot be imported ({error}); name a module in '
                              'this folder or an installed one') from error
     except (Exception, SystemExit) as error:  # pylint: disable=broad-except; it may be anything
-      reason = f'{_where(error)}{type(error).__name__}: {error}'
-      raise errors.UserError(f'plugin {name!r} cannot be imported ({reason}); mend it or leave it '
-                             'out') from error
+      raise errors.UserError(f'plugin {name!r} cannot be imported ({_bug(error)}); mend it or '
+                             'leave it out') from error
+
+
+def _bug(error) -> str:
+  return f'{_where(error)}{type(error).__name__}: {error}'
 
 
 def _where(error) -> str:
@@ -115,6 +118,16 @@ def in_words(error: Exception) -> str:
   except errors.UserError as no_device:  # Then that is the reason for any other error.
     return str(no_device)
   raise error
+
+
+def told(error: Exception) -> str:
+  """Any error in words: a user's, the runtime's, or a bug with the line that it comes from."""
+  if isinstance(error, errors.UserError):
+    return str(error)
+  try:
+    return in_words(error)
+  except Exception as bug:  # pylint: disable=broad-except; it is the same again
+    return _bug(bug)
 
 
 def parse(argv: list[str], about: str = '') -> list[str]:

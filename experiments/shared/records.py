@@ -18,7 +18,7 @@ from maes_jax.training import workdir
 Record = Mapping[str, Any]
 
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
-_KEYS = {'name', 'config', 'machine', 'versions', 'seconds', 'seeds'}
+KEYS = frozenset({'name', 'config', 'machine', 'versions', 'seconds', 'seeds'})
 
 
 def path(results: pathlib.Path, name: str) -> pathlib.Path:
@@ -40,7 +40,7 @@ def read(results: pathlib.Path, name: str) -> Record | None:
   Raises:
     UserError: the file is not a record.
   """
-  return load(path(results, name), _KEYS, mend='run this part of the paper again')
+  return load(path(results, name), KEYS, mend='run this part of the paper again')
 
 
 def load(file: pathlib.Path, keys: Collection[str], mend: str) -> dict[str, Any] | None:

@@ -99,6 +99,48 @@ def _said(wanted):
 _KINDS = {np.floating: 'float', np.bool_: 'bool', np.integer: 'int'}
 
 
+def stored(task, length: Any) -> Any:
+  """What a task's `stores` says of n items, n known or traced.
+
+  Raises:
+    UserError: it fails or gives no whole number.
+  """
+  must = 'it must take n, which may be traced, and return'
+  try:
+    found = task.stores(length)
+  except Exception as error:
+    raise errors.UserError(f'stores of task {task.name!r} fails ({reason(error)}); {must} a whole '
+                           'number: use jnp.minimum, not min') from error
+  _check_arrays(f'task {task.name!r}', must, {'stores': (found, (), np.integer)})
+  return found
+
+
+def reason(error: Exception) -> str:
+  """What went wrong in a user's function, in a line.
+
+  >>> reason(KeyError('x'))
+  "KeyError: 'x'"
+  """
+  return f'{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}'
+
+
+# What a task uses of `Items`.
+_OF_KIND = {'items': ('width', 'embedding', 'draw'),
+            'answers': ('outputs', 'unit', 'losses', 'right', 'decoded', 'chosen')}
+
+
+def kind(name: str, what: str, given: Any):
+  """Checks a kind of `items` or `answers` of a task, which is known by what it has.
+
+  Raises:
+    UserError: it lacks a part; says which.
+  """
+  lacking = [part for part in _OF_KIND[what] if not hasattr(given, part)]
+  if lacking:
+    raise errors.UserError(f'{what} of task {name!r}: {errors.shortened(given)} has no '
+                           f'{", ".join(lacking)}; give a kind of item, e.g. items.Bits(8)')
+
+
 def whole(what: str, value: Any, smallest: int = 1) -> int:
   """A size that a task is made with.
 

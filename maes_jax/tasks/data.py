@@ -78,6 +78,13 @@ class DataTask(episode.Task):
   def shortest(self) -> int:
     return max(int(part.sequences.lengths[0]) for part in self.parts.values())
 
+  def check_tested(self, length: int):
+    super().check_tested(length)
+    shortest, longest = self.parts[episode.HELD_OUT].sequences.lengths[[0, -1]]
+    if not shortest <= length <= longest:
+      raise errors.UserError(f'length is {length:,} and task {self.name!r} is tested on examples '
+                             f'of {shortest:,} to {longest:,} items; use a length in between')
+
   def longest(self, split: str) -> int:
     return int(self.parts[split].sequences.lengths[-1])
 
@@ -177,9 +184,12 @@ def from_arrays(
     seed: of the draw.
 
   Raises:
-    UserError: an array of another shape, an empty one, numbers that are not finite or not of the
-      items' kind, no examples for one of the parts, or more than `MOST`.
+    UserError: an array of another shape, an empty one, no kind of item, numbers that are not finite
+      or not of the items' kind, no examples for one of the parts, or more than `MOST`.
   """
+  for what, kind in (('items', items), ('answers', answers)):
+    if kind is not None:
+      checks.kind(name, what, kind)
   read = _Reader(name, lengths)
   sequences, items = read.all('sequences', sequences, items)
   targets = read.each('targets', targets)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 import dataclasses
 import functools
+from typing import Any
 
 import chex
 import jax
@@ -26,6 +27,14 @@ _WORDS = Bits(8)
 STORE, RECALL = 0, 1  # The control bits of the paper's tasks (section 4.1).
 # Of a task from data, which examples to draw from. What is made from random numbers has no parts.
 TRAINING, HELD_OUT = 'training', 'held_out'
+
+
+def _plainly(function):
+  """The function with JAX's numbers as they are by default, whatever a user has set.
+
+  The same key is then the same episode everywhere, and who writes a task need not think of it.
+  """
+  return jax.numpy_dtype_promotion('standard')(jax.enable_x64(False)(function))
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=['aux', 'targets', 'mask'],
@@ -62,11 +71,13 @@ class Task:
       after the other; cells that take turns are told by being on duty, and read the bits of all as
       those of one, so that an encoder serves tasks of any number.
     at_least: the fewest items that can be asked about.
-    stores: the addresses that n items need. None: as many as the encoder has steps.
+    stores: the addresses that n items need, a whole number; n may be traced, so that it takes
+      `jnp.minimum(n, 10)`, not `min(n, 10)`. None: as many as the encoder has steps.
 
   Raises:
     UserError: the name is no text or has a slash, the outputs are no whole number of at least 1 or
-      not those of the answers, or the question is no function.
+      not those of the answers, the question is no function, or items or answers are no kind of
+      item.
   """
   name: str
   outputs: int
@@ -77,7 +88,7 @@ class Task:
   reuses_memory: bool = False
   sequences: int = 1
   at_least: int = 1
-  stores: Callable[[int], int] | None = None
+  stores: Callable[[chex.Numeric], chex.Numeric] | None = None
 
   def __post_init__(self):
     if not isinstance(self.name, str) or not self.name or phases.OWN in self.name:
@@ -89,8 +100,10 @@ class Task:
     limits.check(**{f'outputs of task {self.name!r}': self.outputs,
                     f'control_bits of task {self.name!r}': self.control_bits,
                     f'sequences of task {self.name!r}': self.sequences})
+    checks.kind(self.name, 'items', self.items)
     if self.answers is None:
       object.__setattr__(self, 'answers', Bits(self.outputs))
+    checks.kind(self.name, 'answers', self.answers)
     if self.answers.outputs != self.outputs:
       raise errors.UserError(f'task {self.name!r} has outputs={self.outputs} and answers of '
                              f'{self.answers.outputs} numbers; give the same number')
@@ -105,9 +118,18 @@ class Task:
     """The fewest items that an episode can have."""
     return self.at_least
 
-  def needs(self, length: int) -> int:
-    """The addresses that n items need, without their marker."""
-    return self.stores(length) if self.stores else length
+  def needs(self, length: Any) -> Any:
+    """The addresses that n items need, without their marker: a number, traced where n is.
+
+    Raises:
+      UserError: `stores` fails or gives no whole number.
+    """
+    if self.stores is None:
+      return length
+    if isinstance(length, jax.core.Tracer):
+      return checks.stored(self, length)
+    with jax.ensure_compile_time_eval():  # Known, whatever JAX traces round it.
+      return int(checks.stored(self, length))
 
   def check_length(self, length: chex.Array):
     """Checks lengths, as far as they are known.
@@ -122,6 +144,14 @@ class Task:
       raise errors.UserError(f'length is {shortest:,} and task {self.name!r} needs '
                              f'{self.at_least:,} items or more; use a length of at least '
                              f'{self.at_least:,}')
+
+  def check_tested(self, length: int):
+    """Whether a test at this length is one of such sequences.
+
+    Raises:
+      UserError: there are none.
+    """
+    self.check_length(length)
 
   def longest(self, split: str) -> int | None:
     """The most items that an example has, of `TRAINING` or `HELD_OUT`; None: as many as wanted."""
@@ -142,6 +172,7 @@ class Task:
     return Episode(jax.tree.map(jnp.asarray, tuple(asked)), length)
 
   @functools.cached_property
+  @_plainly
   def shows(self) -> bool:
     """Whether the solver is shown an auxiliary sequence, not empty items."""
     items = self.items.draw(jax.random.key(0), 64)
@@ -152,6 +183,7 @@ class Task:
     """How many steps a solver has after its marker, of n items; None: as many as it is shown."""
     return length
 
+  @_plainly
   def about(self, items: chex.Array, length: chex.Array, aux: chex.Array,
             slots: chex.Array) -> tuple[Phase, Phase]:
     """The program that asks about given items [L, D], showing the solver aux [M, D].
@@ -179,6 +211,7 @@ class Task:
               start=question.start))
 
 
+@_plainly
 def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int,
            split: str = HELD_OUT) -> Episode:
   """Draws one episode of `length` items, padded to `max_length`.
@@ -242,24 +275,25 @@ def dry_run(task: Task, max_length: int) -> Episode:
   """The shapes of an episode padded to `max_length` items; its function is traced, not computed.
 
   Raises:
-    UserError: its function fails or asks a question of other shapes than `Question` says.
+    UserError: its function fails or asks a question of other shapes than `Question` says, or
+      `stores` fails.
   """
   if not isinstance(task, Task):
     raise errors.UserError(f'the task is {errors.shortened(task)}; give a maes_jax.tasks.Task, '
                            "e.g. maes_jax.tasks.get('serial_recall')")
   draw = lambda seed, length: sample(task, jax.random.key(seed), length, max_length)
   number = jax.ShapeDtypeStruct((), jnp.int32)
+  jax.eval_shape(task.needs, number)
   try:
     with shapes.quietly():
       return jax.eval_shape(draw, number, number)
   except errors.UserError:
     raise
   except Exception as error:
-    reason = f'{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ""}'
     raise errors.UserError(
-        f'task {task.name!r} fails with sequences padded to {max_length:,} items ({reason}); its '
-        'function takes (key, items [L, D], length []), traced, and returns a Question or '
-        'phases') from error
+        f'task {task.name!r} fails with sequences padded to {max_length:,} items '
+        f'({checks.reason(error)}); its function takes (key, items [L, D], length []), traced, and '
+        'returns a Question or phases') from error
 
 
 def _single(array):

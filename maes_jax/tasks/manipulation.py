@@ -84,21 +84,25 @@ def inverted(words: jax.Array) -> jax.Array:
 
 def rotated(words: jax.Array, by: int | float) -> jax.Array:
   """Words [..., D] with their bits rotated to the right."""
-  return jnp.roll(words, int(places(by, words.shape[-1])), axis=-1)
+  return jnp.roll(words, places(by, words.shape[-1]), axis=-1)
 
 
-def places(by: int | float, count):
-  """Of `count` things, by how many a rotation moves them; `count` may be traced."""
-  if isinstance(by, int):
-    return by
-  traced = isinstance(count, jax.Array)
-  return jnp.round(by * count).astype(jnp.int32) if traced else round(by * count)
+def places(by: int | float, count: int) -> int:
+  """Of `count` things, by how many a rotation moves them."""
+  return by if isinstance(by, int) else round(by * count)
 
 
 def turned(words: jax.Array, length: jax.Array, by: int | float) -> jax.Array:
   """The first `length` words of [L, D] rotated to the right; what comes after means nothing."""
-  source = (recall.positions(words) - places(by, length)) % length
-  return words[source]
+  length = jnp.asarray(length, jnp.int32)
+  return words[(recall.positions(words) - _places_of(by, length)) % length]
+
+
+def _places_of(by, length):
+  """`places` of a number that may be traced: in single precision, whatever JAX's default is."""
+  if isinstance(by, int):
+    return by
+  return jnp.round(jnp.float32(by) * length.astype(jnp.float32)).astype(jnp.int32)
 
 
 def backwards(words: jax.Array, length: jax.Array) -> jax.Array:

@@ -82,7 +82,7 @@ def dynamic_ngrams(
 
 def _contexts(context, length):
   """An address for each context that there may be a count of."""
-  return min(length, 2 ** context)
+  return jnp.minimum(length, 2 ** context)
 
 
 def _predict(key, items, length, *, context):

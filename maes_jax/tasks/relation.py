@@ -9,12 +9,25 @@ from maes_jax.items import Bits
 from maes_jax.tasks import episode
 
 
+_COUNTED = 30  # Bits of a number that is drawn at once.
+
+
 def other_words(key, items):
-  """For every word one of the 255 others, uniformly: flips the bits of a non-zero number."""
-  width = items.shape[1]
-  flips = jax.random.randint(key, items.shape[:1], 1, 2 ** width, jnp.int32)
-  bits = (flips[:, None] >> jnp.arange(width, dtype=jnp.int32)[None, :]) & 1
-  return jnp.abs(items - bits.astype(items.dtype))
+  """For every word one of all others, uniformly: flips some of its bits."""
+  flips = (_of_numbers if items.shape[1] <= _COUNTED else _of_bits)(key, *items.shape)
+  return jnp.abs(items - flips.astype(items.dtype))
+
+
+def _of_numbers(key, count, width):
+  """The bits of numbers from 1 on."""
+  flips = jax.random.randint(key, (count,), 1, 2 ** width, jnp.int32)
+  return (flips[:, None] >> jnp.arange(width, dtype=jnp.int32)[None, :]) & 1
+
+
+def _of_bits(key, count, width):
+  """Bits one by one; where none is on, once in two billion words at most, all are."""
+  flips = Bits(width).draw(key, count)
+  return jnp.where(jnp.any(flips > 0, axis=1, keepdims=True), flips, 1)
 
 
 def _comparison(key, items, length):

@@ -39,16 +39,14 @@ def draw(config: Config, iteration: chex.Array) -> chex.Array:
   return jax.random.randint(key, (config.batch_size,), shortest, longest + 1, jnp.int32)
 
 
-def ring(config: Config, key: chex.PRNGKey, stored: chex.Array) -> chex.Array | None:
-  """Of how many addresses a sequence has a ring, as `config.ring` says; None: of all.
+def ring(config: Config, key: chex.PRNGKey, stored: chex.Array) -> chex.Array:
+  """Of how many addresses a sequence has a ring, as `config.ring` says, which is not 'whole'.
 
   Args:
     config: the training run.
     key: what it is drawn from.
     stored: [] items and markers of the sequence that need an address.
   """
-  if config.ring == 'whole':
-    return None
   if config.ring == 'double':
     return jnp.minimum(2 * stored, config.memory)
   fewest = jnp.minimum(stored + 1, config.memory)

@@ -160,6 +160,8 @@ class Trainer(devices.Picklable):
 
   def _in_rings(self, episodes, key):
     """Episodes by task with as many addresses as `config.ring` says."""
+    if self.config.ring == 'whole':
+      return episodes
     keys = devices.share(jax.random.split(key, self.config.batch_size), self.mesh)
     draw = lambda task: lambda key, n: lengths.ring(self.config, key, 1 + task.needs(n))
     return {name: batch._replace(ring=batching.vmap(draw(self._tasks[name]))(keys, batch.length))

@@ -254,6 +254,16 @@ class TestHalfPrecision:
 @pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float16, jnp.float32])
 class TestExtremesOfAnyPrecision:
 
+  def test_strict_promotion_mixes_nothing_in_attention(self, dtype):
+    def worked_out(attention):
+      return (memory.sharpen(attention, jnp.array(2, dtype)),
+              addressing.cosine_similarity(jnp.stack([attention, attention]), attention[:2]))
+    attention = jnp.array([.5, .25, .25], dtype)
+    with jax.numpy_dtype_promotion('strict'):
+      found = worked_out(attention)
+    jax.tree.map(np.testing.assert_array_equal, found, worked_out(attention))
+    assert {leaf.dtype for leaf in found} == {np.dtype(dtype)}
+
   def test_an_empty_word_is_like_nothing_and_has_a_gradient(self, dtype):
     content = jnp.zeros((3, 4), dtype).at[:, 1].set(1)
     key = jnp.array([1, 2, 3], dtype)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from experiments.matrix import cells
@@ -16,6 +17,7 @@ from experiments.matrix import page
 from experiments.matrix import protocol
 from experiments.matrix import published
 from maes_jax import errors
+from maes_jax import families
 from maes_jax import tasks
 from maes_jax.training import metrics
 
@@ -111,11 +113,78 @@ def test_an_encoder_that_is_not_there_is_no_property_of_a_cell(tmp_path, monkeyp
   assert not any(tmp_path.iterdir())
 
 
-def test_what_is_done_depends_on_seeds_and_minutes(results, tmp_path):
-  less, more = (execute.Settings(tmp_path, results, seeds=seeds) for seeds in (2, 3))
-  assert [execute.done(cell, less) for cell in (OURS, IMPOSSIBLE)] == [True, True]
-  assert [execute.done(cell, more) for cell in (OURS, IMPOSSIBLE)] == [False, True]
-  assert not execute.done(cells.Cell('my_model', 'carry'), less)
+@pytest.fixture
+def own(monkeypatch):
+  """The user's model and task in this process, for the time of a test."""
+  for module, table in ((families, 'FAMILIES'), (tasks, 'TASKS'), (protocol, 'OWN')):
+    monkeypatch.setattr(module, table, dict(getattr(module, table)))
+  exec(OWN, {})
+
+
+def asked(results, **changes):
+  return execute.Settings(results, results, **{'seeds': 2, 'max_iterations': 100, **changes})
+
+
+@pytest.mark.parametrize('changes, done', [
+    ({}, True), ({'seeds': 3}, False), ({'minutes': 60.}, True), ({'max_iterations': 101}, False)])
+def test_what_is_done_depends_on_seeds_and_on_what_it_ran_out_of(own, results, changes, done):
+  assert execute.done(OURS, asked(results, **changes)) == done
+  assert execute.done(IMPOSSIBLE, asked(results, **changes))
+  assert not execute.done(cells.Cell('my_model', 'carry'), asked(results))
+
+
+def rewritten(results, folder, cell, **changes):
+  """A folder of one record, changed."""
+  file = folder / execute.FOLDER / f'{cell.name}.json'
+  file.parent.mkdir(parents=True, exist_ok=True)
+  file.write_text(json.dumps({**execute.read(results, cell), **changes}))
+  return folder
+
+
+@pytest.mark.parametrize('ended, changes, done', [
+    ('minutes', {'minutes': 3.}, True), ('minutes', {'minutes': 3.1}, False),
+    ('minutes', {'max_iterations': 101}, True), ('converged', {'max_iterations': 101}, True),
+    ('not finite', {'minutes': 60.}, True)])
+def test_more_of_what_did_not_end_it_makes_no_difference(
+    own, results, tmp_path, ended, changes, done):
+  folder = rewritten(results, tmp_path, OURS, ended=ended)
+  assert execute.done(OURS, asked(folder, **changes)) == done
+
+
+@pytest.mark.parametrize('cell', [OURS, IMPOSSIBLE])
+@pytest.mark.parametrize('changes', [{'protocol': 'trained on 1 item'}, {'trained_to': 3}])
+def test_what_was_trained_otherwise_is_not_done(own, results, tmp_path, cell, changes):
+  folder = rewritten(results, tmp_path, cell, **changes)
+  assert not execute.done(cell, asked(folder))
+
+
+def test_what_was_once_impossible_is_tried_again(own, results, tmp_path):
+  """A mistake in a user's module, since mended; and one that has come since."""
+  folder = rewritten(results, tmp_path, IMPOSSIBLE, impossible="task 'my_task' fails (NameError)")
+  assert not execute.done(IMPOSSIBLE, asked(folder))
+  del tasks.TASKS['my_task']
+  assert not execute.done(IMPOSSIBLE, asked(results))
+
+
+@pytest.mark.parametrize('length, reason', [
+    (4, ''), (5, "length is 5 and task 'data' is tested on examples of 2 to 4 items; use .*")])
+def test_a_task_from_data_is_tested_on_lengths_that_it_has(own, length, reason):
+  words = [np.ones((n, 8)) for n in (1, 2, 3, 4)]
+  tasks.register(tasks.from_arrays('data', words, words, validation=[1, 3]))
+  protocol.OWN['data'] = protocol.Protocol(
+      4, (protocol.Test('4', 4),), (1, 2, 4, 8), 'trained on 1 to 4 items', scored=(2, length))
+  cell = cells.Cell('gru', 'data')
+  assert re.fullmatch(reason, cell.obstacle(cell.config(1, 100)))
+  assert protocol.of('data').lengths(tasks.get('data')) == (2, 4)
+
+
+@pytest.mark.parametrize('tests, right', [
+    ({}, False), ({'a': (4, 4)}, True), ({'a': (4, 4), 'b': (4, 3)}, False),
+    ({'a': (0, 0)}, False)])
+def test_right_throughout_is_of_something(tests, right):
+  counts = {name: dict(zip(('sequences', 'sequences_right'), count))
+            for name, count in tests.items()}
+  assert execute.succeeded({'tests': counts}) == right
 
 
 def test_a_cell_out_of_time_goes_on_where_it_was(tmp_path, monkeypatch):
@@ -139,7 +208,9 @@ def test_a_cell_out_of_time_goes_on_where_it_was(tmp_path, monkeypatch):
 
 
 def test_one_that_fails_leaves_the_others_be(tmp_path, monkeypatch, capfd):
-  failing = {'carry': errors.UserError('no room'), 'ignore': RuntimeError('RESOURCE_EXHAUSTED: x')}
+  failing = {
+      'carry': errors.UserError('no room'), 'ignore': RuntimeError('RESOURCE_EXHAUSTED: x'),
+      'n_back': TypeError('a tracer'), 'forget': KeyError('x'), 'odd_recall': AssertionError()}
 
   def run(cell, settings):
     if cell.task in failing:
@@ -148,9 +219,11 @@ def test_one_that_fails_leaves_the_others_be(tmp_path, monkeypatch, capfd):
   monkeypatch.setattr(execute, 'execute', run)
   ended = []
   with pytest.raises(errors.UserError, match=(
-      r'not finished: gru/carry \(no room\), gru/ignore \(out of memory .*\); run the same')):
-    execute.execute_all(cells.select(['gru'], ['carry', 'ignore', 'forget']), None, ended.append)
-  assert ended == [1, 2, 3] and 'gru/forget' in capfd.readouterr().err
+      r'not finished: gru/carry \(no room\), gru/ignore \(out of memory .*\), gru/n_back \(/.*'
+      r'test_suite\.py:\d+: TypeError: a tracer\), gru/forget \(.* KeyError: .*\), '
+      r'gru/odd_recall \(.*AssertionError:\); run the same')):
+    execute.execute_all(cells.select(['gru'], [*failing, 'parity_check']), None, ended.append)
+  assert ended == [1, 2, 3, 4, 5, 6] and 'gru/parity_check' in capfd.readouterr().err
 
 
 def test_parts_of_the_matrix_name_every_task_once():
@@ -237,6 +310,34 @@ class TestDocument:
     file.write_text(text)
     with pytest.raises(errors.UserError, match=r'carry\.json is damaged.* run this cell again'):
       ledger.found(tmp_path)
+
+
+  @pytest.mark.parametrize('key', sorted(execute._KEYS))
+  def test_a_record_without_one_of_its_parts_is_damaged(self, results, tmp_path, key):
+    folder = rewritten(results, tmp_path, OURS)
+    file = folder / execute.FOLDER / f'{OURS.name}.json'
+    record = json.loads(file.read_text())
+    del record[key]
+    file.write_text(json.dumps(record))
+    with pytest.raises(errors.UserError, match=r'my_task\.json is damaged.* run this cell again'):
+      ledger.found(folder)
+
+  @pytest.mark.parametrize('changes', [{'model': 'gru'}, {'task': 'carry'}])
+  def test_a_record_of_another_cell_is_none_of_this(self, results, tmp_path, changes):
+    folder = rewritten(results, tmp_path, OURS, **changes)
+    with pytest.raises(errors.UserError, match=r'my_task\.json is of .*; put it where it belongs'):
+      ledger.found(folder)
+
+  def test_protocols_are_those_that_were_trained_by(self, results, tmp_path):
+    """Not those of today; where one task has two, the models of each are named."""
+    found = ledger.found(rewritten(results, tmp_path, STRINGS, protocol='trained on 3 items'))
+    text = ledger.render(found)
+    assert '| parity_check | trained on 3 items |' in text
+    both = found | {'lstm/parity_check': found[STRINGS.name] | {
+        'model': 'lstm', 'protocol': 'trained on 4 items'}}
+    text = ledger.render(both)
+    assert '| parity_check (gru) | trained on 3 items |' in text
+    assert '| parity_check (lstm) | trained on 4 items |' in text
 
 
 def seed(curve, right):

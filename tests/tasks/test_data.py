@@ -309,6 +309,18 @@ def test_a_test_too_short_for_every_example_is_refused():
     tasks.dry_run(task, 5)
 
 
+@pytest.mark.parametrize('length', [1, 7, 1000])
+@pytest.mark.parametrize('ask', ['test', 'curve'])
+def test_no_test_is_of_lengths_that_no_example_has(monkeypatch, ask, length):
+  """Held out are examples of 2 to 6 items, the shortest to train on has 1."""
+  task = made(validation=[4, 6])
+  monkeypatch.setitem(tasks.TASKS, 'mine', task)
+  tester = evaluation.Tester(models.build(Config(task=('mine',))), task, 1000, 1024, 2)
+  with pytest.raises(errors.UserError, match=(
+      f"length is {length:,} and task 'mine' is tested on examples of 2 to 6 items; use a")):
+    getattr(tester, ask)({}, length if ask == 'test' else [4, length])
+
+
 def test_a_run_goes_on_with_its_own_examples_alone(monkeypatch, tmp_path):
   register(monkeypatch)
   config = Config(model='tiny', task=('mine',), max_length=6, memory=8, max_iterations=100,

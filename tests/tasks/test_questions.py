@@ -202,6 +202,27 @@ def test_what_is_stored_needs_an_address_each(own):
   models.check(families.resolve(dataclasses.replace(config(), memory=10, validation_memory=10)))
 
 
+@pytest.mark.parametrize('model', ['maes', 'ntm', 'gru'])
+@pytest.mark.parametrize('stores, said', [
+    (lambda n: min(n, 10), r'fails \(TracerBoolConversionError: .*use jnp\.minimum'),
+    (lambda n: 1 // 0, r'fails \(ZeroDivisionError: '),
+    (lambda n: 1.5 * n, r'returns stores .*; it must take n, .* return stores \[\] of int'),
+    (lambda n: None, 'returns stores None; it must take n')])
+def test_stores_that_cannot_be_traced_get_one_line(own, tmp_path, model, stores, said):
+  own(proper, stores=stores)
+  with pytest.raises(errors.UserError, match=f"task 'mine' {said}") as error:
+    run.train(dataclasses.replace(config(), model=model), tmp_path / 'run')
+  assert '\n' not in str(error.value) and not any(tmp_path.iterdir())
+
+
+def test_what_is_known_to_be_needed_is_a_number_whatever_is_traced(own):
+  task = own(proper, stores=lambda n: jnp.minimum(n, 3))
+  asked = []
+  jax.eval_shape(lambda n: asked.extend([task.needs(2), task.needs(9), task.needs(n)]), 5)
+  assert asked[:2] == [2, 3] and isinstance(asked[2], jax.core.Tracer)
+  assert f'{task.needs(9):,}' == '3'
+
+
 def test_numpys_arrays_are_taken_in_a_program(own):
   """In the types that NumPy likes best."""
   def ask(key, items, length):
@@ -229,6 +250,17 @@ def test_a_task_has_an_answer(outputs):
 def test_a_task_has_a_name_and_a_function(wrong):
   with pytest.raises(errors.UserError, match=r'it must be text|give a function'):
     tasks.Task(**{'name': 'mine', 'outputs': 1, 'ask': proper, **wrong})
+
+
+@pytest.mark.parametrize('what', ['items', 'answers'])
+@pytest.mark.parametrize('given', [8, 'bits', np.zeros(3)], ids=str)
+@pytest.mark.parametrize('make', [
+    lambda **kinds: tasks.Task('mine', 8, proper, **kinds),
+    lambda **kinds: tasks.from_arrays('mine', np.eye(8)[None], np.eye(8)[None], **kinds)],
+    ids=['made', 'arrays'])
+def test_items_and_answers_are_kinds_of_item(make, what, given):
+  with pytest.raises(errors.UserError, match=f"{what} of task 'mine': .* has no .*; give a kind"):
+    make(**{what: given})
 
 
 class Deaf(maes.Maes):

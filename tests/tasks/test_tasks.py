@@ -1,5 +1,6 @@
 """Every task against its definition in plain Python, and the odds it promises."""
 
+import dataclasses
 import functools
 
 import jax
@@ -13,6 +14,7 @@ from maes_jax import phases
 from maes_jax import tasks
 from maes_jax.tasks import ngrams
 from maes_jax.tasks import pictures
+from maes_jax.tasks import relation
 from maes_jax.tasks import sorting
 from maes_jax.tasks import streams
 from maes_jax.tasks import strings
@@ -172,6 +174,24 @@ class TestOdds:
           flips.append(np.not_equal(word, other))
     assert_share(kept, 1 / 2)
     assert_share(flips, 128 / 255)
+
+  @pytest.mark.parametrize('width', [2, 30, 31, 32, 70])
+  def test_other_words_of_any_width_differ(self, width):
+    words = items_lib.Bits(width).draw(jax.random.key(1), COUNT)
+    others = relation.other_words(jax.random.key(0), words)
+    flips = words != others
+    assert flips.any(1).all() and set(np.unique(others)) <= {0, 1}
+    assert_share(flips, .5 / (1 - 2.**-width))
+
+  def test_bits_of_which_none_is_on_are_all_on(self):
+    assert set(map(tuple, np.asarray(relation._of_bits(jax.random.key(0), COUNT, 2), int))) == {
+        (0, 1), (1, 0), (1, 1)}
+
+  @pytest.mark.parametrize('width', [31, 64])
+  @pytest.mark.parametrize('task', relation.TASKS, ids=lambda task: task.name)
+  def test_wide_words_can_be_compared(self, task, width):
+    wide = dataclasses.replace(task, items=items_lib.Bits(width))
+    assert tasks.dry_run(wide, PADDED).program[0].inputs.shape == (PADDED + 1, 2 + width)
 
   @pytest.mark.parametrize('name', EQUALITIES)
   def test_half_are_equal_at_every_length(self, name):

@@ -71,7 +71,3 @@ def test_rings_have_room_and_no_more_than_the_memory(ring, stored, expected):
   keys = jax.random.split(jax.random.key(0), 2000)
   draw = jax.jit(jax.vmap(lambda key: jnp.asarray(lengths.ring(config, key, jnp.int32(stored)))))
   assert set(np.asarray(draw(keys)).ravel()) == expected
-
-
-def test_a_whole_memory_is_no_ring():
-  assert lengths.ring(dataclasses.replace(CONFIG, ring='whole'), jax.random.key(0), 4) is None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from maes_jax import families
+from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.config import WINDOW
 from maes_jax.encoder_solver import Model
@@ -129,6 +130,14 @@ class TestWindow:
     after = jax.eval_shape(population().train_population, start)
     assert types(start) == types(after)
     assert not any(leaf.weak_type for leaf in jax.tree.leaves(start))  # As checkpoints restore.
+
+  def test_a_whole_memory_is_no_ring_and_asks_nobody_how_large(self, monkeypatch):
+    deaf = dataclasses.replace(tasks.get(TASK), stores=lambda n: 1 // 0)
+    monkeypatch.setitem(tasks.TASKS, TASK, deaf)
+    trainer = Trainer(dataclasses.replace(CONFIG, ring='whole'), MODEL)
+    jax.eval_shape(trainer.train_population, trainer.abstract())
+    episodes = {TASK: tasks.dry_run(dataclasses.replace(deaf, stores=None), 4)}
+    assert trainer._in_rings(episodes, jax.random.key(0))[TASK].ring is None
 
   def test_windows_of_another_size_give_the_same_bits(self):
     state, trainer = fresh(), Trainer(CONFIG, MODEL, window_size=WINDOW // 4)
