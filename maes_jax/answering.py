@@ -13,6 +13,7 @@ from maes_jax import compilation
 from maes_jax import encoder_solver
 from maes_jax import errors
 from maes_jax import limits
+from maes_jax import models
 from maes_jax import phases
 from maes_jax import tasks
 from maes_jax.encoder_solver import Model
@@ -31,19 +32,22 @@ class Asked(NamedTuple):
   slots: np.ndarray  # []
 
 
-def choose(model: Model, name: str = '') -> tasks.Task:
-  """The task of that name or, of a model for one task, that one.
+def choose(model: Model, task: tasks.Task | str = '') -> tasks.Task:
+  """A task itself, the one of that name or, of a model for one task, that one.
 
   Raises:
-    UserError: the model has no solver for it, or several and no name was given.
+    UserError: the model has no solver for it, or several and no task was given, or it reads
+      other items.
   """
   known = ', '.join(model.tasks)
-  if not name and len(model.tasks) != 1:
+  if not task and len(model.tasks) != 1:
     raise errors.UserError(f'this model has solvers for several tasks; say which: {known}; '
                            'give one as task')
-  name = name or known
-  model.cell(name)
-  return tasks.get(name)
+  task = task or known
+  model.cell(task if isinstance(task, str) else task.name)
+  task = tasks.get(task) if isinstance(task, str) else task
+  models.check_reads(model, task)
+  return task
 
 
 def answers(
