@@ -28,6 +28,12 @@ def as_params(tree: Any, params: Any) -> Any:
   return jax.tree.map(cast, tree)
 
 
+def given(params: Any, *trees: Any) -> tuple:
+  """What a cell runs on: its parameters as JAX's arrays, and each tree `as_params` of them."""
+  params = jax.tree.map(jnp.asarray, params)
+  return params, *as_params(trees, params)
+
+
 def at_least_single(array: chex.Array) -> chex.Array:
   """The array in float32 where it is in less."""
   array = jnp.asarray(array)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import precision
 from maes_jax.cells import heads
 from maes_jax.cells import ntm
 from tests.cells import random_numbers
@@ -112,7 +113,7 @@ def test_first_state_is_as_documented():
 
 
 @pytest.mark.parametrize('options, message', [
-    ({'width': 0}, 'width 0; use'),
+    ({'width': 0}, 'width is 0; it must be at least 1'),
     ({'read_heads': 8}, 'read_heads is 8 .* 7 addresses; use 1 to 7'),
     ({'write_heads': 8}, 'write_heads is 8 .* 7 addresses; use 1 to 7'),
     ({'shift_range': 4}, '9 taps .* 7 addresses; use at least 9'),
@@ -155,6 +156,17 @@ def test_a_ring_is_a_memory_of_as_many_addresses(reads, writes):
       np.testing.assert_allclose(state.attention[:, :ADDRESSES], expected[2], atol=1e-9)
       np.testing.assert_array_equal(state.attention[:, ADDRESSES:], 0)
       np.testing.assert_array_equal(state.memory[:, ADDRESSES:], 9)
+
+
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize('ring', [5, 256, 301, 65_537, 2**30])
+def test_a_ring_is_of_as_many_addresses_in_every_dtype(dtype, ring):
+  """As cells that are run carry it, in the dtype of their parameters."""
+  module = cell(shift_range=2)
+  state = module.in_ring(module.initial_state(8), jnp.int32(ring))
+  kept = precision.as_params(state, {'kernel': jnp.zeros(1, dtype)}).ring
+  assert kept.dtype == dtype
+  assert int(ntm._number(kept)) == ring
 
 
 @pytest.mark.parametrize('reads, writes', HEADS)
