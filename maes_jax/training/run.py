@@ -5,9 +5,15 @@ import contextlib
 import pathlib
 from typing import Any
 
+import jax
+from jax import lax
+
 from maes_jax import devices
+from maes_jax import errors
 from maes_jax import models
 from maes_jax import families
+from maes_jax import randomness
+from maes_jax import tasks
 from maes_jax import trained
 from maes_jax.config import Config
 from maes_jax.training import callbacks as callbacks_lib
@@ -20,6 +26,8 @@ from maes_jax.training.optimizer import Optimizer
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.trainer import TrainState
 from maes_jax.training.workdir import Workdir
+
+_TRIED = 256  # Sequences by which it is told whether a task asks anything.
 
 
 def train(
@@ -50,8 +58,9 @@ def train(
     for its models on every leaf.
 
   Raises:
-    UserError: sizes that do not go together or that there is no room for, more devices than there
-      are, a folder of another run or one that cannot be written. Nothing has been written then.
+    UserError: sizes that do not go together or that there is no room for, a task that asks nothing,
+      more devices than there are, a folder of another run or one that cannot be written. Nothing
+      has been written then.
     Interrupted: somebody asked to stop; what was trained is saved.
   """
   config = families.resolve(config)
@@ -64,10 +73,37 @@ def train(
   trainer = Trainer(config, model, () if config.unfreeze else tuple(pretrained), optimizer,
                     devices=on)
   demand.check(trainer, pretrained)
+  _check_asked(config)
   workdir = Workdir(pathlib.Path(path))
   with interrupts.graceful(), _claimed(workdir, config, pretrained) as workdir:
     devices.wait_for_all('claimed')
     return loop.train(trainer, workdir, pretrained, callbacks=callbacks, **options)
+
+
+def _check_asked(config):
+  """Whether anything is asked of the longest sequences, at first, later and in validation."""
+  for name in config.task:
+    for split, *options in ((tasks.TRAINING, 'start_length', 'max_length'),
+                            (tasks.HELD_OUT, 'validation_length')):
+      asks = _asks(tasks.get(name), getattr(config, options[-1]), split)
+      for option in options:
+        _refuse_silence(name, option, getattr(config, option), asks)
+
+
+def _refuse_silence(name, option, length, asks):
+  if not asks(length):
+    raise errors.UserError(
+        f'task {name!r} asks nothing about sequences of {length:,} items, so that nothing can be '
+        f'learnt from them; use another {option}, or give it a mask that is True somewhere')
+
+
+def _asks(task, max_length, split):
+  """Compiled: length -> whether any answer counts in one of `_TRIED` sequences."""
+  def any_of(length):
+    keys = jax.random.split(randomness.key(0, randomness.Stream.TEST), _TRIED)
+    one = lambda key: tasks.sample(task, key, length, max_length, split).mask.any()
+    return lax.map(one, keys).any()  # One by one: there may be room for few at a time.
+  return jax.jit(any_of)
 
 
 def _claimed(workdir, config, pretrained):

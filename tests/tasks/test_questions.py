@@ -219,6 +219,19 @@ def test_numpys_arrays_are_taken_in_a_program(own):
   assert jnp.isfinite(logits).all()
 
 
+@pytest.mark.parametrize('asked, option', [
+    (lambda length: length > 9, 'start_length'), (lambda length: length < 4, 'max_length'),
+    (lambda length: length < 5, 'validation_length')])
+def test_a_task_that_asks_nothing_is_not_trained(own, tmp_path, asked, option):
+  """Its loss would be no number, throughout or from some length on."""
+  own(lambda key, items, length: dataclasses.replace(
+      proper(key, items, length), mask=tasks.within(length, len(items)) & asked(length)))
+  longer = dataclasses.replace(config(), start_length=3, validation_length=5, validation_memory=6)
+  with pytest.raises(errors.UserError, match=f"'mine' asks nothing .* use another {option}"):
+    run.train(longer, tmp_path / 'run')
+  assert not (tmp_path / 'run').exists()
+
+
 @pytest.mark.parametrize('outputs', [0, -1, 2.5, None, True])
 def test_a_task_has_an_answer(outputs):
   with pytest.raises(errors.UserError, match=r"outputs of task 'mine' is .*; .* whole number of 1"):
