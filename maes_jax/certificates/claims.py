@@ -119,7 +119,8 @@ def _try_out(task, claim):
     if not _as_claimed(task, claim, jax.tree.map(lambda leaf, i=i: leaf[i], episodes.program),
                        length):
       raise errors.UserError(f'task {task.name!r} asks something else than the claim about it '
-                             f'says, e.g. about {length} items; mend the claim')
+                             f'says, e.g. about {length} items; mend the claim, or give the task '
+                             'another name')
 
 
 def _as_claimed(task, claim, program, count):
