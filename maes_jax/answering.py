@@ -13,6 +13,7 @@ from maes_jax import compilation
 from maes_jax import encoder_solver
 from maes_jax import errors
 from maes_jax import limits
+from maes_jax import models
 from maes_jax import phases
 from maes_jax import tasks
 from maes_jax.encoder_solver import Model
@@ -31,19 +32,22 @@ class Asked(NamedTuple):
   slots: np.ndarray  # []
 
 
-def choose(model: Model, name: str = '') -> tasks.Task:
-  """The task of that name or, of a model for one task, that one.
+def choose(model: Model, task: tasks.Task | str = '') -> tasks.Task:
+  """A task itself, the one of that name or, of a model for one task, that one.
 
   Raises:
-    UserError: the model has no solver for it, or several and no name was given.
+    UserError: the model has no solver for it, or several and no task was given, or it reads
+      other items.
   """
   known = ', '.join(model.tasks)
-  if not name and len(model.tasks) != 1:
+  if not task and len(model.tasks) != 1:
     raise errors.UserError(f'this model has solvers for several tasks; say which: {known}; '
                            'give one as task')
-  name = name or known
-  model.cell(name)
-  return tasks.get(name)
+  task = task or known
+  model.cell(task if isinstance(task, str) else task.name)
+  task = tasks.get(task) if isinstance(task, str) else task
+  models.check_reads(model, task)
+  return task
 
 
 def answers(
@@ -65,15 +69,26 @@ def answers(
     for start in range(0, len(members), TOGETHER):
       some = members[start:start + TOGETHER]
       batch = _padded([asked[i] for i in some], size, shown)
-      told, masks = jax.device_get(_compiled(model, task, n, hard)(params, batch))
-      for i, answer, mask in zip(some, told, masks, strict=False):
+      told, masks, finite = jax.device_get(_compiled(model, task, n, hard)(params, batch))
+      for i, answer, mask, known in zip(some, told, masks, finite, strict=False):
+        _check_choice(i, known[mask].all() or not hard)
         found[i] = answer[mask]
   return found
+
+
+def _check_choice(i, known):
+  if not known:
+    raise errors.UserError(f'an answer about sequence {i} is no finite number, so that nothing can '
+                           'be chosen; leave hard out to see it, or use a model that did not '
+                           'diverge')
 
 
 def _read(task, sequences, aux, i):
   """One sequence as arrays of its own sizes."""
   items = _items(task, sequences[i], f'sequence {i}')
+  if len(items) < task.at_least:
+    raise errors.UserError(f'sequence {i} has {len(items):,} items and task {task.name!r} asks '
+                           f'about {task.at_least:,} or more; give a longer one')
   if task.shows and aux is None:
     raise errors.UserError(f'task {task.name!r} asks about an auxiliary sequence; give aux')
   if not task.shows and aux is not None:
@@ -123,7 +138,7 @@ def _padded(some: Sequence[Asked], size: int, shown: int) -> Asked:
 
 @functools.lru_cache(maxsize=64)
 def _compiled(model, task, addresses, hard):
-  """(params, a batch) -> answers [TOGETHER, A, ...], and [TOGETHER, A] which of them count."""
+  """(params, a batch) -> answers [TOGETHER, A, ...], and [TOGETHER, A] which count, are finite."""
 
   def answer(params, asked, unroll):
     items = values.read(task.items, asked.items)
@@ -131,7 +146,8 @@ def _compiled(model, task, addresses, hard):
     aux = values.read(task.items, asked.aux)
     episode = phases.Episode(task.about(items, asked.length, aux, asked.slots), asked.length)
     outputs = model.answer(params, {task.name: episode}, addresses, unroll)[task.name]
-    return (task.answers.chosen if hard else task.answers.decoded)(outputs), episode.mask
+    answers = (task.answers.chosen if hard else task.answers.decoded)(outputs)
+    return answers, episode.mask, jnp.isfinite(outputs).all(-1)
 
   def batch(params, asked):
     if jax.default_backend() == 'cpu':  # One by one: each ends with its own last step.

@@ -164,7 +164,7 @@ def _bounds(field):
 
 def checked_option(name: str, value: Any, field: dataclasses.Field, kind: Any) -> Any:
   """The value of a cell's option; see `checked`."""
-  return checked(name, value, kind, **_bounds(field))
+  return checked(name, _plain(value), kind, **_bounds(field))
 
 
 def checked(name: str, value: Any, kind: Any, minimum: float | None = None,

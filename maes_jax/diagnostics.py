@@ -6,6 +6,7 @@ from typing import NamedTuple
 import chex
 import jax.numpy as jnp
 
+from maes_jax import errors
 from maes_jax import limits
 from maes_jax import models
 from maes_jax import phases
@@ -29,7 +30,8 @@ def writing(model: Model, params: Params, length: int, addresses: int) -> Writin
 
   Raises:
     UserError: a number out of its bounds, a memory too small for the sequence or for the model, or
-      none at all. So do the other functions that take a model.
+      none at all, or a task whose encoder does not read all the items at first, in one phase. So do
+      the other functions that take a model.
   """
   _, attention = encode_random(model, params, length, addresses)
   written = attention[1:].argmax(-1)  # [n] by item; the marker comes first
@@ -72,7 +74,21 @@ def _sample(model, length, addresses):
   models.walk(model, [task], length, addresses)
   models.memory_to_see(model, addresses)
   room.check_test(model, task, length, addresses, batch_size=1)
-  return tasks.sample(task, _key(), length, length)
+  episode = tasks.sample(task, _key(), length, length)
+  _check_program(task, episode.program, length)
+  return episode
+
+
+def _check_program(task, program, length):
+  """Whether a marker and the items come first, and the encoder has no more to do."""
+  first, *rest = program
+  alone = all(phase.cell != phases.ENCODER for part in rest for phase in phases.of(part))
+  if (not isinstance(first, phases.Phase) or first.cell != phases.ENCODER or not alone or
+      len(first.inputs) != 1 + length or first.steps != 1 + length):
+    raise errors.UserError(
+        f'task {task.name!r} does not begin with a phase in which the encoder reads a marker and '
+        f'all of {length:,} items, and then has done; use a model of a task that does, e.g. '
+        "'serial_recall'")
 
 
 def _encode(model, params, episode, addresses):

@@ -18,6 +18,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import errors
+from maes_jax import limits
 from maes_jax import phases
 from maes_jax import precision
 from maes_jax import varying
@@ -120,7 +121,7 @@ class Model:
     inputs = self._as_of_one_sequence(inputs)
     if self.embed is None:
       return inputs
-    return self.embed.apply({'params': params['embed']}, precision.as_params(inputs, params))
+    return self.embed.apply({'params': _part(params, 'embed')}, precision.as_params(inputs, params))
 
   def _as_of_one_sequence(self, inputs):
     """Control bits of several sequences added up, kind by kind."""
@@ -172,7 +173,12 @@ class Model:
       episodes: one by task.
       addresses: N.
       unroll: how a cell runs over a phase; `skipping` for training and tests.
+
+    Raises:
+      UserError: the memory is too small for the items, where their number is known, or the
+        parameters lack what a cell needs.
     """
+    _check_room(episodes, addresses)
     programs = {task: episode.program for task, episode in episodes.items()}
     rings = {task: episode.ring for task, episode in episodes.items()}
     runs = _Run(self, params, addresses, unroll, rings).all(programs)
@@ -187,6 +193,7 @@ class Model:
       unroll: Unroll = unroll,
   ) -> dict[str, chex.Array]:
     """`answer` for a batch: logits [B, A, Y] by task. The one place where the batch axis comes."""
+    _check_room(episodes, addresses)
     answer = lambda batch: self.answer(params, batch, addresses, unroll)
     # XLA:CPU computes products of large layers on one core if they have no axis but their own.
     return jax.vmap(answer)(jax.tree.map(jnp.asarray, episodes))
@@ -281,10 +288,23 @@ class _Run:
     return precision.as_params(state if ring is None else cell.in_ring(state, ring), self.params)
 
   def params_of(self, name):
+    encoder = _part(self.params, 'encoder')
     if name == phases.ENCODER:
-      return self.params['encoder']
-    own = self.params['solvers'][name]
-    return {**self.params['encoder'], **own} if self.model.tied else own
+      return encoder
+    own = _part(_part(self.params, 'solvers'), name)
+    return {**encoder, **own} if self.model.tied else own
+
+
+def _check_room(episodes, addresses):
+  for episode in episodes.values():
+    limits.check(lengths=episode.length, addresses=addresses)
+
+
+def _part(params, name):
+  if name not in params:
+    raise errors.UserError(f'the parameters have {", ".join(sorted(params)) or "nothing"} and no '
+                           f'{name!r}; give those that Model.init makes, or maes_jax.load')
+  return params[name]
 
 
 def _outputs(parts):

@@ -13,6 +13,7 @@ import numpy as np
 from maes_jax import compilation
 from maes_jax import devices
 from maes_jax import encoder_solver
+from maes_jax import errors
 from maes_jax import limits
 from maes_jax import models
 from maes_jax import phases
@@ -27,7 +28,10 @@ from maes_jax.items import Items
 
 
 class Counts(NamedTuple):
-  """What a test counts; whole numbers, so that batches add up exactly."""
+  """What a test counts; whole numbers, so that batches add up exactly.
+
+  Sequences in which nothing is asked are none.
+  """
   units: chex.Array  # Bits, or what else the answers of a task consist of; see `items.Items.unit`.
   units_right: chex.Array
   items: chex.Array  # Answers; right where all their units are.
@@ -68,8 +72,9 @@ def count(
   units, units_right, items, items_right = (
       leaf.sum(axis=tuple(range(1, leaf.ndim)), dtype=jnp.int32)
       for leaf in (counted, right, mask, whole))
-  return Counts(units, units_right, items, items_right, jnp.ones_like(items),
-                jnp.int32(items == items_right))
+  asked = items > 0
+  return Counts(units, units_right, items, items_right, jnp.int32(asked),
+                jnp.int32(asked & (items == items_right)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +116,7 @@ class Tester(devices.Picklable):
 
     Raises:
       UserError: a length of less than 1 or more than `max_length`, one that no example of a task
-        from data has, or a number out of its bounds.
+        from data has, a number out of its bounds, or sequences in which nothing is asked.
     """
     limits.check(length=length, max_length=self.max_length, batches=batches, seed=seed)
     self.task.check_tested(length)
@@ -120,6 +125,9 @@ class Tester(devices.Picklable):
     for batch in range(batches):
       counts = self._test_batch(params, length, randomness.key(seed, randomness.Stream.TEST, batch))
       total = Counts(*(sum(map(int, parts)) for parts in zip(total, counts)))
+    if not total.sequences:
+      raise errors.UserError(f'task {self.task.name!r} asks nothing about sequences of {length:,} '
+                             'items, so that nothing can be right; use another length')
     return total
 
   def curve(self, params: Params, lengths: Sequence[int], seed: int = 0) -> dict[int, Counts]:
@@ -127,7 +135,7 @@ class Tester(devices.Picklable):
     for length in lengths:
       limits.check(length=length, max_length=self.max_length, seed=seed)
       self.task.check_tested(length)
-    return {length: self.test(params, length, batches=1, seed=seed) for length in lengths}
+    return {int(length): self.test(params, length, batches=1, seed=seed) for length in lengths}
 
   def _test_batch(self, params, length, key):
     if self._serves:
@@ -187,6 +195,12 @@ def interval(right: int, total: int) -> tuple[float, float]:
   >>> low, high = interval(90, 100)
   >>> print(f'{low:.3f} to {high:.3f}')
   0.824 to 0.951
+
+  Raises:
+    UserError: there are none, or more right ones than there are.
   """
+  if not 0 <= right <= total or not total:
+    raise errors.UserError(f'{right} of {total} is no share; give a total of at least 1, and as '
+                           'many right ones at most')
   from scipy import stats  # Here, as it is a third of every program's start.
-  return tuple(stats.binomtest(right, total).proportion_ci(0.95))
+  return tuple(stats.binomtest(int(right), int(total)).proportion_ci(0.95))

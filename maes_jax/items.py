@@ -44,7 +44,7 @@ class Items(Protocol):
     """The loss of each unit [..., U], from what a cell answers and the targets, both [..., Y]."""
 
   def right(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
-    """Whether each unit is right [..., U]."""
+    """Whether each unit is right [..., U]; what is no number never is."""
 
   def decoded(self, outputs: chex.Array) -> chex.Array:
     """What a cell answers in the terms of the targets [..., Y], e.g. as probabilities."""
@@ -79,7 +79,7 @@ class Bits:
     return optax.sigmoid_binary_cross_entropy(outputs, targets)
 
   def right(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
-    return (outputs > 0) == (targets > 0.5)
+    return jnp.where(targets > 0.5, outputs > 0, outputs <= 0)  # What is no number is neither.
 
   def decoded(self, outputs: chex.Array) -> chex.Array:
     return jax.nn.sigmoid(outputs)
@@ -127,7 +127,8 @@ class Tokens:
     return optax.softmax_cross_entropy(outputs, targets)[..., None]
 
   def right(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
-    return (outputs.argmax(-1) == targets.argmax(-1))[..., None]
+    right = outputs.argmax(-1) == targets.argmax(-1)  # Of the first that is no number, if any is.
+    return (right & ~jnp.isnan(outputs).any(-1))[..., None]
 
   def decoded(self, outputs: chex.Array) -> chex.Array:
     return jax.nn.softmax(outputs)
@@ -151,9 +152,10 @@ class Vectors:
 
   def __post_init__(self):
     _check_size('numbers of a vector', self.width)
-    if not self.tolerance > 0:
+    kinds = int | float | np.integer | np.floating
+    if not isinstance(self.tolerance, kinds) or not 0 < self.tolerance < np.inf:
       raise errors.UserError(f'the tolerance of vectors is {errors.shortened(self.tolerance)}; it '
-                             'must be a number above 0')
+                             'must be a finite number above 0')
 
   @property
   def outputs(self) -> int:

@@ -15,14 +15,17 @@ from maes_jax import errors
 SEEDS = 2**32  # JAX makes a key of 32 bits: a larger seed would be one of these again.
 # The smallest and the largest of what else has a bound of its own.
 _OTHERS: Mapping[str, tuple[int, int]] = {'seed': (0, SEEDS - 1), 'test_seed': (0, SEEDS - 1)}
+_AXES = {'length': 0, 'lengths': 1, 'seed': 0}  # Those that an array may have.
+_LENGTHS = ('max_length', 'length', 'lengths')
 _MEMORIES = ('memory', 'addresses')
 
 
 def check(**numbers: Any):
   """Checks arguments by their names: `check(length=5, addresses=6, batches=1, seed=0)`.
 
-  All are whole numbers of 1 to `config.LARGEST`, seeds of 0 to `SEEDS` - 1. A `length`, which may
-  be an array, is at most `max_length`, and a memory has an address for each item and the marker.
+  All are whole numbers of 1 to `config.LARGEST`, seeds of 0 to `SEEDS` - 1. A `length` and a seed
+  may be arrays without axes, as they are data to programs, and `lengths` is an array of them. Each
+  is at most `max_length`, and a memory has an address for each item and the marker.
 
   Raises:
     UserError: names the argument, what it is and what it may be.
@@ -30,18 +33,19 @@ def check(**numbers: Any):
   known = {name: value for name, value in numbers.items() if not isinstance(value, jax.core.Tracer)}
   for name, value in known.items():
     _check(name, value)
-  if known.keys() >= {'length', 'max_length'}:
-    _check_length(int(np.asarray(known['length']).max()), known['max_length'])
-  longest = next((name for name in ('max_length', 'length') if name in known), None)
+  longest = {name: int(np.asarray(known[name]).max()) for name in _LENGTHS if name in known}
+  if 'max_length' in longest:
+    _check_length(max(longest.values()), longest['max_length'])
   memory = next((name for name in _MEMORIES if name in known), None)
   if longest and memory:
-    config.check_memory(int(np.asarray(known[longest]).max()), known[memory], longest, memory)
+    name, most = next(iter(longest.items()))
+    config.check_memory(most, known[memory], name.removesuffix('s'), memory)
 
 
 def _check(name, value):
   smallest, largest = _OTHERS.get(name, (1, config.LARGEST))
   allowed = f'it must be a whole number of {smallest:,} to {largest:,}'
-  whole = _whole(value)
+  whole, name = _whole(value, _AXES.get(name, -1)), 'length' if name == 'lengths' else name
   if whole is None:
     raise errors.UserError(f'{name} is {errors.shortened(value)}; {allowed}')
   outside = [number for number in whole if not smallest <= number <= largest]
@@ -49,15 +53,18 @@ def _check(name, value):
     raise errors.UserError(f'{name} is {errors.shortened(outside[0])}; {allowed}')
 
 
-def _whole(value) -> list[int] | None:
-  """The smallest and the largest of whole numbers; None for what are none."""
-  if isinstance(value, int) and not isinstance(value, bool):
-    return [value]  # Of any size, which NumPy could not hold.
+def _whole(value, most) -> list[int] | None:
+  """The smallest and the largest of whole numbers; None for what are none.
+
+  Neither is an array of more than `most` axes; for a size, of which JAX takes no array, it is -1.
+  """
+  if isinstance(value, int | np.integer) and not isinstance(value, bool):
+    return [int(value)]  # Of any size, which NumPy could not hold.
   try:
     array = np.asarray(value)
   except (TypeError, ValueError):
     return None
-  if array.dtype.kind not in 'iu' or not array.size:
+  if array.dtype.kind not in 'iu' or not array.size or array.ndim > most:
     return None
   return [int(array.min()), int(array.max())]
 

@@ -47,7 +47,8 @@ def shift(
   [0.0, 0.0, 0.25, 0.75]
 
   Raises:
-    ValueError: the kernel has an even number of taps, or more taps than there are addresses.
+    ValueError: the kernel has an even number of taps, or more taps than there are addresses, all
+      of them or, where the number is known, those of the ring; or the ring has more than all.
   """
   shapes.check(attention=(attention, 'N', float), kernel=(kernel, 'K', float))
   (size,), (taps,) = attention.shape, kernel.shape
@@ -56,9 +57,16 @@ def shift(
   if taps > size:
     raise ValueError(f'shift kernel has {taps} taps but memory only {size} addresses; '
                      f'use at least {taps} addresses')
+  _check_ring(ring, taps, size)
   # w~_t(i) = sum_j s_t(j) w_{t-1}(i - (j - k))
   moved = _moved(attention, taps) if ring is None else _moved_in(attention, taps, ring)
   return sum(kernel[j] * shifted for j, shifted in enumerate(moved))
+
+
+def _check_ring(ring, taps, size):
+  if ring is not None and not isinstance(ring, jax.core.Tracer) and not taps <= ring <= size:
+    raise ValueError(f'ring is {ring}; with {taps} taps and {size} addresses it must be a whole '
+                     f'number of {taps} to {size}')
 
 
 def _moved(attention, taps):
@@ -97,7 +105,7 @@ def sharpen(attention: chex.Array, gamma: chex.Array) -> chex.Array:
   """
   shapes.check(attention=(attention, 'N', float), gamma=(gamma, '', float))
   # w_t = w~_t^gamma / sum w~_t^gamma = softmax(gamma log w~_t)
-  present = attention >= jnp.finfo(attention.dtype).tiny  # 1 / w overflows below
   weights = precision.at_least_single(attention)
+  present = weights >= jnp.finfo(weights.dtype).tiny  # 1 / w overflows below
   logits = precision.at_least_single(gamma) * jnp.log(jnp.where(present, weights, 1))
   return jax.nn.softmax(logits, where=present).astype(attention.dtype)

@@ -132,6 +132,7 @@ def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int,
   """
   drawn = [tasks.dry_run(task, length) for task in asked]
   for task in asked:
+    check_reads(model, task)
     tasks.dry_run(task, task.shortest)
   episodes = {task.name: episode for task, episode in zip(asked, drawn)}
   model = _with_solvers(model, episodes)
@@ -151,6 +152,22 @@ def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int,
       raise errors.UserError(
           f'model {name!r} answers {list(logits[asking].shape)} where task {asking!r} has targets '
           f'{list(targets)} ([A, Y]); its output layer must be of Y = `outputs`')
+
+
+def check_reads(model: Model, task: tasks.Task):
+  """Whether a model reads a task's items as such: a surplus of numbers would pass for control bits.
+
+  Raises:
+    UserError: the task's control bits or items are of another number than those of the model.
+  """
+  # Cells that take turns read the control bits of all sequences as those of one.
+  bits = task.control_bits * (task.sequences if model.tied else 1) + model.phase_bit
+  if (bits, bits + task.items.width) != (model.control_bits, model.inputs) or (
+      task.sequences > model.sequences and not model.tied):
+    raise errors.UserError(
+        f'task {task.name!r} has {task.sequences} x {task.control_bits} control bits and items of '
+        f'{task.items.width} numbers, and this model reads {model.control_bits - model.phase_bit} '
+        f'and {model.inputs - model.control_bits}; give a task that stores the same')
 
 
 def _with_solvers(model, episodes):

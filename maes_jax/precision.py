@@ -7,25 +7,38 @@ similarity by content and the DNC's allocation are worked out in float32 and rou
 `jax_enable_x64` changes nothing of it: float32 parameters compute in float32.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 
 
+class Exact(NamedTuple):
+  """A whole number in a state, kept as a float of its own dtype: rounded it would be another."""
+  number: chex.Array  # []
+
+
 def as_params(tree: Any, params: Any) -> Any:
   """The tree as JAX's arrays, its floating-point leaves in the dtype of the parameters.
 
-  A cell without any computes in float32.
+  But for what is `Exact`. A cell without any parameters computes in float32.
   """
   dtype = jnp.result_type(*(jax.tree.leaves(params) or [jnp.float32]))
 
   def cast(leaf):
+    if isinstance(leaf, Exact):
+      return leaf
     array = jnp.asarray(leaf)
     return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
-  return jax.tree.map(cast, tree)
+  return jax.tree.map(cast, tree, is_leaf=lambda node: isinstance(node, Exact))
+
+
+def given(params: Any, *trees: Any) -> tuple:
+  """What a cell runs on: its parameters as JAX's arrays, and each tree `as_params` of them."""
+  params = jax.tree.map(jnp.asarray, params)
+  return params, *as_params(trees, params)
 
 
 def at_least_single(array: chex.Array) -> chex.Array:

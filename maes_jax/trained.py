@@ -69,7 +69,8 @@ class Trained:
 
     Raises:
       UserError: a sequence or a memory of another size, other numbers than the task's, no such
-        task, or one that is no question about items.
+        task, one that is no question about items, or nothing to choose by `hard`: an answer that
+        is not finite.
     """
     if 'solvers' not in self.params:
       raise errors.UserError('only the encoder was loaded; leave `only` out to load all of it')
@@ -100,9 +101,10 @@ def load(
   """
   config, model, saved = _restored(path, only)
   index = best(saved) if index is None else index
-  if not 0 <= index < config.seeds:
-    raise errors.UserError(f'model {index} is not in {path}: its population has the models '
-                           f'0 to {config.seeds - 1}')
+  whole = isinstance(index, int | np.integer) and not isinstance(index, bool)
+  if not whole or not 0 <= index < config.seeds:
+    raise errors.UserError(f'model {errors.shortened(index)} is not in {path}: its population has '
+                           f'the models 0 to {config.seeds - 1}; give the number of one')
   return _one(config, model, saved, index)
 
 

@@ -18,6 +18,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import phases
+from maes_jax import precision
 from maes_jax.cells import base
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
@@ -84,6 +85,7 @@ def unroll(
 
   Where the last step is not, the last state means nothing.
   """
+  params, state, inputs = precision.given(params, state, inputs)
   valid = phases.within(steps, len(inputs))
 
   def step(window, scanned):
@@ -132,7 +134,8 @@ def _close(window) -> base.State:
   size = window.line.shape[1] // 3
   visited = lax.dynamic_slice_in_dim(window.line, window.lowest, size, axis=1)
   memory = jnp.roll(visited, window.lowest, axis=1)
-  whole = jnp.zeros(size).at[_addresses(window.start, size)].set(window.state.attention)
+  attention = window.state.attention
+  whole = jnp.zeros(size, attention.dtype).at[_addresses(window.start, size)].set(attention)
   return window.state._replace(memory=memory, attention=whole)
 
 

@@ -148,7 +148,8 @@ class TestPrograms:
   def test_the_memory_is_the_smallest_that_fits(self, joint, monkeypatch, length, addresses):
     seen = []
     monkeypatch.setattr(answering, '_compiled', lambda model, task, n, hard: (
-        lambda params, batch: (seen.append(n), (np.zeros((1, 1, 8)), np.ones((1, 1), bool)))[1]))
+        lambda params, batch: (
+            seen.append(n), (np.zeros((1, 1, 8)), *[np.ones((1, 1), bool)] * 2))[1]))
     joint.answer(np.zeros((length, 8)), task='serial_recall')
     assert seen == [addresses]
 
@@ -171,6 +172,23 @@ class TestErrors:
     with pytest.raises(errors.UserError, match=words) as error:
       joint.answer(sequences, **options)
     assert '\n' not in str(error.value)
+
+  @pytest.mark.parametrize('value', [np.nan, np.inf])
+  def test_what_is_no_number_is_not_chosen_from(self, joint, value):
+    broken = jax.tree.map(lambda leaf: np.full_like(leaf, value), joint.params)
+    model = dataclasses.replace(joint, saved={'params': broken})
+    with pytest.raises(errors.UserError, match='about sequence 0 is no finite number'):
+      model.answer(np.zeros((3, 8)), task='serial_recall', hard=True)
+    assert np.isnan(model.answer(np.zeros((3, 8)), task='serial_recall')).all()
+
+  @pytest.mark.usefixtures('own')
+  def test_a_task_that_needs_more_items_says_so(self):
+    ask = lambda key, stored, length: tasks.Question(
+        0 * stored, jnp.roll(stored, -2, 0), tasks.within(length - 2, len(stored)))
+    model = untrained(tasks.Task('third_on', 8, ask, at_least=3))
+    assert len(model.answer(np.zeros((3, 8)))) == 1
+    with pytest.raises(errors.UserError, match="sequence 1 has 2 items and task 'third_on'"):
+      model.answer([np.zeros((3, 8)), np.zeros((2, 8))])
 
   def test_a_task_with_an_auxiliary_sequence_wants_it(self, comparing):
     with pytest.raises(errors.UserError, match='asks about an auxiliary sequence; give aux'):

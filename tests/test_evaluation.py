@@ -13,6 +13,7 @@ import pytest
 
 from maes_jax import devices
 from maes_jax import encoder_solver
+from maes_jax import errors
 from maes_jax import evaluation
 from maes_jax import items
 from maes_jax import tasks
@@ -100,6 +101,32 @@ def test_always_right(task, bits, answers):
   """5 batches of 4 sequences of length 3."""
   always = make(knowing(1), task).test({}, 3, batches=5)
   assert always == (20 * bits, 20 * bits, 20 * answers, 20 * answers, 20, 20)
+
+
+def test_sequences_in_which_nothing_is_asked_are_not_counted():
+  logits, mask = jnp.ones((3, 2, 1)), jnp.array([[True, True], [False, True], [False, False]])
+  counts = evaluation.count(logits, jnp.array([[[1.], [1.]], [[0.], [0.]], [[1.], [1.]]]), mask,
+                            items.Bits(1))
+  assert (counts.sequences.tolist(), counts.sequences_right.tolist()) == ([1, 1, 0], [1, 0, 0])
+
+
+def test_a_length_at_which_nothing_is_asked_is_refused():
+  ask = lambda key, stored, length: tasks.Question(
+      0 * stored, stored, tasks.within(length - 2, len(stored)))
+  tester = evaluation.Tester(
+      knowing(1), tasks.Task('serial_recall', 8, ask), max_length=3, addresses=8, batch_size=4)
+  assert tester.test({}, 3, batches=2).sequences == 8
+  with pytest.raises(errors.UserError, match='asks nothing about sequences of 2 items'):
+    tester.test({}, 2, batches=2)
+
+
+def test_numbers_of_no_model_are_refused_in_words():
+  tester = make(encoder_solver.Model(Copy(), {'serial_recall': Copy(8)}))
+  encoder = {'encoder': {'nothing': jnp.zeros(1)}}
+  for params in ({}, encoder, {**encoder, 'solvers': {}}):
+    with pytest.raises(errors.UserError, match=r"the parameters have .* no '.*'; give") as error:
+      tester.test(params, 3, batches=1)
+    assert '\n' not in str(error.value)
 
 
 def test_always_wrong():
@@ -191,3 +218,15 @@ def test_devices_of_another_process(monkeypatch):
 ])
 def test_interval(right, total, low, high):
   np.testing.assert_allclose(evaluation.interval(right, total), (low, high), atol=5e-5)
+
+
+@pytest.mark.parametrize('right, total', [(0, 0), (3, 2), (-1, 2)])
+def test_an_interval_of_no_share_is_refused(right, total):
+  with pytest.raises(errors.UserError, match=f'{right} of {total} is no share'):
+    evaluation.interval(right, total)
+
+
+def test_an_interval_of_counts_of_any_kind():
+  wanted = evaluation.interval(3, 5)
+  assert wanted == evaluation.interval(np.int64(3), np.int32(5))
+  assert wanted == evaluation.interval(jnp.int32(3), jnp.int32(5))

@@ -143,6 +143,18 @@ class TestEveryKind:
     assert built.answer(params, {task.name: episode}, 8)[task.name].shape == (5, kind.outputs)
 
 
+@ANY_KIND
+@pytest.mark.parametrize('target', [0, 1])
+def test_what_is_no_number_is_never_right(name, target):
+  kind = KINDS[name]
+  targets = jnp.zeros((1, 1, kind.outputs)).at[..., 0].set(target)
+  broken = [jnp.full_like(targets, jnp.nan), targets.at[..., 0].set(jnp.nan)]
+  for outputs in broken:
+    right = kind.right(outputs, targets)
+    assert not right[..., 0].any()
+    assert not evaluation.count(outputs, targets, jnp.ones((1, 1), bool), kind).items_right.any()
+
+
 def test_an_embedding_is_a_product_of_the_item_alone(own):
   task = own(KINDS['embedded tokens'])
   model = models.build(Config(task=(task.name,)))
@@ -169,6 +181,8 @@ def test_tasks_of_one_model_store_the_same(own):
     (lambda: items.Vectors(2.5), r'numbers of a vector: 2\.5'),
     (lambda: items.Vectors(2, tolerance=0), 'tolerance of vectors is 0; .* above 0'),
     (lambda: items.Vectors(2, tolerance=float('nan')), 'tolerance of vectors is nan'),
+    (lambda: items.Vectors(2, tolerance=float('inf')), 'tolerance of vectors is inf; .* finite'),
+    (lambda: items.Vectors(2, tolerance='0.1'), "tolerance of vectors is '0.1'; .* number"),
     (lambda: tasks.Task('mine', 3, print, answers=items.Bits(4)),
      "task 'mine' has outputs=3 and answers of 4 numbers"),
 ])

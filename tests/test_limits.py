@@ -58,6 +58,16 @@ def sample_batch(lengths, max_length):
   return tasks.sample_batch(ODD, keys, jnp.array(lengths), max_length)
 
 
+def answer(**options):
+  """As users ask a model, without a tester."""
+  episodes = tasks.sample_batch(ODD, jax.random.split(jax.random.key(0), 2), jnp.array([2, 9]), 9)
+  model().answer_batch(params(), {'odd_recall': episodes}, **options)
+
+
+def answer_one(**options):
+  model().answer(params(), {'odd_recall': sample(9, 9)}, **options)
+
+
 def look(function, name='maes', **options):
   return function(model(name), params(name), **{'length': 4, 'addresses': 8, **options})
 
@@ -81,6 +91,14 @@ WRONG = {
     'tester: endless batch': (lambda: prepare(batch_size=10**20), 'batch_size is 1000.*1,073'),
     'tester: no such solver': (lambda: prepare(task=SERIAL), "'serial_recall'; .*odd_recall"),
     'tester: a name': (lambda: prepare(task='odd_recall'), r"'odd_recall'; give a .*tasks\.get"),
+    'tester: several batches': (lambda: prepare(batch_size=[2, 3]), r'batch_size is \[2, 3\]; .*a'),
+    'tester: several memories': (lambda: prepare(addresses=[16, 20]), r'addresses is \[16, 20\]; '),
+    'tester: array of a memory': (lambda: prepare(addresses=np.array(16)), 'addresses is array.16'),
+    "tester: JAX's": (lambda: prepare(max_length=jnp.int32(4)), 'max_length is Array.4.*whole'),
+    'test: several lengths': (lambda: score(length=[3, 4]), r'length is \[3, 4\]; .* whole number'),
+    'test: several batches': (lambda: score(batches=[1]), r'batches is \[1\]; .* whole number'),
+    'test: several seeds': (lambda: score(seed=[1, 2]), r'seed is \[1, 2\]; .* whole number'),
+    'sample: several': (lambda: sample(np.array([2, 3]), 4), r'length is array.\[2, 3\].*whole'),
     'test: length 0': (lambda: score(length=0), 'length is 0; .* 1 to'),
     'test: longer than padded': (lambda: score(length=5), 'length is 5 and max_length 4.*1 to 4'),
     'test: no batches': (lambda: score(batches=0), 'batches is 0; .* 1 to'),
@@ -90,6 +108,9 @@ WRONG = {
     'curve: a length too long': (
         lambda: prepare().curve(params(), [1, 2, 5]), 'length is 5 and max_length 4'),
     'curve: seed': (lambda: prepare().curve(params(), [1], seed=2**64), 'seed is 1844.*4,294'),
+    'answer_batch: memory too small': (lambda: answer(addresses=9), 'length is 9.* at least 10'),
+    "answer_batch: JAX's": (lambda: answer(addresses=jnp.int32(16)), 'addresses is Array.16.*a w'),
+    'answer: memory too small': (lambda: answer_one(addresses=9), 'length is 9, .* at least 10'),
     'record: length 0': (lambda: record(length=0), 'length is 0; .* 1 to'),
     'record: memory too small': (lambda: record(length=40, addresses=16), '40.* at least 41'),
     'record: kernel': (lambda: record(length=1, addresses=2), 'at least [35] addresses'),
@@ -167,3 +188,14 @@ def test_seeds_of_the_largest_population_do_not_wrap():
   """The last model's seed still fits into what the trainer counts in."""
   config = Config(seed=LARGEST, seeds=LARGEST)
   assert config.seed + config.seeds - 1 <= np.iinfo(np.int32).max
+
+
+@pytest.mark.parametrize('name', ['forget', 'n_back', 'reading_span', 'delayed_match'])
+@pytest.mark.parametrize('function', [
+    diagnostics.writing, diagnostics.encode_random, diagnostics.repeated_words])
+def test_a_task_that_stores_in_another_way_has_no_picture_of_how_it_writes(function, name):
+  """What is shown first are not its items, or not all."""
+  other = models.build(Config(task=(name,)))
+  with pytest.raises(errors.UserError, match=f"'{name}' does not begin with .* 12 items") as error:
+    function(other, models.parameters(other), 12, 60)
+  assert '\n' not in str(error.value)

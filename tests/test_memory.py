@@ -129,6 +129,14 @@ def hostile_attentions(addresses):
   }
 
 
+@pytest.mark.parametrize('ring', [-1, 0, 2, 10])
+def test_a_ring_that_the_kernel_or_the_memory_is_too_small_for_is_an_error(ring):
+  """Weight would be lost without a word."""
+  for given in (ring, jnp.int32(ring)):
+    with pytest.raises(ValueError, match=f'ring is {ring}; .* a whole number of 3 to 9'):
+      memory.shift(jnp.eye(9)[0], jnp.ones(3) / 3, given)
+
+
 class TestSharpen:
 
   def test_gamma_1_changes_nothing(self, rng):
@@ -154,6 +162,18 @@ class TestSharpen:
   def test_flat_attention_keeps_all_mass(self):
     """The usual form keeps 8e-16 of it: (1/1024)^10 = 8e-31 beside an epsilon of 1e-12."""
     np.testing.assert_allclose(memory.sharpen(flat(1024), 10.), flat(1024), rtol=1e-5)
+
+  @pytest.mark.parametrize('dtype', [jnp.float16, jnp.bfloat16])
+  @pytest.mark.parametrize('addresses', [16_384, 32_768])
+  def test_flat_attention_over_many_addresses_keeps_all_mass_in_half_precision(
+      self, addresses, dtype):
+    """In float16 a share of 2^-15 is less than its smallest normal number, and still there."""
+    attention = jnp.full(addresses, 1 / addresses, dtype)
+    sharp = memory.sharpen(attention, dtype(1.))
+    assert sharp.dtype == dtype
+    np.testing.assert_array_equal(sharp, attention)
+    slope = jax.grad(lambda w: memory.sharpen(w, dtype(2.))[0])(attention)
+    assert np.isfinite(slope).all()
 
   def test_where_nothing_is_nothing_comes(self):
     attention = jnp.array([0., .5, 0., .5])

@@ -14,6 +14,7 @@ from maes_jax import families
 from maes_jax import models
 from maes_jax import tasks
 from maes_jax.config import Config
+from maes_jax.items import Bits
 from maes_jax.training import losses
 from tests import two_phases
 
@@ -253,3 +254,17 @@ class TestBuild:
     monkeypatch.setattr(families, 'FAMILIES', dict(families.FAMILIES))
     families.register('mine', families.FAMILIES['maes'])
     assert models.build(Config(model='mine')).encoder == models.build(Config()).encoder
+
+
+@pytest.mark.parametrize('name, phase_bit', [('maes', None), ('gru', None), ('gru', True)])
+@pytest.mark.parametrize('change', [
+    {'items': Bits(7)}, {'items': Bits(10)}, {'items': Bits(12)}, {'control_bits': 4},
+    {'items': Bits(6), 'control_bits': 4}, {'sequences': 3}], ids=repr)
+def test_items_of_another_width_are_not_taken_for_control_bits(name, phase_bit, change):
+  """Forget has two sequences of two control bits: a model reads as many more, but no items so."""
+  task = tasks.get('forget')
+  model = models.build(Config(model=name, task=('forget',), phase_bit=phase_bit))
+  models.check_reads(model, task)
+  with pytest.raises(errors.UserError, match=r"'forget' has \d x \d control bits") as error:
+    models.check_reads(model, dataclasses.replace(task, **change))
+  assert '\n' not in str(error.value)

@@ -45,3 +45,10 @@ def test_an_encoder_of_another_kind_is_refused(options, words, monkeypatch):
         tasks.get('serial_recall'), name=name, outputs=kind.outputs, items=kind, answers=kind))
   with pytest.raises(errors.UserError, match=words):
     trained.load_encoder(config(**options))
+
+
+@pytest.mark.parametrize('index', ['0', .5, 0., True, -1, 1, np.array(0), [0]], ids=repr)
+def test_what_numbers_no_model_of_a_population_is_refused(index):
+  with pytest.raises(errors.UserError, match=r'is not in .* the models 0 to 0; give'):
+    trained.load(SHIPPED / 'E_J', index)
+  assert trained.load(SHIPPED / 'E_J', np.int64(0)).index == 0

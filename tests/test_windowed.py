@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -85,6 +86,22 @@ def test_attention_is_exact_as_long_as_the_flag_says(decided, gamma, lasts):
   assert (np.diff(shown.exact.astype(int)) <= 0).all()
   if lasts:
     np.testing.assert_allclose(state.memory, wanted_state.memory, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('dtype, double', [
+    ('float32', True), ('float64', True), ('float16', False), ('bfloat16', False)])
+def test_it_computes_in_the_dtype_of_the_parameters(dtype, double):
+  """As the whole memory does, whatever the dtype of inputs and state, and of JAX by default."""
+  with jax.enable_x64(double):
+    weights = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params(2))
+    state, shown = run(windowed.unroll, weights, start(5))
+    wanted_state, wanted = run(encoder_solver.unroll, weights, start(5))
+  assert shown.exact.all()
+  described = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
+  assert described(state) == described(wanted_state)
+  assert shown.output.dtype == wanted.output.dtype == dtype
+  near = {'float16': 2e-2, 'bfloat16': .15}.get(dtype, 1e-5)
+  np.testing.assert_allclose(shown.output, wanted.output, atol=near)
 
 
 @pytest.mark.parametrize('places', [range(ADDRESSES), [0, 7], [0, ADDRESSES - 8]])

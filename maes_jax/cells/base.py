@@ -5,6 +5,8 @@ A cell works on one sequence; batch and population axes are `vmap`s further out.
 """
 
 from collections.abc import Callable, Mapping
+import functools
+import typing
 from typing import Any, NamedTuple
 
 import chex
@@ -12,6 +14,8 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from maes_jax import config
+from maes_jax import options
 from maes_jax import precision
 from maes_jax import shapes
 from maes_jax.cells import scan
@@ -64,9 +68,26 @@ class Centred(nn.Module):
     return z @ kernel + bias
 
 
+@functools.cache
+def _options(cell: type) -> Mapping[str, tuple]:
+  """The fields of a cell's class that say by `options.option` what they may be, and their types."""
+  found = {name: field for name, field in options.of(cell).items() if 'minimum' in field.metadata}
+  hints = typing.get_type_hints(cell) if found else {}
+  return {name: (field, hints[name]) for name, field in found.items()}
+
+
 class Cell(nn.Module):
-  """One recurrent cell; `outputs` is the number of output bits Y, 0 for an encoder."""
+  """One recurrent cell; `outputs` is the number of output bits Y, 0 for an encoder.
+
+  Raises:
+    UserError: an option is not what its field says that it may be.
+  """
   outputs: int = 0
+
+  def __post_init__(self):
+    for name, (field, kind) in _options(type(self)).items():
+      config.checked_option(name, getattr(self, name), field, kind)
+    super().__post_init__()
 
   @property
   def reach(self) -> int | None:
@@ -174,8 +195,7 @@ class Cell(nn.Module):
       The last state, and of every step what `show` makes of the state it left and its `Step`.
     """
     shapes.check(inputs=(inputs, 'TX', float))
-    params = jax.tree.map(jnp.asarray, params)
-    state, inputs = precision.as_params((state, inputs), params)
+    params, state, inputs = precision.given(params, state, inputs)
     steps = jnp.asarray(len(inputs) if steps is None else steps, jnp.int32)
     disturbed = {} if noise is None else {'noise': precision.as_params(noise, params)}
     if alone:  # Then no step that is done is padding.

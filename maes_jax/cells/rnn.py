@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from maes_jax import limits
+from maes_jax import precision
 from maes_jax.cells import base
 from maes_jax.cells import dnc
 from maes_jax.cells import lstm
@@ -52,11 +53,17 @@ class RNNCell(nn.RNNCellBase):
         lambda leaf: jnp.broadcast_to(leaf, (*input_shape[:-1], *leaf.shape)), state)
 
   def __call__(self, carry: base.State, inputs: chex.Array) -> tuple[base.State, chex.Array]:
-    """One time step on the inputs [*batch, X]: the next state, and answers [*batch, Y]."""
+    """One time step on the inputs [*batch, X]: the next state, and answers [*batch, Y].
+
+    Computed in the dtype of the parameters, as are the answers; the state keeps its own, as loops
+    end with what they began with.
+    """
     step = _step
     for _ in inputs.shape[:-1]:
       step = nn.vmap(step, variable_axes={'params': None}, split_rngs={'params': False})
-    return step(self.cell, carry, inputs)
+    state, answers = step(
+        self.cell, *precision.as_params((carry, inputs), self.variables.get('params', {})))
+    return jax.tree.map(lambda new, old: new.astype(old.dtype), state, carry), answers
 
 
 def _step(cell, state_tm1, x_t):

@@ -103,7 +103,7 @@ def get(task: tasks.Task) -> Claim:
         f'item each answer is about; known are {", ".join(sorted(CLAIMS))}')
   claim = CLAIMS[task.name]
   for kind in (task.items, task.answers):
-    if not isinstance(kind, Bits) or kind.width > WIDEST:
+    if type(kind) is not Bits or kind.width > WIDEST:  # Others may find other answers right.
       raise errors.UserError(f'task {task.name!r} is about {kind}; a certificate goes through all '
                              f'words, which must be Bits of at most {WIDEST}')
   _try_out(task, claim)
@@ -119,7 +119,8 @@ def _try_out(task, claim):
     if not _as_claimed(task, claim, jax.tree.map(lambda leaf, i=i: leaf[i], episodes.program),
                        length):
       raise errors.UserError(f'task {task.name!r} asks something else than the claim about it '
-                             f'says, e.g. about {length} items; mend the claim')
+                             f'says, e.g. about {length} items; mend the claim, or give the task '
+                             'another name')
 
 
 def _as_claimed(task, claim, program, count):

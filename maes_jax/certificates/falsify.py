@@ -53,7 +53,7 @@ class Witness:
   @property
   def wrong(self) -> np.ndarray:
     """[n, Y]"""
-    return ((self.logits > 0) != self.right) & self.asked[:, None]
+    return _wrong(self.logits, self.right) & self.asked[:, None]
 
   def to_json(self) -> dict[str, Any]:
     return {'items': _words(self.items), 'shown': _words(self.shown), 'right': _words(self.right),
@@ -68,6 +68,11 @@ class Witness:
     answered, right = (_words(bits)[step] for bits in (self.logits > 0, self.right))
     return (f'of {_some(_words(self.items))} in {self.addresses} addresses, answer {step + 1}'
             f'{shown} is {answered} and should be {right}')
+
+
+def _wrong(logits, right):
+  """A logit is on the other side of 0, or no number."""
+  return ~np.where(right, logits > 0, logits <= 0)
 
 
 def _words(bits) -> list[str]:
@@ -118,7 +123,7 @@ class Falsifier:
       items, shown = (part[begin:begin + size] for part in sequences)
       right, asked = self._truth(items, shown)
       logits = self._compute(False, params, items, shown)
-      wrong = (((logits > 0) != right) & asked[..., None]).any((1, 2))
+      wrong = (_wrong(logits, right) & asked[..., None]).any((1, 2))
       if wrong.any():
         i = int(wrong.argmax())
         return Witness(items[i], shown[i], logits[i], right[i], asked[i], self.addresses(length))

@@ -78,15 +78,16 @@ def certify(trained: Trained, task: tasks.Task | str = '', effort: int = 1000) -
 
   Args:
     trained: of `maes_jax.load`.
-    task: which of its tasks, where it has several.
+    task: which of its tasks, where it has several: the registered one of that name, or one of
+      your own under the name of a solver.
     effort: how many sequences are tried at each length where no proof is found; 0: none.
 
   Raises:
-    UserError: a model that no proof is known for, a task that nothing is claimed about, or one
-      that the model was not trained on.
+    UserError: a model that no proof is known for, a task that nothing is claimed about or that
+      asks something else than is claimed, or one that the model has no solver for.
   """
   model, params = trained.model, trained.params
-  asked = answering.choose(model, task if isinstance(task, str) else task.name)
+  asked = answering.choose(model, task)
   claim = claims.get(asked)
   says, layers = _says(model, asked, claim), of(params, asked.name)
   try:
@@ -118,8 +119,9 @@ def falsify_trained(trained: Trained, task: tasks.Task, effort: int = 1000) -> V
   """Only searches, whatever the model; see `falsify`.
 
   Raises:
-    UserError: nothing is claimed about the task.
+    UserError: nothing is claimed about the task, or the model has no solver for it.
   """
+  task = answering.choose(trained.model, task)
   return _search(trained.model, trained.params, task, claims.get(task),
                  'no proof was looked for', effort)
 
@@ -149,8 +151,14 @@ def prove(params: Mapping[str, Any], says: Mapping[str, Any], eta: float = ETA, 
   raise reasons[-1]
 
 
-def recheck(trained: Trained, certificate: Mapping[str, Any]) -> float:
+def recheck(trained: Trained, certificate: Mapping[str, Any],
+            task: tasks.Task | str = '') -> float:
   """Checks a certificate that was read from a file against a model.
+
+  Args:
+    trained: of `maes_jax.load`.
+    certificate: as it was read.
+    task: that it is to be about; by default the registered one that it names.
 
   Returns:
     The smallest margin.
@@ -159,7 +167,7 @@ def recheck(trained: Trained, certificate: Mapping[str, Any]) -> float:
     UserError: it proves nothing about this model.
   """
   try:
-    task = answering.choose(trained.model, str(certificate['task'])[:80])
+    task = answering.choose(trained.model, task or str(certificate['task'])[:80])
     says = _says(trained.model, task, claims.get(task))
     for name, value in says.items():
       if certificate[name] != value:
@@ -179,7 +187,7 @@ def confirmed(trained: Trained, task: tasks.Task, said: Mapping[str, Any]) -> Ve
     UserError: it does not hold for this model.
   """
   if said['certificate']:
-    recheck(trained, said['certificate'])
+    recheck(trained, said['certificate'], task)
   if said['witness']:
     return _refuted(_wrong_again(trained, task, said['witness']), said['tried'])
   return Verdict(said['status'], said['reason'], said['certificate'], said['radius'],

@@ -265,7 +265,7 @@ def sample_batch(
 ) -> Episode:
   """A batch of episodes of any mix of lengths; every leaf has a leading axis B. See `sample`."""
   shapes.check(lengths=(lengths, 'B', int))
-  limits.check(length=lengths, max_length=max_length)
+  limits.check(lengths=lengths, max_length=max_length)
   task.check_length(lengths)
   draw = lambda key, length: sample(task, key, length, max_length, split)
   return batching.vmap(draw)(keys, lengths)

@@ -125,13 +125,26 @@ def rows(
     validated: chex.Array,  # [K] models whose validation counts
     still_open: Mapping[int, Mapping[str, str]],  # by model and task why there is no proof yet
 ) -> list[Row]:
-  """A row for each model that trained from `before` to `after`."""
+  """A row for each model that trained from `before` to `after`.
+
+  Raises:
+    UserError: a task asked nothing in the validation.
+  """
   before, after, counts, validated = jax.device_get((before, after, counts, validated))
   counts = {name: of_task.total() for name, of_task in counts.items()}
+  for name, of_task in counts.items():
+    _check_asked(name, of_task)
   trained = np.flatnonzero(after.iteration > before.iteration)
   skipped = optimizer.skipped(after.optimizer) - optimizer.skipped(before.optimizer)
   return [{**_row(after, counts if validated[k] else {}, skipped[k], k),
            **_proofs(still_open.get(int(k), {}))} for k in trained]
+
+
+def _check_asked(name, counts):
+  if not counts.units.all():
+    raise errors.UserError(
+        f'task {name!r} asks nothing about the sequences of a validation, so that nobody can tell '
+        'what is learnt; use another validation_length, or give it a mask that is True somewhere')
 
 
 def _proofs(still_open):

@@ -51,7 +51,8 @@ def train(
 
   Raises:
     UserError: sizes that do not go together or that there is no room for, more devices than there
-      are, a folder of another run or one that cannot be written. Nothing has been written then.
+      are, a folder of another run or one that cannot be written. Nothing has been written then. Or
+      a task that asks nothing in a validation.
     Interrupted: somebody asked to stop; what was trained is saved.
   """
   config = families.resolve(config)

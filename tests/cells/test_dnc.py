@@ -166,9 +166,9 @@ def test_gradients_are_finite_from_the_empty_memory():
 
 
 @pytest.mark.parametrize('options, message', [
-    ({'width': 0}, 'width 0; use'),
+    ({'width': 0}, 'width is 0; it must be at least 1'),
     ({'read_heads': 8}, 'read_heads is 8 .* 7 addresses; use 1 to 7'),
-    ({'read_heads': 0}, 'read_heads is 0 .* use 1 to 7'),
+    ({'read_heads': 0}, 'read_heads is 0; it must be at least 1'),
 ])
 def test_impossible_sizes_are_an_error_of_one_line(options, message):
   with pytest.raises(ValueError, match=message) as caught:

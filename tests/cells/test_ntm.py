@@ -112,7 +112,7 @@ def test_first_state_is_as_documented():
 
 
 @pytest.mark.parametrize('options, message', [
-    ({'width': 0}, 'width 0; use'),
+    ({'width': 0}, 'width is 0; it must be at least 1'),
     ({'read_heads': 8}, 'read_heads is 8 .* 7 addresses; use 1 to 7'),
     ({'write_heads': 8}, 'write_heads is 8 .* 7 addresses; use 1 to 7'),
     ({'shift_range': 4}, '9 taps .* 7 addresses; use at least 9'),
@@ -155,6 +155,20 @@ def test_a_ring_is_a_memory_of_as_many_addresses(reads, writes):
       np.testing.assert_allclose(state.attention[:, :ADDRESSES], expected[2], atol=1e-9)
       np.testing.assert_array_equal(state.attention[:, ADDRESSES:], 0)
       np.testing.assert_array_equal(state.memory[:, ADDRESSES:], 9)
+
+
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize('ring', [257, 301])
+def test_a_ring_is_of_as_many_addresses_in_every_dtype(dtype, ring):
+  """Not of 256, or of 302, which bfloat16 has next: attention is uniform and stays inside."""
+  module = cell(initial_attention='uniform')
+  state = module.in_ring(module.initial_state(320), jnp.int32(ring))
+  params = random_numbers.params(np.random.default_rng(0), module, 320, INPUTS)
+  params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
+  last, shown = module.unroll(params, state, jnp.zeros((1, INPUTS)))
+  assert shown.write.dtype == dtype
+  assert int(last.ring.number) == ring
+  assert np.flatnonzero(shown.write[0, 0]).tolist() == list(range(ring))
 
 
 @pytest.mark.parametrize('reads, writes', HEADS)

@@ -76,6 +76,37 @@ def test_a_batch_of_mixed_lengths_is_our_unroll_of_each(name, outputs):
   jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), carry, last)
 
 
+DTYPES = pytest.mark.parametrize('dtype, given, double', [
+    (jnp.bfloat16, jnp.bfloat16, False), (jnp.bfloat16, jnp.float32, False),
+    (jnp.float16, jnp.float32, False), (jnp.float32, jnp.float64, True)])
+
+
+@ANY_CELL
+@DTYPES
+def test_it_answers_in_the_dtype_of_the_parameters(name, dtype, given, double):
+  module = nn.RNN(MADE[name](outputs=2), return_carry=True)
+  params, inputs = drawn(module, len(LENGTHS), STEPS)
+  with jax.enable_x64(double):
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
+    carry, answers = jax.eval_shape(module.apply, params, jnp.asarray(inputs, given))
+  assert answers.dtype == dtype
+  assert {leaf.dtype for leaf in jax.tree.leaves(carry)} == {jnp.dtype(jnp.float32)}
+
+
+@DTYPES
+def test_it_computes_what_our_unroll_does_in_that_dtype(dtype, given, double):
+  cell = MADE['maes'](outputs=2)
+  module = nn.RNN(cell)
+  params, inputs = drawn(module, len(LENGTHS), STEPS)
+  with jax.enable_x64(double):
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
+    inputs = jnp.asarray(inputs, given)
+    answers = jax.jit(module.apply)(params, inputs)
+    wanted = one_by_one(cell, params['params']['cell'], inputs, LENGTHS * 0 + STEPS)[1]
+  near = {jnp.float32: 1e-5, jnp.float16: .02, jnp.bfloat16: .15}[dtype]
+  np.testing.assert_allclose(np.float32(answers), np.float32(wanted), rtol=near, atol=near)
+
+
 @ANY_CELL
 def test_parameters_are_the_cells_own(name):
   """By the same names: those of a trained encoder or solver fit."""
@@ -168,6 +199,27 @@ def test_a_cell_that_has_nothing_to_show_says_what_to_do():
 def test_a_memory_has_addresses(addresses):
   with pytest.raises(errors.UserError, match=r'addresses is .*; it must be a whole number'):
     cells.NTM(addresses=addresses)
+
+
+@pytest.mark.parametrize('make, line', [
+    (lambda: cells.NTM(addresses=8, units=0), 'units is 0; it must be at least 1'),
+    (lambda: cells.NTM(addresses=8, units=-1), 'units is -1; it must be at least 1'),
+    (lambda: cells.NTM(addresses=8, units=2.5), 'units is 2.5; it must be int'),
+    (lambda: cells.NTM(addresses=8, shift_range=-1), 'shift_range is -1; it must be at least 0'),
+    (lambda: cells.DNC(addresses=8, read_heads=0), 'read_heads is 0; it must be at least 1'),
+    (lambda: cells.MAES(addresses=8, line3='foo'), "unknown line3 'foo'"),
+    (lambda: cells.MAES(addresses=8, gamma_bias='much'), "gamma_bias is 'much'; it must be float"),
+    (lambda: cells.MAES(addresses=8, latch=float('nan')), 'latch is nan; it must be a finite'),
+    (lambda: cells.LSTM(layers=10**6), 'layers is 1000000; it must be at most 100'),
+    (lambda: cells.gated_deltanet.GatedDeltaNet(taps=0), 'taps is 0; it must be at least 1')])
+def test_options_of_a_cell_made_directly_are_checked(make, line):
+  with pytest.raises(errors.UserError, match=line):
+    make()
+
+
+def test_options_may_be_numpys_numbers():
+  cell = cells.NTM(addresses=8, units=np.int64(3), gate_bias=np.float32(-1))
+  assert (cell.cell.units, cell.cell.gate_bias) == (3, -1)
 
 
 def test_they_are_flaxs_cells_and_values():

@@ -50,6 +50,13 @@ def test_untrained_models_of_any_kind_are_wrong(model):
   assert (answer != found.witness.right[found.witness.asked]).any()
 
 
+@pytest.mark.parametrize('bit', [0, 1])
+def test_a_logit_that_is_no_number_is_wrong_whatever_is_right(bit):
+  one = lambda value: np.full((1, 1), value)
+  witness = falsify.Witness(one(bit), one(0), one(np.nan), one(bool(bit)), np.array([True]), 4)
+  assert witness.wrong.all()
+
+
 def test_a_witness_is_shortened_and_nothing_is_found_where_nothing_is_wrong():
   trained = maes_jax.load('E_S')
   params = machines.plain(trained.params)

@@ -1,6 +1,7 @@
 """What `certify` and `recheck` say, and to whom they say that nothing is known."""
 
 import copy
+import dataclasses
 import json
 import pathlib
 
@@ -15,8 +16,16 @@ from maes_jax import errors
 from maes_jax import tasks
 from maes_jax.certificates import seals
 from maes_jax.certificates import verdict
+from maes_jax.items import Bits
 from tests.certificates import machines
 from tests.certificates import test_checker
+
+class Demanding(Bits):
+  """Words whose bits are right only if the logit is far from 0."""
+
+  def right(self, outputs, targets):
+    return super().right(outputs, targets) & (jnp.abs(outputs) > 3)
+
 
 SHIPPED = pathlib.Path(__file__).parents[2] / 'checkpoints'
 
@@ -136,6 +145,29 @@ def test_other_models_are_told_that_no_proof_is_known(model):
 def test_a_task_without_a_solver_is_said(certified):
   assert 'no solver' in one_line(verdict.certify, certified[0], 'odd_recall')
   assert 'none such' in one_line(verdict.certify, certified[0], 'none such')
+
+
+@pytest.mark.parametrize('change, line', [
+    ({'ask': tasks.get('reverse_recall').ask}, 'asks something else'),
+    ({'items': Bits(7), 'outputs': 7, 'answers': Bits(7)}, 'items of 7 numbers'),
+    ({'items': Bits(7), 'control_bits': 3, 'outputs': 7, 'answers': Bits(7)}, '1 x 3 control bits'),
+    ({'answers': Demanding(8)}, 'about Demanding'),
+    ({'name': 'odd_recall'}, 'no solver')], ids=['question', 'width', 'bits', 'answers', 'name'])
+def test_it_is_about_the_task_that_was_given(certified, change, line):
+  """Not about the one that is registered under its name."""
+  trained, found = certified
+  task = dataclasses.replace(tasks.get('serial_recall'), **change)
+  said = found.to_json()
+  for call, args in ((verdict.certify, (trained, task)), (verdict.falsify_trained, (trained, task)),
+                     (verdict.recheck, (trained, found.certificate, task)),
+                     (verdict.confirmed, (trained, task, said))):
+    assert line in one_line(call, *args)
+
+
+def test_a_task_that_is_the_same_is_certified_as_such(certified):
+  trained, found = certified
+  task = dataclasses.replace(tasks.get('serial_recall'), reuses_memory=True)
+  assert verdict.recheck(trained, found.certificate, task) >= found.certificate['margin']
 
 
 def test_several_tasks_need_a_choice():

@@ -158,6 +158,13 @@ class TestRows:
     assert first == {**row(100, 0), 'validation_loss': .25, 'bit_accuracy/odd_recall': .75,
                      'item_accuracy/odd_recall': .625, 'sequence_accuracy/odd_recall': .5}
 
+  def test_a_validation_in_which_nothing_is_asked_is_told(self):
+    """Whatever share of nothing is right is no number."""
+    nothing = evaluation.Counts(*np.zeros((len(evaluation.Counts._fields), 1, 2), int))
+    with pytest.raises(errors.UserError, match=r"'odd_recall' asks nothing .* validation_length"):
+      metrics.rows(state([0], [1.]), state([100], [.5]), {'odd_recall': nothing}, np.ones(1, bool),
+                   {})
+
   def test_skipped_updates_are_counted_by_window(self):
     before, after = state([100, 100], [1., 1.], [3, 0]), state([200, 200], [.5, .5], [5, 0])
     first, second = metrics.rows(before, after, {}, np.zeros(2, bool), {})
