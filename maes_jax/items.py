@@ -5,7 +5,7 @@ A task stores items of one kind and may be answered in another: Sequence Compari
 """
 
 import dataclasses
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import chex
 from flax import linen as nn
@@ -152,10 +152,7 @@ class Vectors:
 
   def __post_init__(self):
     _check_size('numbers of a vector', self.width)
-    kinds = int | float | np.integer | np.floating
-    if not isinstance(self.tolerance, kinds) or not 0 < self.tolerance < np.inf:
-      raise errors.UserError(f'the tolerance of vectors is {errors.shortened(self.tolerance)}; it '
-                             'must be a finite number above 0')
+    check_tolerance('vectors', self.tolerance)
 
   @property
   def outputs(self) -> int:
@@ -179,6 +176,15 @@ class Vectors:
 
 def _single(array):
   return array.astype(jnp.float32)
+
+
+def check_tolerance(what: str, tolerance: Any, below: float = np.inf):
+  """Raises UserError where it is no number between 0 and that."""
+  kinds = int | float | np.integer | np.floating
+  if not isinstance(tolerance, kinds) or not 0 < tolerance < below:
+    allowed = 'finite number above 0' if below == np.inf else f'number between 0 and {below}'
+    raise errors.UserError(
+        f'the tolerance of {what} is {errors.shortened(tolerance)}; it must be a {allowed}')
 
 
 def _check_size(what, value, smallest=1):

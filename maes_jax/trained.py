@@ -15,6 +15,7 @@ from maes_jax import errors
 from maes_jax import files
 from maes_jax import models
 from maes_jax import options
+from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Model
 from maes_jax.encoder_solver import Params
@@ -48,8 +49,7 @@ class Trained:
   def converged(self) -> bool:
     return int(self.saved['converged']) != NEVER
 
-
-  def answer(self, sequences: Any, aux: Any = None, *, task: str = '',
+  def answer(self, sequences: Any, aux: Any = None, *, task: tasks.Task | str = '',
              addresses: int | None = None, hard: bool = False) -> Any:
     """What the model answers about sequences of one's own, markers added.
 
@@ -59,7 +59,7 @@ class Trained:
     Args:
       sequences: an array [n, D], of tokens [n] whole numbers, or a list of such of any lengths.
       aux: the auxiliary sequence of each, for tasks that ask about one.
-      task: which of its tasks, where it has several.
+      task: which of its tasks, where it has several, or one of your own under the name of one.
       addresses: N. By default the smallest power of two that the sequence and its marker fit into,
         or the size in training, if that is larger.
       hard: give bits, tokens or numbers, not probabilities.

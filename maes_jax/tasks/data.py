@@ -307,7 +307,7 @@ class _Reader:
       order = np.random.default_rng(seed).permutation(count)
       chosen[order[:min(max(round(validation * count), 1), count - 1)]] = True
     else:
-      numbers = np.asarray(validation)
+      numbers = _numbers(validation)
       if numbers.dtype.kind not in 'iu' or numbers.ndim != 1 or (
           numbers.size and not -1 < numbers.min() <= numbers.max() < count):
         raise errors.UserError(
@@ -325,6 +325,14 @@ class _Reader:
       raise errors.UserError(f'{self._who} has arrays of {machine.in_words(size)}, more than the '
                              f'{machine.in_words(MOST)} that a program may hold; give fewer '
                              'examples')
+
+
+def _numbers(given) -> np.ndarray:
+  """An array of what is given; of no kind of number where it is none."""
+  try:
+    return np.asarray(given)
+  except ValueError:  # Rows of several lengths.
+    return np.array(None)
 
 
 def _examples(arrays, chosen):

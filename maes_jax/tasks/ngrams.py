@@ -22,6 +22,7 @@ import optax
 from maes_jax import errors
 from maes_jax import phases
 from maes_jax.items import Bits
+from maes_jax.items import check_tolerance
 from maes_jax.phases import Phase
 from maes_jax.tasks import checks
 from maes_jax.tasks import episode
@@ -44,9 +45,7 @@ class Chance:
   embedding: ClassVar[None] = None
 
   def __post_init__(self):
-    if not 0 < self.tolerance < 1:
-      raise errors.UserError(f'the tolerance of a chance is {errors.shortened(self.tolerance)}; it '
-                             'must be a number between 0 and 1')
+    check_tolerance('a chance', self.tolerance, below=1)
 
   def draw(self, key: chex.PRNGKey, count: int) -> chex.Array:
     return jax.random.uniform(key, (count, 1), jnp.float32)

@@ -266,6 +266,7 @@ WRONG = {
     'no share': ({'validation': 1.5}, 'validation is 1.5; it must be a share between 0 and 1, or'),
     'all held out': ({'validation': range(8)}, '8 of 8 examples are held out; leave at least one'),
     'none held out': ({'validation': np.array([], int)}, '0 of 8 examples are held out'),
+    'numbers in rows': ({'validation': [[1], [2, 3]]}, r'validation is \[\[1\], \[2, 3\]\]'),
     'no such example': ({'validation': [8]}, r'validation is \[8\]; .* 0 to 7'),
     'length beyond': ({'lengths': [9] * 8}, r'sequences\[0\] is padded to 3 and its length is 9'),
     'a length missing': ({'lengths': [3]}, r'sequences\[1\] .* its length is missing'),

@@ -68,6 +68,7 @@ def test_right_is_within_the_tolerance():
     (lambda: ngrams.dynamic_ngrams(order=1), 'order: 1; .* at least 2'),
     (lambda: ngrams.dynamic_ngrams(order=40), 'order: 40; it must be at most 17'),
     (lambda: ngrams.dynamic_ngrams(tolerance=0), 'tolerance of a chance is 0; .* between 0 and 1'),
+    (lambda: ngrams.dynamic_ngrams(tolerance='x'), "tolerance of a chance is 'x'"),
     (lambda: tasks.sample(tasks.get('dynamic_ngrams'), jax.random.key(0), 5, 9),
      "length is 5 and task 'dynamic_ngrams' needs 6 items")])
 def test_wrong_sizes_get_one_line(make, words):
