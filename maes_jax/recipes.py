@@ -58,8 +58,8 @@ _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES = {**dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
             'sequence_comparison': _PAIRS}
 # Few answers a sequence make the loss jump: batches of 64 (paper, section 5.3).
-_LARGE_BATCH = ('n_back', 'delayed_match', 'picture_change',
-                'picture_match', *_CHANGES)
+_LARGE_BATCH = ('sequence_comparison', 'prefix_equality', *_EQUALITY, 'n_back', 'delayed_match',
+                'picture_change', 'picture_match')
 
 
 def maes(config: Config) -> Mapping[str, Any]:

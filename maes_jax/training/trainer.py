@@ -129,20 +129,22 @@ class Trainer(devices.Picklable):
 
   def _batch(self, params, seed, iteration):
     """Episodes by task to train on; half of them hard ones, if the config says so."""
-    drawn = lengths.draw(self.config, iteration)
-    longest = lengths.bounds(self.config, iteration)[1]
-    sample = lambda key, ring_key: self._in_rings(
-        self._sample(key, drawn, self.config.max_length, longest), ring_key)
-    batch = sample(*(randomness.key(seed, stream, iteration)
-                     for stream in (randomness.Stream.TRAIN, randomness.Stream.RING)))
+    key = lambda stream: randomness.key(seed, stream, iteration)
+    batch = self._drawn(iteration, key(randomness.Stream.TRAIN), key(randomness.Stream.RING))
     if not self.config.hard_batches:
       return batch
-    key = randomness.key(seed, randomness.Stream.HARD, iteration)
+    draw = lambda key: self._drawn(iteration, *jax.random.split(key))
     worst = lambda episodes: microbatches.each(
         functools.partial(self._worst, params), params, episodes)
-    mixed = lambda: mining.mixed(batch, lambda key: sample(*jax.random.split(key)), worst,
-                                 jax.random.split(key, self.config.hard_batches))
-    return lax.cond(iteration >= self.config.full_range_from, mixed, lambda: batch)
+    keys = jax.random.split(key(randomness.Stream.HARD), self.config.hard_batches)
+    return lax.cond(iteration >= self.config.full_range_from,
+                    lambda: mining.mixed(batch, draw, worst, keys), lambda: batch)
+
+  def _drawn(self, iteration, key, ring_key):
+    """A batch of the lengths that there are at an iteration, in rings as the config says."""
+    drawn = lengths.draw(self.config, iteration)
+    longest = lengths.bounds(self.config, iteration)[1]
+    return self._in_rings(self._sample(key, drawn, self.config.max_length, longest), ring_key)
 
   def _sample(self, key, drawn, max_length, longest=None):
     """Episodes by task, those that a device has of a batch of such lengths [B].
