@@ -4,6 +4,7 @@ import dataclasses
 from typing import NamedTuple
 
 import chex
+import jax
 import jax.numpy as jnp
 
 from maes_jax import errors
@@ -74,7 +75,8 @@ def _sample(model, length, addresses):
   models.walk(model, [task], length, addresses)
   models.memory_to_see(model, addresses)
   room.check_test(model, task, length, addresses, batch_size=1)
-  episode = tasks.sample(task, _key(), length, length)
+  with jax.ensure_compile_time_eval():  # How long its phases are is known, whatever JAX traces.
+    episode = tasks.sample(task, _key(), length, length)
   _check_program(task, episode.program, length)
   return episode
 
@@ -84,7 +86,7 @@ def _check_program(task, program, length):
   first, *rest = program
   alone = all(phase.cell != phases.ENCODER for part in rest for phase in phases.of(part))
   if (not isinstance(first, phases.Phase) or first.cell != phases.ENCODER or not alone or
-      len(first.inputs) != 1 + length or first.steps != 1 + length):
+      len(first.inputs) != 1 + length or int(first.steps) != 1 + length):
     raise errors.UserError(
         f'task {task.name!r} does not begin with a phase in which the encoder reads a marker and '
         f'all of {length:,} items, and then has done; use a model of a task that does, e.g. '

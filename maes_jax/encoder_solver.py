@@ -175,10 +175,9 @@ class Model:
       unroll: how a cell runs over a phase; `skipping` for training and tests.
 
     Raises:
-      UserError: the memory is too small for the items, where their number is known, or the
-        parameters lack what a cell needs.
+      UserError: N is no number of addresses, or the parameters lack what a cell needs.
     """
-    _check_room(episodes, addresses)
+    limits.check(addresses=addresses)
     programs = {task: episode.program for task, episode in episodes.items()}
     rings = {task: episode.ring for task, episode in episodes.items()}
     runs = _Run(self, params, addresses, unroll, rings).all(programs)
@@ -193,7 +192,6 @@ class Model:
       unroll: Unroll = unroll,
   ) -> dict[str, chex.Array]:
     """`answer` for a batch: logits [B, A, Y] by task. The one place where the batch axis comes."""
-    _check_room(episodes, addresses)
     answer = lambda batch: self.answer(params, batch, addresses, unroll)
     # XLA:CPU computes products of large layers on one core if they have no axis but their own.
     return jax.vmap(answer)(jax.tree.map(jnp.asarray, episodes))
@@ -293,11 +291,6 @@ class _Run:
       return encoder
     own = _part(_part(self.params, 'solvers'), name)
     return {**encoder, **own} if self.model.tied else own
-
-
-def _check_room(episodes, addresses):
-  for episode in episodes.values():
-    limits.check(lengths=episode.length, addresses=addresses)
 
 
 def _part(params, name):

@@ -49,25 +49,6 @@ def where(valid_t: chex.Array | None, new: State, old: State) -> State:
   return jax.tree.map(lambda *leaves: jnp.where(valid_t, *leaves), new, old)
 
 
-class Centred(nn.Module):
-  """z W + b that starts at `start` where all of z is `centre`.
-
-  Numbers from 0 to 1 are in the mean 1/2. Round 0 instead, many a ReLU unit would be on for all of
-  them, or off and without a gradient for good.
-  """
-  features: int
-  centre: float = 0.
-  start: float = 0.
-
-  @nn.compact
-  def __call__(self, z: chex.Array) -> chex.Array:
-    size = (z.shape[-1], self.features)
-    kernel = self.param('kernel', nn.initializers.lecun_normal(), size, jnp.float32)
-    first = lambda key, shape, dtype: jnp.asarray(self.start - self.centre * kernel.sum(0), dtype)
-    bias = self.param('bias', first, size[1:], jnp.float32)
-    return z @ kernel + bias
-
-
 @functools.cache
 def _options(cell: type) -> Mapping[str, tuple]:
   """The fields of a cell's class that say by `options.option` what they may be, and their types."""
@@ -150,16 +131,17 @@ class Cell(nn.Module):
     raise TypeError(f'{type(self).__name__} has outputs={self.outputs} and no features; give it '
                     'outputs of at least 1')
 
-  def answer(self, z_t: chex.Array, hidden: int = 0, **first: Any) -> chex.Array | None:
-    """y_t [Y] as logits from z_t, through a ReLU layer of `hidden` units; None for an encoder.
-
-    `first`: how that layer starts, `centre` and `start` of `Centred`.
-    """
+  def answer(self, z_t: chex.Array, hidden: int = 0) -> chex.Array | None:
+    """y_t [Y] as logits from z_t, through a ReLU layer of `hidden` units; None for an encoder."""
     if not self.outputs:
       return None
     if hidden:
-      z_t = nn.relu(Centred(hidden, **first, name='output_hidden')(z_t))
+      z_t = nn.relu(self.before_output(hidden)(z_t))
     return nn.Dense(self.outputs, name='output')(z_t)
+
+  def before_output(self, hidden: int) -> nn.Module:
+    """The layer of so many units."""
+    return nn.Dense(hidden, name='output_hidden')
 
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, Step]:
     """One time step on the input x_t [X]."""

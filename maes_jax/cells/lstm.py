@@ -134,15 +134,8 @@ class Lstm(base.Cell):
   units: int = option(512, minimum=1)
 
   def initial_state(self, addresses: int) -> State:
-    """Zeros; there is no memory, so `addresses` changes nothing.
-
-    Raises:
-      ValueError: fewer than one layer or unit.
-    """
+    """Zeros; there is no memory, so `addresses` changes nothing."""
     del addresses
-    if self.layers < 1 or self.units < 1:
-      raise ValueError(f'an LSTM of {self.layers} layers of {self.units} units; '
-                       'use at least 1 of each')
     return State(*jnp.zeros((2, self.layers, self.units), jnp.float32))
 
   def features(self, state: State) -> chex.Array:

@@ -60,6 +60,25 @@ def move_first(params: Interface, address, memory_tm1, attention_tm1):
 LINE3 = {'write_first': write_first, 'move_first': move_first}
 
 
+class Centred(nn.Module):
+  """z W + b that starts at `start` where all of z is `centre`.
+
+  Numbers from 0 to 1 are in the mean 1/2. Round 0 instead, many a ReLU unit would be on for all of
+  them, or off and without a gradient for good.
+  """
+  features: int
+  centre: float = 0.
+  start: float = 0.
+
+  @nn.compact
+  def __call__(self, z: chex.Array) -> chex.Array:
+    size = (z.shape[-1], self.features)
+    kernel = self.param('kernel', nn.initializers.lecun_normal(), size, jnp.float32)
+    first = lambda key, shape, dtype: jnp.asarray(self.start - self.centre * kernel.sum(0), dtype)
+    bias = self.param('bias', first, size[1:], jnp.float32)
+    return z @ kernel + bias
+
+
 class Maes(base.Cell):
   """One step of Algorithm 1.
 
@@ -132,9 +151,7 @@ class Maes(base.Cell):
     hidden_t = nn.sigmoid(self._disturbed(self._hidden(z_t, x_t.size)))
     size = 2 * self.width + self._head.size(self.width, self.shift_range)
     raw_t = nn.Dense(size, name='interface', bias_init=self._bias)(z_t)
-    # A task may need the ReLU layer, section 4.1.
-    output_t = self.answer(
-        z_t, self.output_hidden, centre=self.output_centre, start=self.output_start)
+    output_t = self.answer(z_t, self.output_hidden)  # A task may need the ReLU layer, section 4.1.
     params_t = interface(raw_t, self.width, self.add_activation)
     # 3: M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T;  4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)
     memory_t, attention_t = LINE3[self.line3](
@@ -142,6 +159,9 @@ class Maes(base.Cell):
     written = attention_t if self.line3 == 'move_first' else attention_tm1
     step = base.Step(output_t, read=attention_tm1[None], write=written[None])
     return State(hidden_t, memory_t, attention_t), step
+
+  def before_output(self, hidden: int) -> nn.Module:
+    return Centred(hidden, self.output_centre, self.output_start, name='output_hidden')
 
   def _hidden(self, z_t, inputs):
     """W_h [x_t, h_{t-1}, r_t] + b_h, with units that start out holding on to what they hold."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import errors
 from maes_jax.cells import base
 from maes_jax.cells import lstm
 from tests.cells import random_numbers
@@ -60,8 +61,8 @@ def test_the_papers_size_and_no_memory():
 
 @pytest.mark.parametrize('sizes', [{'layers': 0}, {'units': 0}])
 def test_no_layer_or_no_unit_is_an_error(sizes):
-  with pytest.raises(ValueError, match='use at least 1 of each'):
-    lstm.Lstm(**sizes).initial_state(ADDRESSES)
+  with pytest.raises(errors.UserError, match='is 0; it must be at least 1'):
+    lstm.Lstm(**sizes)
 
 
 class Stepwise(lstm.Lstm):

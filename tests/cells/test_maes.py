@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import errors
 from maes_jax import phases
-from maes_jax.cells import base
 from maes_jax.cells import heads
 from maes_jax.cells import maes
 from tests.oracles import maes as oracle
@@ -146,12 +146,12 @@ def test_units_before_the_output_start_as_they_are_told_where_all_is_their_centr
   np.testing.assert_array_equal(layer['kernel'], plain['kernel'])
   np.testing.assert_array_equal(plain['bias'], 0)
   dense = nn.Dense(6).init(jax.random.key(3), jnp.zeros(16))['params']
-  own = base.Centred(6, centre).init(jax.random.key(3), jnp.zeros(16))['params']
+  own = maes.Centred(6, centre).init(jax.random.key(3), jnp.zeros(16))['params']
   np.testing.assert_array_equal(own['kernel'], dense['kernel'])
 
 
 def test_unknown_reading_of_line_3_is_an_error():
-  with pytest.raises(KeyError, match='sideways'):
+  with pytest.raises(errors.UserError, match=r'sideways.*move_first, write_first'):
     init(cell(line3='sideways'))
 
 
