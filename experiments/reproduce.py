@@ -17,7 +17,7 @@ from .paper import runs
 
 _ONLY = flags.DEFINE_list(
     'only', list(runs.GROUPS), 'Parts of the paper, or names of single runs, with commas; proofs: '
-    'new seeds, proved right or not.')
+    'new seeds, proved right or, on Equality, tested.')
 _WORKDIR = cli.define_folder('workdir', 'Folder of all the runs.')
 _RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')
 _JOBS = flags.DEFINE_integer('jobs', 1, 'Runs at a time, each a process of its own.', lower_bound=1)

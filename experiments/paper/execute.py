@@ -64,7 +64,7 @@ def execute(run: runs.Run, settings: Settings):
   state = jax.device_get(
       training.train(config, workdir.path, save_seconds=settings.save_seconds))
   trained_in = time.monotonic() - start
-  seeds = (_proved(config, state) if run.population else
+  seeds = (_proved(config, state) if run.is_proved else
            _seeds(run, state, metrics.read(workdir.metrics), testers, settings))
   records.write(settings.results, run.name, config, seeds,
                 encoder=run.encoder, train_seconds=None if begun else round(trained_in, 1),
@@ -87,7 +87,7 @@ def _testers(run, config, settings):
 
   None for what is proved, not tested.
   """
-  if run.population:
+  if run.is_proved:
     return []
   model = models.build(config)
   asked = {**dict.fromkeys(config.task, model),

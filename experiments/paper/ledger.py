@@ -119,9 +119,8 @@ def render(results: pathlib.Path, checkpoints: pathlib.Path) -> str:
   same bytes."""
   found = _found(results)
   return '\n'.join([
-      _HEAD, *_claims(found), *_proofs(checkpoints), *_proved_seeds(results), *_baselines(found),
-      *_parameters(),
-      *_figures(results),
+      _HEAD, *_claims(found), *_proofs(checkpoints), *_proved_seeds(results),
+      *_tested_seeds(results), *_baselines(found), *_parameters(), *_figures(results),
       *_seeds(found), *_made(found), ''])
 
 
@@ -210,16 +209,37 @@ def _proofs(checkpoints):
 
 def _proved_seeds(results):
   """How many of many new seeds are proved right, and what is open about the others."""
-  proofs = _read(results, [name for name, run in runs.RUNS.items() if run.population])
-  by_part: dict[str, list] = {}
-  for name, record in proofs.items():
-    by_part.setdefault(name.split('/')[1], []).extend(record['seeds'])
+  by_part = _by_part(results, [name for name, run in runs.RUNS.items() if run.is_proved])
   return _section(
       'Proved at every length, seed by seed',
       'New seeds, none left out. *E_J-TASK*: 5 solvers on each of 20 encoders, which were drawn at '
       'random\nfrom the E_J above that converged, and frozen.',
       'trained | task | certified | converged | iterations, median [min–max] | what is open',
       [row for part, seeds in by_part.items() for row in _proved_rows(part, seeds)])
+
+
+def _tested_seeds(results):
+  """The same of what no proof is known for: how many are right on all test sequences."""
+  tested = [name for name, run in runs.RUNS.items() if run.population and not run.is_proved]
+  return _section(
+      'Right at length 1000, seed by seed',
+      'The same for Equality, of which no model is proved right: 5 solvers on each of those '
+      'encoders,\ntested on sequences of the paper, which are equal or differ everywhere.',
+      'trained | right on all sequences | converged | iterations, median [min–max] | '
+      'bits right at length 1000, median [min–max]',
+      [(part, f'{sum(map(claims.succeeded, record["seeds"]))} of {len(record["seeds"])}',
+        str(len(claims.converged(record))), claims.span(claims.iterations(record)),
+        claims.span(claims.accuracies(record), '{:.2%}'))
+       for part, record in ((part, {'seeds': seeds})
+                            for part, seeds in _by_part(results, tested).items())])
+
+
+def _by_part(results, names):
+  """The seeds of populations, all encoders of one kind together."""
+  seeds: dict[str, list] = {}
+  for name, record in _read(results, names).items():
+    seeds.setdefault(name.split('/')[1], []).extend(record['seeds'])
+  return seeds
 
 
 def _proved_rows(part, seeds):

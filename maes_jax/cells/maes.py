@@ -95,6 +95,7 @@ class Maes(base.Cell):
     add_activation: `sigmoid` or `linear`, for a_t; the paper names none.
     write_bias: first bias of the erase and add vectors, before their activation.
     gamma_bias: first bias of gamma, before its softplus.
+    walk_bias: first bias of the kernel for one address on, before its softmax.
     latch: first weight of each hidden unit on itself; its first bias is minus half of that. Near
       4 the unit adds up what comes in; above, it has two resting points and holds a bit.
     noise: standard deviation of what training adds to what goes into each hidden unit at each step,
@@ -112,6 +113,7 @@ class Maes(base.Cell):
   add_activation: str = option('sigmoid', choices=tuple(ADD_ACTIVATIONS))
   write_bias: float = option(0., initial=True)
   gamma_bias: float = option(0., initial=True)
+  walk_bias: float = option(0., initial=True)
   latch: float = option(0., minimum=0., initial=True)
   noise: float = option(0., minimum=0., initial=True)
   head: str = option('shift')
@@ -177,6 +179,9 @@ class Maes(base.Cell):
 
   def _bias(self, unused_key, shape, dtype):
     """Biases of (a, e) and the head's numbers, gamma the last, to start from."""
-    (size,) = shape
-    bias = jnp.zeros(size, dtype).at[:2 * self.width].set(self.write_bias)
+    (size,), words = shape, 2 * self.width
+    bias = jnp.zeros(size, dtype).at[:words].set(self.write_bias)
+    if self._head.walks is not None and self.shift_range:
+      on = words + self._head.walks(self.width, self.shift_range)
+      bias = bias.at[on].set(self.walk_bias)
     return bias.at[-1].set(self.gamma_bias) if self._head.sharpens else bias
