@@ -1,6 +1,9 @@
 """Packages that only a part of the library needs: `pip install 'maes_jax[all]'` brings them all."""
 
+from collections.abc import Iterator
+import contextlib
 import importlib.util
+import sys
 
 from maes_jax import errors
 
@@ -40,3 +43,14 @@ def need(extra: str, what: str):
   if lacking := missing(extra):
     raise MissingPackage(f'{what} needs {" and ".join(lacking)}, which this Python does not have; '
                          f'run: pip install {" ".join(lacking)}')
+
+
+@contextlib.contextmanager
+def hidden(name: str) -> Iterator[None]:
+  """What is imported meanwhile does not find this package, unless it is imported already."""
+  there = sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # Stands for no such module.
+  try:
+    yield
+  finally:
+    if there is None:
+      sys.modules.pop(name, None)

@@ -59,8 +59,9 @@ _PAIRS = {
 # neither stays soft nor stays where it is.
 _EVERY_OTHER = {'start_min_length': 1}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
-_CHANGES: dict[str, Mapping[str, Any]] = {**dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
-            'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER}
+_CHANGES: dict[str, Mapping[str, Any]] = {
+    **dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
+    'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER}
 # Few answers a sequence make the loss jump: batches of 64 (paper, section 5.3).
 _LARGE_BATCH = ('sequence_comparison', 'prefix_equality', *_EQUALITY, 'n_back', 'delayed_match',
                 'picture_change', 'picture_match')

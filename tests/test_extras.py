@@ -1,11 +1,13 @@
 """Without the packages of an extra: what needs none works, the rest says what to install."""
 
 import configparser
+import importlib
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -77,3 +79,27 @@ def test_they_are_what_the_metadata_says():
     assert {extras.INSTALLED.get(package, package) for package in packages} <= set(said[name])
   assert set(OPTIONAL).isdisjoint(
       re.findall(r'^\w+', metadata['options']['install_requires'], re.MULTILINE))
+
+
+def test_training_imports_no_pytorch_that_somebody_has(tmp_path):
+  """tensorboardX would; whoever imports it later finds it, and so does tensorboardX."""
+  (tmp_path / 'torch.py').write_text('class Tensor: pass\n')
+  program = ('import sys, maes_jax.training.run, tensorboardX; assert "torch" not in sys.modules; '
+             'import torch; print(torch.__file__)')
+  done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True,
+                        env=os.environ | {'PYTHONPATH': f'{tmp_path}:{ROOT}'})
+  assert done.stdout.strip() == str(tmp_path / 'torch.py')
+
+
+@pytest.mark.parametrize('before', [False, True])
+def test_a_hidden_package_is_back_where_it_was(monkeypatch, before):
+  monkeypatch.delitem(sys.modules, 'colorsys', raising=False)
+  if before:
+    monkeypatch.setitem(sys.modules, 'colorsys', there := types.ModuleType('colorsys'))
+  with extras.hidden('colorsys'):
+    if before:
+      assert importlib.import_module('colorsys') is there
+    else:
+      with pytest.raises(ImportError):
+        importlib.import_module('colorsys')
+  assert importlib.import_module('colorsys').__name__ == 'colorsys'

@@ -16,9 +16,11 @@ import numpy as np
 from maes_jax import extras
 INSTALLED = not extras.missing('tensorboard')
 if INSTALLED:
-  from tensorboardX import record_writer
-  from tensorboardX import summary
-  from tensorboardX.proto import event_pb2
+  # It imports PyTorch to annotate a type, seconds before the first iteration.
+  with extras.hidden('torch'):
+    from tensorboardX import record_writer
+    from tensorboardX import summary
+    from tensorboardX.proto import event_pb2
 
 _NAME = re.compile(r'events\.out\.tfevents\.(\d{10}\.\d+)\.')  # As we name files, in their order.
 _WALL_TIME = b'\x09'  # What an event of ours begins with: field 1, of 8 bytes.
