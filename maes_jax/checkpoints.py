@@ -1,4 +1,4 @@
-"""Saving and restoring trees of arrays, checked by content; the only file that knows orbax.
+"""Saving and restoring trees of arrays, checked by content; `stored` has them written and read.
 
 A step is written to a temporary name, put on the disk, renamed and sealed, so that neither a kill
 nor a power cut leaves half of one. Digests of every file, of every leaf and of the run are stored
@@ -26,7 +26,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 
 from maes_jax import devices
 from maes_jax import errors
@@ -91,10 +90,9 @@ def _make(directory):
 
 def _write(path, tree, run):
   """A whole step under a temporary name, on the disk."""
-  item = ocp.args.Composite(state=ocp.args.PyTreeSave(jax.device_get(tree)))
-  with _orbax() as there:
-    there.save(path.absolute(), args=item,
-               custom_metadata={'digests': digests(tree), 'run': run})
+  from maes_jax import stored  # It imports orbax: not before there is something to save.
+  with stored.opened(path) as there:
+    there.save(tree, {'digests': digests(tree), 'run': run})
   _forget_place(path)
   files.sync_tree(path)
 
@@ -112,32 +110,6 @@ def _put_in_place(directory, step, written, check):
   check()
   _seal(directory, step)
   _drop_old(directory)
-
-
-@contextlib.contextmanager
-def _orbax():
-  """Orbax as it is used here: at once, quiet, and without a word to other processes."""
-  this = jax.process_index()
-  alone = ocp.options.MultiprocessingOptions(primary_host=this, active_processes={this})
-  handler = ocp.CompositeCheckpointHandler(
-      composite_options=ocp.CompositeOptions(multiprocessing_options=alone),
-      state=ocp.PyTreeCheckpointHandler(multiprocessing_options=alone))
-  # It logs tracebacks from its threads before it raises; what it raises says enough.
-  with quiet('absl'), ocp.Checkpointer(
-      handler, multiprocessing_options=alone) as checkpointer:
-    yield checkpointer
-
-
-@contextlib.contextmanager
-def quiet(name: str):
-  """Shows nothing that is logged under a name, unless it is critical."""
-  logger = logging.getLogger(name)
-  level = logger.level
-  logger.setLevel(logging.CRITICAL)
-  try:
-    yield
-  finally:
-    logger.setLevel(level)
 
 
 def _reason(error) -> str:
@@ -318,15 +290,15 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _load(directory, step, like, run, most):
-  path = directory.absolute() / str(step)
+  from maes_jax import stored  # See `_write`.
   _check_files(directory, step, most)
-  with _orbax() as there:
-    saved = there.metadata(path)
-    if saved.custom_metadata.get('run', run) != run:  # Checkpoints of version 0.1 name no run.
+  with stored.opened(directory / str(step)) as there:
+    shapes_there, said = there.look()
+    if said.get('run', run) != run:  # Checkpoints of version 0.1 name no run.
       raise ValueError('it was saved by a run of another config')
-    _check_shapes(saved.item_metadata['state'].tree, like)
-    tree = there.restore(path, args=ocp.args.Composite(state=_part(like)))['state']
-  _verify(tree, saved.custom_metadata['digests'])
+    _check_shapes(shapes_there, like)
+    tree = there.restore(like)
+  _verify(tree, said['digests'])
   return tree
 
 
@@ -385,13 +357,6 @@ def _kind(dtype):
   """Precision is as it was saved; what numbers are for must be the same."""
   return next((kind for kind in (jnp.floating, jnp.integer, jnp.bool_)
                if jnp.issubdtype(dtype, kind)), dtype)
-
-
-def _part(like):
-  """Orbax's words for a part of a tree, wanted as it was saved, in the memory of this process."""
-  wanted = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
-  as_saved = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
-  return ocp.args.PyTreeRestore(wanted, as_saved, partial_restore=True)
 
 
 def _verify(tree, saved):

@@ -17,6 +17,7 @@ import pytest
 
 from maes_jax import checkpoints
 from maes_jax import errors
+from maes_jax import stored
 
 
 def tree(step):
@@ -148,7 +149,7 @@ def test_a_full_disk_leaves_what_was_saved(folder, monkeypatch, trouble):
     raise trouble
 
   before = sorted(folder.rglob('*'))
-  monkeypatch.setattr(checkpoints.ocp.Checkpointer, 'save', fail)
+  monkeypatch.setattr(stored.ocp.Checkpointer, 'save', fail)
   with pytest.raises(errors.UserError, match=r'cannot save .*No space left.*free some space'):
     checkpoints.save(folder, 300, tree(300))
   assert sorted(folder.rglob('*')) == before
@@ -281,7 +282,7 @@ def trouble_in(monkeypatch, error):
   """Every step is read up to some point, where this happens."""
   def fail(*unused, **unused_too):
     raise error
-  monkeypatch.setattr(checkpoints.ocp.Checkpointer, 'restore', fail)
+  monkeypatch.setattr(stored.ocp.Checkpointer, 'restore', fail)
 
 
 def caused_by(error):

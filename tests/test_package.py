@@ -132,6 +132,16 @@ def test_importing_brings_nothing_heavy():
   assert done.stdout.strip() == 'set()'
 
 
+@pytest.mark.parametrize('module', ['maes_jax.training.run', 'experiments.train'])
+def test_a_run_imports_what_it_needs_at_once_and_nothing_else(module):
+  """Orbax when it saves, figures and pages when they are drawn, frameworks of others never."""
+  late = ('orbax', 'tensorstore', 'matplotlib', 'bokeh', 'jinja2', 'sklearn', 'hypothesis', 'torch',
+          'tensorflow', 'tensorboard', 'pandas', 'scipy')
+  program = f'import sys, {module}; print(set({late}) & set(sys.modules))'
+  done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True)
+  assert done.stdout.strip() == 'set()'
+
+
 @pytest.mark.parametrize('name', maes_jax.__all__)
 def test_public_names_are_there_and_documented(name):
   assert name in dir(maes_jax)

@@ -12,6 +12,7 @@ import numpy as np
 
 from maes_jax import checkpoints
 from maes_jax import files
+from maes_jax import stored
 from tests.reliability import attempts
 
 STEP = 100
@@ -39,7 +40,7 @@ def _restores(folder) -> bool:
     _, found = checkpoints.restore(folder, TREE)
     attempts.promise(checkpoints.digests(found) == checkpoints.digests(TREE), 'what was saved')
 
-  with checkpoints.quiet(checkpoints.__name__):  # Each input is a damaged step.
+  with stored.quiet(checkpoints.__name__):  # Each input is a damaged step.
     return attempts.in_a_line(restore) == attempts.DONE
 
 
