@@ -175,9 +175,12 @@ class Task:
   @_plainly
   def shows(self) -> bool:
     """Whether the solver is shown an auxiliary sequence, not empty items."""
-    items = self.items.draw(jax.random.key(0), 64)
-    asked = self.ask(jax.random.key(1), items, jnp.int32(len(items)))
-    return isinstance(asked, Question) and bool(jnp.any(asked.aux != 0))
+    def shown():
+      items = self.items.draw(jax.random.key(0), 64)
+      asked = self.ask(jax.random.key(1), items, jnp.int32(len(items)))
+      return isinstance(asked, Question) and jnp.any(asked.aux != 0)
+    with jax.ensure_compile_time_eval():  # Known, whatever JAX traces round it.
+      return bool(jax.jit(shown)())
 
   def steps(self, length: int) -> int | None:
     """How many steps a solver has after its marker, of n items; None: as many as it is shown."""
