@@ -50,11 +50,12 @@ _PREFIXES = {
     'solver': {'latch': 6., 'noise': 1.}}
 # One wrong pair of 65,536 hides in a mean loss of 1e-5: hard sequences show it. A pair that is
 # rarely seen may also leave attention soft, unless it starts sharp, as the encoder's is by then.
-# Sharp attention that goes the wrong way never learns to turn, so it starts going on. Units before
-# the output that are off for all words at first would stay so.
+# What is sharp does not turn: it must not start in any direction, nor be driven off the items by
+# answers that are wrong at random. Units before the output that are off for all words at first
+# would stay so.
 _PAIRS = {
     'hard_batches': 8, 'learning_rate': 0.01, 'half_life': 4000,
-    'solver': {'gamma_bias': 1., 'walk_bias': 1., 'output_centre': .5, 'output_start': .5}}
+    'solver': {'gamma_bias': 1., 'start_scale': 0., 'output_centre': .5, 'output_start': .5}}
 # Three items teach attention to skip one, one and two that it need not: with all three at first it
 # neither stays soft nor stays where it is.
 _EVERY_OTHER = {'start_min_length': 1}

@@ -137,11 +137,15 @@ class Cell(nn.Module):
       return None
     if hidden:
       z_t = nn.relu(self.before_output(hidden)(z_t))
-    return nn.Dense(self.outputs, name='output')(z_t)
+    return self.to_output()(z_t)
 
   def before_output(self, hidden: int) -> nn.Module:
     """The layer of so many units."""
     return nn.Dense(hidden, name='output_hidden')
+
+  def to_output(self) -> nn.Module:
+    """The layer that makes y_t."""
+    return nn.Dense(self.outputs, name='output')
 
   def __call__(self, state_tm1: State, x_t: chex.Array) -> tuple[State, Step]:
     """One time step on the input x_t [X]."""

@@ -82,14 +82,14 @@ class Head:
     by_shifts: attention moves by k addresses a step at most, whatever the memory holds. Long tests
       then follow it through a window.
     sharpens: the last of its numbers becomes gamma: `gamma_bias` is where that starts.
-    walks: which of its numbers, by W and k, is the kernel's for one address on, before the softmax:
-      `walk_bias` is where that starts. None where it has no such number.
+    kernel: which of its numbers, by W and k, become s_t: `start_scale` is about their weights. None
+      where it has none.
   """
   size: Callable[[int, int], int]
   address: Callable[[chex.Array, chex.Array, chex.Array], chex.Array]
   by_shifts: bool = False
   sharpens: bool = False
-  walks: Callable[[int, int], int] | None = None
+  kernel: Callable[[int, int], slice] | None = None
 
 
 def _by_shift(raw, memory_tm1, attention_tm1):
@@ -103,9 +103,9 @@ def _by_content(raw, memory_tm1, attention_tm1):
 
 HEADS: dict[str, Head] = {
     'shift': Head(lambda width, k: 2 * k + 2, _by_shift, by_shifts=True, sharpens=True,
-                  walks=lambda width, k: k + 1),
+                  kernel=lambda width, k: slice(0, 2 * k + 1)),
     'content': Head(lambda width, k: width + 2 * k + 4, _by_content, sharpens=True,
-                    walks=lambda width, k: width + k + 1),
+                    kernel=lambda width, k: slice(width, width + 2 * k + 1)),
 }
 
 

@@ -95,7 +95,8 @@ class Maes(base.Cell):
     add_activation: `sigmoid` or `linear`, for a_t; the paper names none.
     write_bias: first bias of the erase and add vectors, before their activation.
     gamma_bias: first bias of gamma, before its softplus.
-    walk_bias: first bias of the kernel for one address on, before its softmax.
+    start_scale: what first weights of s_t, before its softmax, and of the output are multiplied by.
+      At 0 attention starts going each way alike, and no answer is likelier than another.
     latch: first weight of each hidden unit on itself; its first bias is minus half of that. Near
       4 the unit adds up what comes in; above, it has two resting points and holds a bit.
     noise: standard deviation of what training adds to what goes into each hidden unit at each step,
@@ -113,7 +114,7 @@ class Maes(base.Cell):
   add_activation: str = option('sigmoid', choices=tuple(ADD_ACTIVATIONS))
   write_bias: float = option(0., initial=True)
   gamma_bias: float = option(0., initial=True)
-  walk_bias: float = option(0., initial=True)
+  start_scale: float = option(1., minimum=0., initial=True)
   latch: float = option(0., minimum=0., initial=True)
   noise: float = option(0., minimum=0., initial=True)
   head: str = option('shift')
@@ -152,7 +153,8 @@ class Maes(base.Cell):
     z_t = jnp.concatenate([x_t, hidden_tm1, read_t])
     hidden_t = nn.sigmoid(self._disturbed(self._hidden(z_t, x_t.size)))
     size = 2 * self.width + self._head.size(self.width, self.shift_range)
-    raw_t = nn.Dense(size, name='interface', bias_init=self._bias)(z_t)
+    raw_t = nn.Dense(
+        size, name='interface', kernel_init=self._kernel, bias_init=self._bias)(z_t)
     output_t = self.answer(z_t, self.output_hidden)  # A task may need the ReLU layer, section 4.1.
     params_t = interface(raw_t, self.width, self.add_activation)
     # 3: M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T;  4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)
@@ -164,6 +166,10 @@ class Maes(base.Cell):
 
   def before_output(self, hidden: int) -> nn.Module:
     return Centred(hidden, self.output_centre, self.output_start, name='output_hidden')
+
+  def to_output(self) -> nn.Module:
+    kernel = lambda *args: self.start_scale * nn.initializers.lecun_normal()(*args)
+    return nn.Dense(self.outputs, name='output', kernel_init=kernel)
 
   def _hidden(self, z_t, inputs):
     """W_h [x_t, h_{t-1}, r_t] + b_h, with units that start out holding on to what they hold."""
@@ -177,11 +183,16 @@ class Maes(base.Cell):
     """What goes into the hidden units [H], with the noise of training where there is any."""
     return units + self.get_variable('noise', 'units', 0.)
 
+  def _kernel(self, key, shape, dtype):
+    """Weights of (a, e) and the head's numbers to start from."""
+    kernel, words = nn.initializers.lecun_normal()(key, shape, dtype), 2 * self.width
+    if self._head.kernel is None:
+      return kernel
+    of_head = kernel[:, words:].at[:, self._head.kernel(self.width, self.shift_range)]
+    return kernel.at[:, words:].set(of_head.multiply(self.start_scale))
+
   def _bias(self, unused_key, shape, dtype):
     """Biases of (a, e) and the head's numbers, gamma the last, to start from."""
-    (size,), words = shape, 2 * self.width
-    bias = jnp.zeros(size, dtype).at[:words].set(self.write_bias)
-    if self._head.walks is not None and self.shift_range:
-      on = words + self._head.walks(self.width, self.shift_range)
-      bias = bias.at[on].set(self.walk_bias)
+    (size,) = shape
+    bias = jnp.zeros(size, dtype).at[:2 * self.width].set(self.write_bias)
     return bias.at[-1].set(self.gamma_bias) if self._head.sharpens else bias

@@ -72,38 +72,46 @@ def test_the_interface_is_that_of_the_shift_with_key_strength_and_gate_besides()
   assert without(shift) == without(content)
 
 
-@pytest.mark.parametrize('head, first', [
-    ('shift', [0, 0, 1.5, -3]), ('content', [*[0] * WIDTH, 0, 0, 1.5, 0, 0, -3]), ('blunt', [0])])
-def test_first_biases_are_where_they_belong_and_nowhere_else(monkeypatch, head, first):
-  """A kernel's last tap moves one address on; gamma is a head's last number."""
+def first_parameters(**options):
+  module = cell(**options)
+  return module.init(
+      jax.random.key(0), module.initial_state(ADDRESSES), jnp.zeros(INPUTS))['params']
+
+
+@pytest.mark.parametrize('head, gamma', [('shift', True), ('content', True), ('blunt', False)])
+def test_gamma_starts_at_its_bias_and_nothing_else_does(monkeypatch, head, gamma):
   monkeypatch.setattr(heads, 'HEADS', dict(heads.HEADS))
   heads.register('blunt', heads.Head(lambda width, k: 1, lambda raw, memory, attention: attention))
-  module = cell(head=head, gamma_bias=-3., write_bias=-2., walk_bias=1.5)
-  bias = module.init(jax.random.key(0), module.initial_state(ADDRESSES),
-                     jnp.zeros(INPUTS))['params']['interface']['bias']
-  np.testing.assert_array_equal(bias, [*[-2.] * 2 * WIDTH, *first])
+  bias = first_parameters(head=head, gamma_bias=-3., write_bias=-2.)['interface']['bias']
+  rest = np.zeros(len(bias) - 2 * WIDTH)
+  rest[-1] = -3 if gamma else 0
+  np.testing.assert_array_equal(bias, [*[-2.] * 2 * WIDTH, *rest])
+
+
+@pytest.mark.parametrize('head, kernel', [
+    ('shift', slice(0, 3)), ('content', slice(WIDTH, WIDTH + 3)), ('blunt', slice(0, 0))])
+def test_weights_of_kernel_and_output_alone_are_scaled_at_the_start(monkeypatch, head, kernel):
+  monkeypatch.setattr(heads, 'HEADS', dict(heads.HEADS))
+  heads.register('blunt', heads.Head(lambda width, k: 1, lambda raw, memory, attention: attention))
+  whole, halved = (jax.device_get(first_parameters(head=head, start_scale=scale, output_hidden=3))
+                   for scale in (1., .5))
+  whole['output']['kernel'] = whole['output']['kernel'] / 2
+  interface = whole['interface']['kernel'].copy()
+  interface[:, 2 * WIDTH:][:, kernel] /= 2
+  whole['interface']['kernel'] = interface
+  jax.tree.map(np.testing.assert_array_equal, whole, halved)
 
 
 @pytest.mark.parametrize('shift_range', [1, 2])
-@pytest.mark.parametrize('head', ['shift', 'content'])
-def test_a_head_that_starts_walking_moves_one_address_a_step(head, shift_range):
-  """As far as a large bias outweighs the rest of the interface, and content is not looked for."""
-  module = cell(head=head, shift_range=shift_range, gamma_bias=5., walk_bias=50.)
+def test_at_a_scale_of_0_attention_goes_each_way_alike_and_answers_are_even(shift_range):
+  module = cell(head='shift', shift_range=shift_range, start_scale=0.)
   state = module.initial_state(ADDRESSES)
   params = module.init(jax.random.key(0), state, jnp.zeros(INPUTS))['params']
-  if head == 'content':
-    gate = 2 * WIDTH + WIDTH + 2 * shift_range + 2
-    params['interface']['bias'] = params['interface']['bias'].at[gate].set(-50.)
-  for step in range(3):
-    state, _ = module.apply({'params': params}, state, jnp.zeros(INPUTS))
-    np.testing.assert_allclose(state.attention, np.eye(ADDRESSES)[step + 1], atol=1e-5)
-
-
-def test_attention_that_may_not_move_has_no_step_to_start_with():
-  module = cell(shift_range=0, walk_bias=1.5)
-  bias = module.init(jax.random.key(0), module.initial_state(ADDRESSES),
-                     jnp.zeros(INPUTS))['params']['interface']['bias']
-  np.testing.assert_array_equal(bias, 0)
+  state, step = module.apply({'params': params}, state, jnp.ones(INPUTS))
+  there = np.abs((np.arange(ADDRESSES) + ADDRESSES // 2) % ADDRESSES - ADDRESSES // 2)
+  np.testing.assert_allclose(
+      state.attention, (there <= shift_range) / (2 * shift_range + 1), atol=1e-6)
+  np.testing.assert_array_equal(step.output, 0)
 
 
 class TestTheModel:
