@@ -82,6 +82,31 @@ def test_groups_bring_the_encoders_they_need_and_put_them_first():
   assert names.index('E_J') < names.index('E_J-odd_recall')
 
 
+def test_new_seeds_are_proved_where_there_is_a_proof_and_tested_elsewhere():
+  new = {name: run for name, run in runs.RUNS.items() if run.population}
+  assert {name.split('/')[1] for name, run in new.items() if not run.is_proved} == {
+      'E_J-sequence_equality'}
+  assert {run.name for run in runs.select(['proofs'])} == {*new}
+  recipe_chosen_on = {task: {2000 + 10 * encoder + k for encoder in range(100) for k in range(5)}
+                      for task in ('odd_recall', 'sequence_comparison')}
+  for run in new.values():
+    first = run.options['seed']
+    assert not recipe_chosen_on.get(run.options['task'][0], set()) & set(range(first, first + 5))
+
+
+def test_tested_seeds_of_all_encoders_stand_in_one_row(tmp_path):
+  for encoder, whole in ((3, 8), (25, 7)):
+    name = f'proofs/E_J-sequence_equality/{encoder}'
+    path = tmp_path / f'{name}.json'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    seeds = seed(400), seed(600, right=whole), seed(None, right=4)
+    path.write_text(json.dumps({**record(*seeds), 'name': name, 'config': {}, 'machine': '',
+                                'versions': {}, 'seconds': 1}))
+  assert ledger._tested_seeds(tmp_path)[-2] == (
+      '| E_J-sequence_equality | 3 of 6 | 4 | 500 [400–600] | 93.75% [50.00%–100.00%] |')
+  assert ledger._tested_seeds(tmp_path / 'empty') == []
+
+
 def test_unknown_parts_name_the_closest():
   with pytest.raises(errors.UserError, match="did you mean 'table1'"):
     runs.select(['tabel1'])
