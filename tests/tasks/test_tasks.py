@@ -280,3 +280,12 @@ class TestRegistry:
     own = tasks.Task('count_ones', 1, tasks.get('serial_recall').ask)
     assert tasks.register(own) is own
     assert tasks.get('count_ones') is own
+
+
+@pytest.mark.parametrize('name, shows', [
+    ('serial_recall', False), ('sequence_comparison', True), ('hard_equality', True)])
+def test_whether_a_solver_is_shown_items_is_known_while_jax_traces(name, shows):
+  task = dataclasses.replace(tasks.get(name))  # Not yet asked.
+  assert jax.jit(lambda x: x + task.shows)(1) == 1 + shows
+  episode = tasks.sample(task, jax.random.key(5), 6, 6)
+  assert aux(episode)[1:].any() == shows  # Behind the marker.
