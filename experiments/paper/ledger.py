@@ -144,10 +144,16 @@ def _read(results, names):
 def _summary(found):
   return markdown.table(
       'run | seeds that succeed | iterations, median [min–max] | bits right at length 1000',
-      [(name, f'{sum(map(claims.succeeded, found[name]["seeds"]))} of {len(found[name]["seeds"])}',
-        claims.span(claims.iterations(found[name])),
-        claims.span(claims.accuracies(found[name]), '{:.2%}'))
+      [(name, *_outcome(found[name]))
        for name in (*_ENCODERS, *_JOINT) if name in found])
+
+
+def _outcome(record):
+  """Seeds that succeed, iterations, and bits right at length 1000."""
+  seeds = record['seeds']
+  return (f'{sum(map(claims.succeeded, seeds))} of {len(seeds)}',
+          claims.span(claims.iterations(record)),
+          claims.span(claims.accuracies(record), '{:.2%}'))
 
 
 def _section(title, text, columns, rows):
@@ -235,9 +241,8 @@ def _tested_seeds(results):
 
 
 def _tested_row(part, record):
-  return (part, f'{sum(map(claims.succeeded, record["seeds"]))} of {len(record["seeds"])}',
-          str(len(claims.converged(record))), claims.span(claims.iterations(record)),
-          claims.span(claims.accuracies(record), '{:.2%}'))
+  succeed, took, right = _outcome(record)
+  return part, succeed, str(len(claims.converged(record))), took, right
 
 
 def _by_part(results, names):
