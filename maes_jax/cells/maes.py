@@ -188,8 +188,8 @@ class Maes(base.Cell):
     kernel, words = nn.initializers.lecun_normal()(key, shape, dtype), 2 * self.width
     if self._head.kernel is None:
       return kernel
-    of_s = jnp.arange(shape[1])[words:][self._head.kernel(self.width, self.shift_range)]
-    return kernel.at[:, of_s].multiply(self.start_scale)
+    of_head = kernel[:, words:].at[:, self._head.kernel(self.width, self.shift_range)]
+    return kernel.at[:, words:].set(of_head.multiply(self.start_scale))
 
   def _bias(self, unused_key, shape, dtype):
     """Biases of (a, e) and the head's numbers, gamma the last, to start from."""
