@@ -23,6 +23,7 @@ from maes_jax.cells import mamba2
 from maes_jax.cells import mlstm
 from maes_jax.cells import ntm
 from maes_jax.cells import tapes
+from maes_jax.cells import transformer
 from maes_jax.config import Config
 from maes_jax.options import Options
 
@@ -82,6 +83,7 @@ FAMILIES: dict[str, Family] = {
     'mlstm': Family(mlstm.Mlstm, tied=True),
     'gated_deltanet': Family(gated_deltanet.GatedDeltaNet, tied=True),
     'mamba2': Family(mamba2.Mamba2, tied=True),
+    'transformer': Family(transformer.Transformer, tied=True),
 }
 
 

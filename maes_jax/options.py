@@ -49,7 +49,7 @@ class Named(NamedTuple):
 NAMED = {
     'width': Named('Word width W.', int),
     'units': Named('Controller units H.', int),
-    'layers': Named('Controller layers (lstm), blocks (lru, mlstm, gated_deltanet, mamba2).', int),
+    'layers': Named('Controller layers (lstm), blocks (those without a controller).', int),
     'read_heads': Named('Read heads (ntm, dnc).', int),
     'write_heads': Named('Write heads (ntm).', int),
     'shift_range': Named('Addresses that attention may move in a step.', int),

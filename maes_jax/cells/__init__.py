@@ -21,6 +21,7 @@ from maes_jax.cells import mlstm
 from maes_jax.cells import ntm
 from maes_jax.cells import rnn
 from maes_jax.cells import tapes
+from maes_jax.cells import transformer
 from maes_jax.cells.rnn import DNC
 from maes_jax.cells.rnn import LSTM
 from maes_jax.cells.rnn import MAES

@@ -1,7 +1,8 @@
 """Blocks over each other, u + block(norm(u)): what the recurrences without a controller share.
 
-LRU, mLSTM, Gated DeltaNet and Mamba-2 differ in how a block takes in the past; all their papers put
-it between a norm and a sum with what came in. Below is also what two of them have in common.
+LRU, mLSTM, Gated DeltaNet, Mamba-2 and the Transformer differ in how a block takes in the past; all
+their papers put it between a norm and a sum with what came in. Below is also what two of them have
+in common.
 """
 
 import math
@@ -41,6 +42,11 @@ class Residual(base.Cell):
     """One step of the block of that name on z_t [D]: what it carries, and what it adds [D]."""
     raise NotImplementedError
 
+  def further(self, name: str, stream_t: chex.Array) -> chex.Array:
+    """What comes of the stream [D] behind the block of that name."""
+    del name
+    return stream_t
+
   def initial_state(self, addresses: int) -> State:
     """The same for each block; there is no memory, so `addresses` changes nothing."""
     del addresses
@@ -62,7 +68,7 @@ class Residual(base.Cell):
       z_t = nn.RMSNorm(name=f'norm_{layer}')(stream_t)
       # u_t <- u_t + block(norm(u_t))
       block_t, added_t = self.block(f'block_{layer}', block_tm1, z_t)
-      stream_t = stream_t + added_t
+      stream_t = self.further(f'block_{layer}', stream_t + added_t)
       blocks_t.append(block_t)
     state_t = State(stream_t, jax.tree.map(lambda *leaves: jnp.stack(leaves), *blocks_t))
     return state_t, base.Step(self.answer(stream_t), read=None, write=None)

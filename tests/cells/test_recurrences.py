@@ -127,7 +127,7 @@ def test_a_delta_rule_keeps_replaces_or_flips(rate, left):
   np.testing.assert_allclose(after, [[[left, 7.]]])
 
 
-@pytest.mark.parametrize('name', ['gru', *KINDS, 'stack_rnn', 'tape_rnn'])
+@pytest.mark.parametrize('name', ['gru', *KINDS, 'stack_rnn', 'tape_rnn', 'transformer'])
 def test_about_as_many_parameters_as_the_ntm(name):
   ours, ntm = (models.count_parameters(Config(model=model)) for model in (name, 'ntm'))
   assert abs(ours / ntm - 1) < .06

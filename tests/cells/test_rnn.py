@@ -36,10 +36,12 @@ MADE = {
     'lru': wrapping(cells.lru.Lru, units=4),
     'mlstm': wrapping(cells.mlstm.Mlstm, layers=1, units=4),
     'gated_deltanet': wrapping(cells.gated_deltanet.GatedDeltaNet, layers=1, units=4),
-    'mamba2': wrapping(cells.mamba2.Mamba2, layers=1, units=4)}
+    'mamba2': wrapping(cells.mamba2.Mamba2, layers=1, units=4),
+    'transformer': wrapping(cells.transformer.Transformer, layers=1, units=4)}
 # W, R W, R W, H; W of those with a memory, H or D of those without
 FEATURES = {'maes': 3, 'ntm': 6, 'dnc': 6, 'lstm': 3, 'maes2018': 3, 'dwm': 3, 'stack_rnn': 3,
-            'tape_rnn': 3, 'gru': 4, 'lru': 4, 'mlstm': 4, 'gated_deltanet': 4, 'mamba2': 4}
+            'tape_rnn': 3, 'gru': 4, 'lru': 4, 'mlstm': 4, 'gated_deltanet': 4, 'mamba2': 4,
+            'transformer': 4}
 ANY_CELL = pytest.mark.parametrize('name', MADE)
 EITHER = pytest.mark.parametrize('outputs', [0, 2])
 
