@@ -65,13 +65,16 @@ def main():
 
 
 def render():
-  """Writes the document and the page."""
+  """Writes the document, its figure and the page."""
+  from maes_jax import figures
   from .matrix import ledger
   from .matrix import page
   results = pathlib.Path(_RESULTS.value)
   found = ledger.found(results)
   workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(found))
   workdir.write_text(results / 'suite.html', page.render(found))
+  if shares := ledger.shares(found):
+    figures.lengths(shares, ledger.REACHED, protocol.SIMPLE.max_length, results / ledger.FIGURE)
   output.show(f'{_OUTPUT.value} and {results / "suite.html"}: {len(found)} cells')
 
 

@@ -259,6 +259,53 @@ def generalisation(
   save(figure, path)
 
 
+def lengths(
+    shares: Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]],
+    reached: float,
+    trained_to: int,
+    path: pathlib.Path,
+):
+  """Share of right answers by model and length, a panel per task.
+
+  A field has the colour of the median seed, and how many seeds are right in at least `reached`.
+
+  Args:
+    shares: by task, model and length, those of the seeds.
+    reached: from what share on a seed counts.
+    trained_to: the longest sequence of training, a line behind it.
+    path: of the file.
+  """
+  models = list(dict.fromkeys(model for rows in shares.values() for model in rows))
+  size = 2 + 2.4 * len(shares), 1.8 + .26 * len(models)
+  figure, axes = plt.subplots(
+      1, len(shares), figsize=size, layout='constrained', sharey=True, squeeze=False)
+  for axis, (task, rows) in zip(axes[0], shares.items()):
+    image = _field_by_field(axis, rows, models, reached, trained_to)
+    axis.set(title=task, xlabel='items')
+  axes[0, 0].set_yticks(range(len(models)), models)
+  figure.colorbar(image, ax=axes, label='share of right bits, median seed')
+  figure.suptitle(
+      f'How far each model is right; numbers: seeds with at least {reached:.0%} of bits right; '
+      'behind the line: longer than in training', fontsize='medium')
+  save(figure, path)
+
+
+def _field_by_field(axis, rows, models, reached, trained_to):
+  """A panel of `lengths`."""
+  measured = sorted({length for row in rows.values() for length in row})
+  seeds = [[rows.get(model, {}).get(length, ()) for length in measured] for model in models]
+  middle = [[np.median(of_seeds) if of_seeds else np.nan for of_seeds in row] for row in seeds]
+  image = axis.imshow(middle, aspect='auto', cmap='viridis', vmin=.5, vmax=1)
+  for (row, column), share in np.ndenumerate(middle):
+    if seeds[row][column]:
+      right = sum(one >= reached for one in seeds[row][column])
+      axis.text(column, row, right, ha='center', va='center', fontsize='x-small',
+                color='w' if share < .8 else 'k')
+  axis.axvline(sum(length <= trained_to for length in measured) - .5, color='w', linewidth=1.5)
+  axis.set_xticks(range(len(measured)), measured, rotation=90, fontsize='x-small')
+  return image
+
+
 def _heat(axis, values, xlabel, title, colours, low=None, high=None):
   axis.set(xlabel=xlabel, title=title)
   for one in (axis.xaxis, axis.yaxis):

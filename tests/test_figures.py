@@ -75,3 +75,14 @@ def test_without_an_ending_it_is_png(tmp_path, monkeypatch):
   monkeypatch.setenv('HOME', str(tmp_path))
   draw(pathlib.Path('~/picture'))
   assert (tmp_path / 'picture').read_bytes().startswith(STARTS['png'])
+
+
+def test_how_far_models_are_right_has_a_number_of_seeds_in_every_field(tmp_path, monkeypatch):
+  texts = []
+  monkeypatch.setattr(figures, 'save', lambda figure, path: texts.extend(
+      (axis.get_title(), [text.get_text() for text in axis.texts]) for axis in figure.axes))
+  shares = {'one': {'a': {5: [.99, .5], 10: [1., 1.]}, 'b': {5: [.98, .98]}},
+            'two': {'b': {5: [1.]}}}
+  figures.lengths(shares, .99, 5, tmp_path / 'x.png')
+  pyplot.close('all')
+  assert texts[:2] == [('one', ['1', '2', '0']), ('two', ['1'])]

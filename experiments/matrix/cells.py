@@ -19,10 +19,16 @@ from maes_jax.tasks import episode
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     'maes': {'model': 'maes'},
     'maes_frozen': {'model': 'maes', 'encoder': 'E_J'},
-    'maes_content': {'model': 'maes', 'cell': {'head': 'content'}}}
-MODELS = (*VARIANTS, 'dwm', 'ntm', 'dnc', 'lstm', 'gru')
+    'maes_content': {'model': 'maes', 'cell': {'head': 'content'}},
+    **{f'transformer_{position}': {'model': 'transformer', 'cell': {'position': position}}
+       for position in ('none', 'bias', 'random')}}
+MODELS = ('maes', 'maes_frozen', 'maes_content', 'dwm', 'ntm', 'dnc', 'lstm', 'gru')
 ABOUT = {'maes': 'MAES, end to end', 'maes_frozen': 'MAES on the shipped encoder E_J, frozen',
-         'maes_content': "MAES that looks by content, too (head='content')"}
+         'maes_content': "MAES that looks by content, too (head='content')",
+         'transformer': 'Transformer, positions by rotation',
+         'transformer_none': 'Transformer, told no positions',
+         'transformer_bias': 'Transformer, biased by distance',
+         'transformer_random': 'Transformer, random positions in training'}
 ALL = 'all'
 
 

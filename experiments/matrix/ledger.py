@@ -1,7 +1,7 @@
 """SUITE.md: every cell of the matrix that has a record, from the records alone."""
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 import pathlib
 
 from . import cells
@@ -25,6 +25,10 @@ LEVELS = {
     TRAINED: 'right within the lengths of training alone',
     NOTHING: 'not even there',
     IMPOSSIBLE: 'not possible'}
+
+# The paper's tasks, and the figure of how far models are right on them, in the folder of results.
+FIVE = ('serial_recall', 'reverse_recall', 'odd_recall', 'sequence_comparison', 'sequence_equality')
+FIGURE = 'figures/lengths.png'
 
 _HEAD = f'''# Models × tasks
 
@@ -52,10 +56,10 @@ def found(results: pathlib.Path) -> dict[str, Record]:
   return {name: record for name, record in records.items() if record is not None}
 
 
-def model_names(records: Found) -> list[str]:
-  """The columns: the models of the matrix, then others that were measured."""
-  return list(dict.fromkeys(
-      [*cells.MODELS, *sorted(record['model'] for record in records.values())]))
+def model_names(records: Found, of: Collection[str] | None = None) -> list[str]:
+  """The columns: the models of the matrix, then others that were measured, on some of the tasks."""
+  measured = {record['model'] for record in records.values() if of is None or record['task'] in of}
+  return list(dict.fromkeys([*cells.MODELS, *sorted(measured)]))
 
 
 def parts(records: Found) -> dict[str, tuple[str, ...]]:
@@ -105,12 +109,30 @@ def render(records: Found) -> str:
   return '\n'.join([
       _HEAD, *(line for title, tasks in parts(records).items()
                for line in _part(title, tasks, records)),
-      *_strings(records), *_protocols(records), *_impossible(records), *_cells(records),
-      *_made(records), ''])
+      *_far(records), *_strings(records), *_protocols(records), *_impossible(records),
+      *_cells(records), *_made(records), ''])
+
+
+def shares(records: Found) -> dict[str, dict[str, dict[int, list[float]]]]:
+  """Of the paper's tasks, by model and length, what share of each seed's answers is right."""
+  return {task: of_task for task in FIVE if (of_task := {
+      model: _by_length(record['seeds']) for model in model_names(records, [task])
+      if (record := records.get(f'{model}/{task}')) and record['seeds']})}
+
+
+def _by_length(seeds):
+  return {int(length): [seed['curve'][length] for seed in seeds] for length in seeds[0]['curve']}
+
+
+def _far(records):
+  if not shares(records):
+    return []
+  return ["## How far each model is right on the paper's tasks", '',
+          f'![Share of right bits by model and length](results/{FIGURE})', '']
 
 
 def _part(title, tasks, records):
-  columns = model_names(records)
+  columns = model_names(records, tasks)
   return [f'## {title}', '', *markdown.table(
       ' | '.join(['task', *columns]),
       [(task, *(_text(records.get(f'{model}/{task}')) for model in columns))
@@ -129,7 +151,7 @@ def _text(record) -> str:
 
 
 def _strings(records):
-  columns = model_names(records)
+  columns = model_names(records, protocol.GROUPS['strings'])
   return ['## Strings, beside what was published', '',
           'Mean accuracy in percent over lengths 41 to 500, of the best seed. In brackets:\n'
           f'{published.STRINGS_SOURCE}:\nthe best of 10 seeds and 3 learning rates, each trained '

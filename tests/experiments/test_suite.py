@@ -300,7 +300,7 @@ class TestDocument:
 
   def test_a_score_stands_beside_those_that_were_published(self, results):
     score = max(seed['score'] for seed in execute.read(results, STRINGS)['seeds'])
-    assert f'| {100 * score:.0f} | · | 100 | 100 | 100 | 52 | 100 |\n' in ledger.render(
+    assert f'| {100 * score:.0f} | 100 | 100 | 100 | 52 | 100 |\n' in ledger.render(
         ledger.found(results))
 
   @pytest.mark.parametrize('text', ['{', '{"name": "gru/carry"}'])
@@ -354,6 +354,16 @@ def seed(curve, right):
 def test_how_far_a_cell_got(seeds, level, reach):
   found = {'impossible': '', 'trained_to': 10, 'seeds': seeds}
   assert (ledger.level(found), ledger.reach(found)) == (level, reach)
+
+
+def test_how_far_models_are_right_is_told_seed_by_seed():
+  cell = lambda model, task, *seeds: (f'{model}/{task}', {
+      'model': model, 'task': task, 'seeds': [{'curve': {'5': share}} for share in seeds]})
+  found = dict([cell('lru', 'odd_recall', .5, 1.), cell('maes', 'odd_recall', .9),
+                cell('dwm', 'odd_recall'), cell('gru', 'carry', 1.)])
+  shares = ledger.shares(found)
+  assert shares == {'odd_recall': {'maes': {5: [.9]}, 'lru': {5: [.5, 1.]}}}
+  assert [*shares['odd_recall']] == ['maes', 'lru']  # Those of the matrix first.
 
 
 @pytest.fixture(scope='module')
