@@ -19,7 +19,6 @@ from .shared import restore
 from .shared import stopping
 import maes_jax
 from maes_jax import errors
-from maes_jax import limits
 from maes_jax.certificates import verdict as verdicts
 from maes_jax.training import workdir
 
@@ -28,12 +27,12 @@ _CHECK = flags.DEFINE_string('check', None, 'File of that kind: its certificates
 _FALSIFY = flags.DEFINE_boolean(
     'falsify', False, 'Only search for a sequence that is answered wrong; for any model.')
 _EFFORT = flags.DEFINE_integer(
-    'effort', 1000, 'Sequences to try at each length where there is no proof.', lower_bound=0)
+    'effort', 1000, 'Sequences to try at each length where there is no proof; 0: none.',
+    lower_bound=0)
 _FAILED = 2
 
 
 def main():
-  limits.check(effort=_EFFORT.value)
   if _CHECK.value:  # Its certificates say what task they are about.
     _check(restore.models())
     return

@@ -14,7 +14,8 @@ from maes_jax import errors
 
 SEEDS = 2**32  # JAX makes a key of 32 bits: a larger seed would be one of these again.
 # The smallest and the largest of what else has a bound of its own.
-_OTHERS: Mapping[str, tuple[int, int]] = {'seed': (0, SEEDS - 1), 'test_seed': (0, SEEDS - 1)}
+_OTHERS: Mapping[str, tuple[int, int]] = {
+    'seed': (0, SEEDS - 1), 'test_seed': (0, SEEDS - 1), 'effort': (0, config.LARGEST)}
 _AXES = {'length': 0, 'lengths': 1, 'seed': 0}  # Those that an array may have.
 _LENGTHS = ('max_length', 'length', 'lengths')
 _MEMORIES = ('memory', 'addresses')
@@ -23,7 +24,8 @@ _MEMORIES = ('memory', 'addresses')
 def check(**numbers: Any):
   """Checks arguments by their names: `check(length=5, addresses=6, batches=1, seed=0)`.
 
-  All are whole numbers of 1 to `config.LARGEST`, seeds of 0 to `SEEDS` - 1. A `length` and a seed
+  All are whole numbers of 1 to `config.LARGEST`, seeds of 0 to `SEEDS` - 1, an
+  `effort` of 0 on. A `length` and a seed
   may be arrays without axes, as they are data to programs, and `lengths` is an array of them. Each
   is at most `max_length`, and a memory has an address for each item and the marker.
 

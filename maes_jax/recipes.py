@@ -59,10 +59,13 @@ _PAIRS = {
 # Three items teach attention to skip one, one and two that it need not: with all three at first it
 # neither stays soft nor stays where it is.
 _EVERY_OTHER = {'start_min_length': 1}
+# A solver that starts in some direction and with answers of its own teaches the encoder to go the
+# other way, or not at all, before it has read one item.
+_EVEN = {'solver': {'start_scale': 0.}}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES: dict[str, Mapping[str, Any]] = {
     **dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
-    'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER}
+    'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER, 'reverse_recall': _EVEN}
 # Few answers a sequence make the loss jump: batches of 64 (paper, section 5.3).
 _LARGE_BATCH = ('sequence_comparison', 'prefix_equality', *_EQUALITY, 'n_back', 'delayed_match',
                 'picture_change', 'picture_match')

@@ -160,7 +160,7 @@ _ALL = [
     *(_encoder('plain', name) for name in ENCODERS),
     *(_transfer('plain', 'E_J', task) for task in PAPER_TASKS),
     *(_baseline(model, task) for model in BASELINES for task in PAPER_TASKS),
-    _new_seeds('E_J', 100), _new_seeds('E_R', 20),
+    _new_seeds('E_J', 100), _new_seeds('E_R', 100),
     *(_new_solvers(task, model) for task in _NEW_SOLVERS for model in _DRAWN),
 ]
 

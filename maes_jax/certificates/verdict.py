@@ -6,6 +6,7 @@ from typing import Any
 
 from maes_jax import answering
 from maes_jax import errors
+from maes_jax import limits
 from maes_jax import tasks
 from maes_jax.cells.maes import Maes
 from maes_jax.certificates import checker
@@ -84,8 +85,10 @@ def certify(trained: Trained, task: tasks.Task | str = '', effort: int = 1000) -
 
   Raises:
     UserError: a model that no proof is known for, a task that nothing is claimed about or that
-      asks something else than is claimed, or one that the model has no solver for.
+      asks something else than is claimed, one that the model has no solver for, or an effort that
+      is no number of sequences.
   """
+  limits.check(effort=effort)
   model, params = trained.model, trained.params
   asked = answering.choose(model, task)
   claim = claims.get(asked)
@@ -119,8 +122,10 @@ def falsify_trained(trained: Trained, task: tasks.Task, effort: int = 1000) -> V
   """Only searches, whatever the model; see `falsify`.
 
   Raises:
-    UserError: nothing is claimed about the task, or the model has no solver for it.
+    UserError: nothing is claimed about the task, the model has no solver for it, or the effort is
+      no number of sequences.
   """
+  limits.check(effort=effort)
   task = answering.choose(trained.model, task)
   return _search(trained.model, trained.params, task, claims.get(task),
                  'no proof was looked for', effort)

@@ -60,6 +60,12 @@ def test_what_is_no_certificate_proves_nothing(certified, damage):
   one_line(verdict.recheck, certified[0], damage)
 
 
+@pytest.mark.parametrize('effort', [-1, 1.5, 'x', True, None, 2**31], ids=repr)
+def test_an_effort_that_is_no_number_of_sequences_is_said(certified, effort):
+  for call in (verdict.certify, verdict.falsify_trained):
+    assert 'effort is' in one_line(call, certified[0], 'serial_recall', effort)
+
+
 VALUES = (None, 'x', [], {}, float('nan'), 10**400, -1, [[[]]], [1, 'x'], [['x'] * 10] * 2)
 
 

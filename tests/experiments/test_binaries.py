@@ -363,6 +363,9 @@ class TestCertify:
     verdicts = json.loads((tmp_path / 'verdicts.json').read_text())['verdicts']
     assert [verdict['status'] for verdict in verdicts] == ['refuted', 'refuted']
     assert all(verdict['witness']['items'] for verdict in verdicts)
+    unsearched = launch('certify', f'--checkpoint={path}', '--task=serial_recall', '--effort=0')
+    assert (unsearched.returncode, unsearched.stderr) == (2, '')
+    assert ': open: ' in unsearched.stdout
 
   def test_one_number_of_a_model_only_where_one_is_needed(self, launch):
     assert_one_line(launch('evaluate', '--checkpoint=E_J', '--task=serial_recall',
