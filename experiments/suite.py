@@ -66,7 +66,6 @@ def main():
 
 def render():
   """Writes the document, its figure and the page."""
-  from maes_jax import figures
   from .matrix import ledger
   from .matrix import page
   results = pathlib.Path(_RESULTS.value)
@@ -74,6 +73,7 @@ def render():
   workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(found))
   workdir.write_text(results / 'suite.html', page.render(found))
   if shares := ledger.shares(found):
+    from maes_jax import figures  # Which needs an extra.
     figures.lengths(shares, ledger.REACHED, protocol.SIMPLE.max_length, results / ledger.FIGURE)
   output.show(f'{_OUTPUT.value} and {results / "suite.html"}: {len(found)} cells')
 

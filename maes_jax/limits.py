@@ -24,10 +24,10 @@ _MEMORIES = ('memory', 'addresses')
 def check(**numbers: Any):
   """Checks arguments by their names: `check(length=5, addresses=6, batches=1, seed=0)`.
 
-  All are whole numbers of 1 to `config.LARGEST`, seeds of 0 to `SEEDS` - 1, an
-  `effort` of 0 on. A `length` and a seed
-  may be arrays without axes, as they are data to programs, and `lengths` is an array of them. Each
-  is at most `max_length`, and a memory has an address for each item and the marker.
+  All are whole numbers of 1 to `config.LARGEST`, seeds of 0 to `SEEDS` - 1, an `effort` of 0 on. A
+  `length` and a seed may be arrays without axes, as they are data to programs, and `lengths` is an
+  array of them. Each is at most `max_length`, and a memory has an address for each item and the
+  marker.
 
   Raises:
     UserError: names the argument, what it is and what it may be.

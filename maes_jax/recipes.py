@@ -59,8 +59,7 @@ _PAIRS = {
 # Three items teach attention to skip one, one and two that it need not: with all three at first it
 # neither stays soft nor stays where it is.
 _EVERY_OTHER = {'start_min_length': 1}
-# A solver that starts in some direction and with answers of its own teaches the encoder to go the
-# other way, or not at all, before it has read one item.
+# Beside a solver that starts in some direction, with answers of its own, some encoders never move.
 _EVEN = {'solver': {'start_scale': 0.}}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES: dict[str, Mapping[str, Any]] = {

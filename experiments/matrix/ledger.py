@@ -8,6 +8,7 @@ from . import cells
 from . import execute
 from . import protocol
 from . import published
+from ..paper import runs
 from ..shared import markdown
 from ..shared.records import Record
 from ..shared.records import versions_in
@@ -26,8 +27,7 @@ LEVELS = {
     NOTHING: 'not even there',
     IMPOSSIBLE: 'not possible'}
 
-# The paper's tasks, and the figure of how far models are right on them, in the folder of results.
-FIVE = ('serial_recall', 'reverse_recall', 'odd_recall', 'sequence_comparison', 'sequence_equality')
+# Of how far models are right on the paper's tasks, in the folder of results.
 FIGURE = 'figures/lengths.png'
 
 _HEAD = f'''# Models × tasks
@@ -115,7 +115,7 @@ def render(records: Found) -> str:
 
 def shares(records: Found) -> dict[str, dict[str, dict[int, list[float]]]]:
   """Of the paper's tasks, by model and length, what share of each seed's answers is right."""
-  return {task: of_task for task in FIVE if (of_task := {
+  return {task: of_task for task in runs.PAPER_TASKS if (of_task := {
       model: _by_length(record['seeds']) for model in model_names(records, [task])
       if (record := records.get(f'{model}/{task}')) and record['seeds']})}
 

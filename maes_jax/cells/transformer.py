@@ -62,8 +62,7 @@ class Transformer(residual.Residual):
                           Block(words, words, precision.Exact(positions)))
 
   def draw_noise(self, key: chex.PRNGKey, steps: int) -> Mapping | None:
-    """How many positions are left out before each step, so that all are a sample without repeats.
-    """
+    """How many positions are skipped before each step [T]: all are a sample without repeats."""
     if self.position != 'random':
       return None
     drawn = jnp.sort(jax.random.permutation(key, max(self.span, steps))[:steps])
@@ -71,22 +70,16 @@ class Transformer(residual.Residual):
 
   def block(self, name, state_tm1, z_t):
     # q, k, v = W z
-    shape = 3, self.heads, self.head_width
-    query, key, value = self._linear(f'{name}_words', 3 * self.heads * self.head_width, z_t
-                                     ).reshape(shape)
+    size = 3 * self.heads * self.head_width
+    raw = nn.Dense(size, use_bias=False, name=f'{name}_words')(z_t)
+    query, key, value = raw.reshape(3, self.heads, self.head_width)
     position = self._next(state_tm1.positions.number[0])
     if self.position in ('rotary', 'random'):
       query, key = rotated(query, position), rotated(key, position)
-    push = lambda new, kept: jnp.concatenate([new[None], kept[:-1]])
-    keys, values = push(key, state_tm1.keys), push(value, state_tm1.values)
-    positions = push(position, state_tm1.positions.number)
-    # sum_j softmax_j(q k_j / sqrt(K) + bias_j) v_j
-    scores = jnp.einsum('hk,chk->hc', query, keys) * self.head_width**-.5
-    scores = scores + self._bias(position - positions).astype(scores.dtype)
-    scores = jnp.where(positions[None] == _NOWHERE, jnp.finfo(scores.dtype).min, scores)
-    found = jnp.einsum('hc,chk->hk', nn.softmax(scores), values)
-    added = self._linear(f'{name}_out', self.units, found.ravel())
-    return Block(keys, values, precision.Exact(positions)), added
+    state_t = jax.tree.map(lambda new, kept: jnp.concatenate([new[None], kept[:-1]]),
+                           Block(key, value, precision.Exact(position)), state_tm1)
+    found = self._attended(query, state_t)
+    return state_t, nn.Dense(self.units, use_bias=False, name=f'{name}_out')(found.ravel())
 
   def further(self, name, stream_t):
     # u + W_2 gelu(W_1 norm(u) + b_1) + b_2
@@ -94,17 +87,22 @@ class Transformer(residual.Residual):
     units = nn.gelu(nn.Dense(self.inner, name=f'{name}_units')(z_t))
     return stream_t + nn.Dense(self.units, name=f'{name}_network')(units)
 
-  def _linear(self, name, size, x):
-    return nn.Dense(size, use_bias=False, name=name)(x)
-
   def _next(self, last):
     """The position of a token after one that stands there."""
     return last + 1 + jnp.round(self.get_variable('noise', 'skipped', 0.)).astype(last.dtype)
 
+  def _attended(self, query, state_t):
+    """What each head finds [heads, K], the newest token being the one that asks."""
+    # sum_j softmax_j(q k_j / sqrt(K) + bias_j) v_j
+    positions = state_t.positions.number
+    scores = jnp.einsum('hk,chk->hc', query, state_t.keys) * self.head_width**-.5
+    if self.position == 'bias':
+      scores = scores + self._bias(positions[0] - positions).astype(scores.dtype)
+    scores = jnp.where(positions[None] == _NOWHERE, jnp.finfo(scores.dtype).min, scores)
+    return jnp.einsum('hc,chk->hk', nn.softmax(scores), state_t.values)
+
   def _bias(self, distance):
     """-m_h times the distance [C], m_h = 2^(-8 h / heads); [heads, C]."""
-    if self.position != 'bias':
-      return jnp.zeros((self.heads, 1), distance.dtype)
     head = jnp.arange(1, self.heads + 1, dtype=distance.dtype)
     return -(2. ** (-8 / self.heads * head))[:, None] * distance[None]
 

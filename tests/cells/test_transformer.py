@@ -16,8 +16,8 @@ SMALL = {'outputs': 3, 'units': 6, 'layers': LAYERS, 'heads': HEADS, 'head_width
 ANY_POSITION = pytest.mark.parametrize('position', transformer.POSITIONS)
 
 
-def drawn(position, **options):
-  module = transformer.Transformer(position=position, **SMALL, **options)
+def drawn(position):
+  module = transformer.Transformer(position=position, **SMALL)
   with jax.enable_x64(True):
     return module, random_numbers.params(np.random.default_rng(1), module, ADDRESSES, INPUTS)
 
