@@ -77,10 +77,7 @@ def _versions():
       name: installed[name] for name in ('torch', 'dnc') if name in installed}
 
 
-def program():
-  """The program `maes-benchmark`."""
-  cli.run(main, unwinds=True)
-
+program = cli.program(main, unwinds=True)  # `maes-benchmark` where it is installed.
 
 if __name__ == '__main__':
   program()

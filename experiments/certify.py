@@ -20,7 +20,6 @@ from .shared import stopping
 import maes_jax
 from maes_jax import errors
 from maes_jax.certificates import verdict as verdicts
-from maes_jax.training import workdir
 
 _JSON = flags.DEFINE_string('json', None, 'File for verdicts and certificates.')
 _CHECK = flags.DEFINE_string('check', None, 'File of that kind: its certificates are checked.')
@@ -45,18 +44,11 @@ def main():
                 f'{found[-1].statement}')
   if _JSON.value:
     with stopping.unwinding():
-      workdir.write_result(pathlib.Path(_JSON.value), _result(restored, task, found))
+      proofs.write(pathlib.Path(_JSON.value), restored, task, found)
   if len(found) > 1:
     output.show(_summary(found))
   if any(verdict.status != verdicts.CERTIFIED for verdict in found):
     sys.exit(_FAILED)
-
-
-def _result(restored, task, found):
-  return {'model': restored[0].config.model, 'task': task.name, 'verdicts': [
-      {'model_index': trained.index, 'seed': int(trained.saved['seed']),
-       'iterations': trained.iterations, 'converged': trained.converged, **verdict.to_json()}
-      for trained, verdict in zip(restored, found)]}
 
 
 def _summary(found):
@@ -81,10 +73,7 @@ def _check(restored):
                            'with --json')
 
 
-def program():
-  """The program `maes-certify`."""
-  cli.run(main)
-
+program = cli.program(main)  # `maes-certify` where it is installed.
 
 if __name__ == '__main__':
   program()

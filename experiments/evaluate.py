@@ -83,10 +83,7 @@ def _describe(result, task):
       *map(line, _units(task))])
 
 
-def program():
-  """The program `maes-evaluate`."""
-  cli.run(main)
-
+program = cli.program(main)  # `maes-evaluate` where it is installed.
 
 if __name__ == '__main__':
   program()

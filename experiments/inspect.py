@@ -76,10 +76,7 @@ def _proof(restored, task):
   return [f'On all sequences: {verdict.statement}.', *witness]
 
 
-def program():
-  """The program `maes-inspect`."""
-  cli.run(main)
-
+program = cli.program(main)  # `maes-inspect` where it is installed.
 
 if __name__ == '__main__':
   program()

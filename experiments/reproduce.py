@@ -61,10 +61,7 @@ def _command(name):
   return [sys.executable, '-m', f'{__package__}.reproduce', f'--only={name}', *passed_on]
 
 
-def program():
-  """The program `maes-reproduce`."""
-  cli.run(main)
-
+program = cli.program(main)  # `maes-reproduce` where it is installed.
 
 if __name__ == '__main__':
   program()

@@ -57,10 +57,7 @@ def _draw(task):
   return jax.device_get(jax.jit(lambda key: tasks.sample(task, key, length, length))(key))
 
 
-def program():
-  """The program `maes-show-task`."""
-  cli.run(main)
-
+program = cli.program(main)  # `maes-show-task` where it is installed.
 
 if __name__ == '__main__':
   program()

@@ -60,10 +60,7 @@ def _when(iteration) -> str:
   return 'never' if iteration == NEVER else f'{iteration:,}'
 
 
-def program():
-  """The program `maes-train`."""
-  cli.run(main)
-
+program = cli.program(main)  # `maes-train` where it is installed.
 
 if __name__ == '__main__':
   program()

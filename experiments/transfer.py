@@ -16,10 +16,7 @@ def main():
   train.main()
 
 
-def program():
-  """The program `maes-transfer`."""
-  cli.run(main)
-
+program = cli.program(main)  # `maes-transfer` where it is installed.
 
 if __name__ == '__main__':
   program()

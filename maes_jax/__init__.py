@@ -1,4 +1,4 @@
-"""Memory-augmented neural networks in JAX: MAES, NTM, DNC and LSTM on working-memory tasks.
+"""Memory-augmented neural networks in JAX: MAES, its rivals and tasks on working memory.
 
 MAES is that of Jayram, Kornuta, McAvoy and Ozcan, "Using Multi-task and Transfer Learning to Solve
 Working Memory Tasks", 2018, arXiv:1809.10847; comments call it the paper.

@@ -6,7 +6,6 @@ value of the recipe, the model or the task"; `families.resolve` fills it in.
 
 from collections.abc import Mapping
 import dataclasses
-import difflib
 import json
 import math
 import typing
@@ -144,9 +143,7 @@ def _check_names(values):
   known = {field.name for field in dataclasses.fields(Config)} | options.NAMED.keys()
   for key in values:
     if key not in known:
-      close = ''.join(difflib.get_close_matches(key, known, n=1))
-      hint = f'; did you mean {close!r}?' if close else ''
-      raise errors.UserError(f'unknown config key {key!r}{hint}')
+      raise errors.UserError(f'unknown config key {key!r}{errors.hint(key, known)}')
 
 
 def _plain(value):

@@ -178,11 +178,16 @@ class Model:
       UserError: N is no number of addresses, or the parameters lack what a cell needs.
     """
     limits.check(addresses=addresses)
+    run = _Run(self, params, addresses, unroll)
     programs = {task: episode.program for task, episode in episodes.items()}
-    rings = {task: episode.ring for task, episode in episodes.items()}
-    runs = _Run(self, params, addresses, unroll, rings).all(programs)
-    return {task: phases.answers(programs[task], _outputs(runs[task]), trailing=1)
-            for task in episodes}
+    if self.tied:
+      steps = {task: run.run_tied(task, episode.program, episode.ring)
+               for task, episode in episodes.items()}
+    else:
+      duty, stored, rest = run.run_shared(programs)
+      steps = {task: stored + run.alternate(task, rest[task], duty)[1] for task in rest}
+    return {task: phases.answers(program, phases.shown(steps[task], 'output'), trailing=1)
+            for task, program in programs.items()}
 
   def answer_batch(
       self,
@@ -200,7 +205,11 @@ class Model:
       self, params: Params, task: str, program: Program, addresses: int, unroll: Unroll = unroll,
   ) -> list[tuple | Repeat]:
     """Every step of every phase of one task's program, in the program's form."""
-    return _Run(self, params, addresses, unroll).all({task: program})[task]
+    run = _Run(self, params, addresses, unroll)
+    if self.tied:
+      return run.run_tied(task, program)
+    _, steps = run.alternate(task, program, run.begin())
+    return steps
 
   def trace(self, params: Params, task: str, program: Program, addresses: int):
     """`run`, where each step also shows the memory it left."""
@@ -226,34 +235,34 @@ class _Run:
   params: Params
   addresses: int
   unroll: Unroll
-  rings: Mapping[str, chex.Array | None] = dataclasses.field(default_factory=dict)  # By task.
 
-  def all(self, programs):
-    """The steps of all programs, by task; the phases that they share at first are run once."""
-    if self.model.tied:
-      return {task: self.as_one(task, program) for task, program in programs.items()}
-    shared = phases.opening(list(programs.values()))
-    first = next(iter(programs.values()))[:shared]
-    handed, _ = self.model.encoder.hand_over(self.fresh(phases.ENCODER))
-    duty, stored = self.in_turn('', first, Duty(handed, {}))
-    return {task: stored + self.in_turn(task, program[shared:], duty)[1]
-            for task, program in programs.items()}
-
-  def as_one(self, task, program):
-    """One cell that is on duty throughout."""
+  def run_tied(self, task, program, ring=None):
+    """The steps by part where one cell is on duty throughout."""
     stream = phases.stream(phases.told(program, self.model.control_bits - 1)
                            if self.model.phase_bit else program)
     _, steps = self.unroll(
-        self.model.cell(task), self.params_of(task), self.fresh(task, self.rings.get(task)),
+        self.model.cell(task), self.params_of(task), self.initial_state(task, ring),
         self.model.read(self.params, stream.inputs), stream.steps)
     return phases.cut(program, stream.starts, steps)
 
-  def in_turn(self, task, program, duty):
+  def begin(self):
+    """How things stand before the first phase: the memory is the encoder's."""
+    handed, _ = self.model.encoder.hand_over(self.initial_state(phases.ENCODER))
+    return Duty(handed, {})
+
+  def run_shared(self, programs):
+    """Runs what all programs begin with, once: how things stand then, the steps, and the rest."""
+    count = phases.opening(list(programs.values()))
+    first = next(iter(programs.values()))[:count]
+    duty, stored = self.alternate('', first, self.begin())
+    return duty, stored, {task: program[count:] for task, program in programs.items()}
+
+  def alternate(self, task, program, duty):
     """Cells that take turns: how things stand at the end, and the steps by part."""
-    kept = {name: self.model.cell(name).hand_over(self.fresh(name))[1]
+    kept = {name: self.model.cell(name).hand_over(self.initial_state(name))[1]
             for name in phases.cells(task, program)}
     duty, parts = duty._replace(own={**kept, **duty.own}), []
-    run = functools.partial(self.one_after_the_other, task)
+    run = functools.partial(self.run_phases, task)
     for part in program:
       if isinstance(part, Repeat):
         duty, steps = lax.scan(run, varying.like(duty, (self.params, part)), part.phases)
@@ -262,25 +271,22 @@ class _Run:
       parts.append(phases.formed(part, steps))
     return duty, parts
 
-  def one_after_the_other(self, task, duty, of_part):
-    steps = []
+  def run_phases(self, task, duty, of_part):
+    """One after the other: a cell takes over, runs, and leaves the memory to the next."""
+    shown = []
     for phase in of_part:
-      duty, shown = self.phase(phases.name(task, phase), duty, phase)
-      steps.append(shown)
-    return duty, tuple(steps)
+      name = phases.name(task, phase)
+      cell = self.model.cell(name)
+      state = cell.take_over(duty.handed, duty.own[name], phase.start)
+      state, steps = self.unroll(
+          cell, self.params_of(name), precision.as_params(state, self.params),
+          self.model.read(self.params, phase.inputs), phase.steps)
+      handed, own = cell.hand_over(state)
+      duty = base.where(phase.steps > 0, Duty(handed, {**duty.own, name: own}), duty)
+      shown.append(steps)
+    return duty, tuple(shown)
 
-  def phase(self, name, duty, phase):
-    """One phase: the cell takes over, runs, and leaves the memory to the next."""
-    cell = self.model.cell(name)
-    state = cell.take_over(duty.handed, duty.own[name], phase.start)
-    state, steps = self.unroll(
-        cell, self.params_of(name), precision.as_params(state, self.params),
-        self.model.read(self.params, phase.inputs), phase.steps)
-    handed, own = cell.hand_over(state)
-    after = Duty(handed, {**duty.own, name: own})
-    return base.where(phase.steps > 0, after, duty), steps
-
-  def fresh(self, name, ring=None):
+  def initial_state(self, name, ring=None):
     cell = self.model.cell(name)
     state = cell.initial_state(self.addresses)
     return precision.as_params(state if ring is None else cell.in_ring(state, ring), self.params)
@@ -298,11 +304,6 @@ def _part(params, name):
     raise errors.UserError(f'the parameters have {", ".join(sorted(params)) or "nothing"} and no '
                            f'{name!r}; give those that Model.init makes, or maes_jax.load')
   return params[name]
-
-
-def _outputs(parts):
-  """The logits of steps."""
-  return jax.tree.map(lambda step: step.output, parts, is_leaf=lambda node: hasattr(node, 'output'))
 
 
 def _with_memory(state_t: base.State, step: base.Step) -> base.Step:

@@ -1,5 +1,6 @@
 """Errors that a user can cause and mend: one line that says what, what is allowed, what to do."""
 
+from collections.abc import Iterable
 import difflib
 from typing import Any
 
@@ -40,9 +41,18 @@ def pick(kind: str, name: str, table):
   """Returns table[name]; an unknown name is an error that lists the known and the closest."""
   if name in table:
     return table[name]
-  close = difflib.get_close_matches(name[:MOST], table, n=1)
-  hint = f'; did you mean {close[0]!r}?' if close else ''
-  raise UserError(f'unknown {kind} {name!r}: it must be one of {", ".join(sorted(table))}{hint}')
+  raise UserError(f'unknown {kind} {name!r}: it must be one of {", ".join(sorted(table))}'
+                  f'{hint(name, table)}')
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+  """The known name that is closest to an unknown one, as the end of an error; '' if none is.
+
+  >>> hint('untis', ['units', 'width'])
+  "; did you mean 'units'?"
+  """
+  close = difflib.get_close_matches(name[:MOST], known, n=1)
+  return f'; did you mean {close[0]!r}?' if close else ''
 
 
 def add(kind: str, name: str, value, table):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 import dataclasses
-import difflib
 import typing
 from typing import Any
 
@@ -129,12 +128,8 @@ def check_options(config: Config):
   known, hints = options.of(family.cell), typing.get_type_hints(family.cell)
   for name, value in {**config.cell, **config.solver}.items():
     if name not in known:
-      raise errors.UserError(f'model {config.model!r} has no option {name!r} (given: {value!r})'
-                             f'{_close(name, known)}; its options are {", ".join(sorted(known))}')
+      raise errors.UserError(
+          f'model {config.model!r} has no option {name!r} (given: {value!r})'
+          f'{errors.hint(name, known)}; its options are {", ".join(sorted(known))}')
   for name, value in (*config.cell.items(), *config.solver.items()):
     config_lib.checked_option(name, value, known[name], hints.get(name, known[name].type))
-
-
-def _close(name, known):
-  close = difflib.get_close_matches(name, known, n=1)
-  return f'; did you mean {close[0]!r}?' if close else ''

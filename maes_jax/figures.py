@@ -276,7 +276,7 @@ def lengths(
     path: of the file.
   """
   models = list(dict.fromkeys(model for rows in shares.values() for model in rows))
-  size = 2 + 2.4 * len(shares), 1.8 + .26 * len(models)
+  size = max(9, 2 + 2.4 * len(shares)), 1.8 + .26 * len(models)  # At least as wide as its title.
   figure, axes = plt.subplots(
       1, len(shares), figsize=size, layout='constrained', sharey=True, squeeze=False)
   for axis, (task, rows) in zip(axes[0], shares.items()):

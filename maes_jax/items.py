@@ -15,6 +15,7 @@ import numpy as np
 import optax
 
 from maes_jax import errors
+from maes_jax import limits
 
 
 class Items(Protocol):
@@ -65,7 +66,7 @@ class Bits:
   embedding: ClassVar[None] = None
 
   def __post_init__(self):
-    _check_size('bits of a word', self.width)
+    limits.size('bits of a word', self.width)
 
   @property
   def outputs(self) -> int:
@@ -101,8 +102,8 @@ class Tokens:
   unit = 'token'
 
   def __post_init__(self):
-    _check_size('tokens of a vocabulary', self.vocabulary)
-    _check_size('numbers that a token is embedded in', self.embedded, smallest=0)
+    limits.size('tokens of a vocabulary', self.vocabulary)
+    limits.size('numbers that a token is embedded in', self.embedded, smallest=0)
 
   @property
   def width(self) -> int:
@@ -151,7 +152,7 @@ class Vectors:
   embedding: ClassVar[None] = None
 
   def __post_init__(self):
-    _check_size('numbers of a vector', self.width)
+    limits.size('numbers of a vector', self.width)
     check_tolerance('vectors', self.tolerance)
 
   @property
@@ -185,9 +186,3 @@ def check_tolerance(what: str, tolerance: Any, below: float = np.inf):
     allowed = 'finite number above 0' if below == np.inf else f'number between 0 and {below}'
     raise errors.UserError(
         f'the tolerance of {what} is {errors.shortened(tolerance)}; it must be a {allowed}')
-
-
-def _check_size(what, value, smallest=1):
-  if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < smallest:
-    raise errors.UserError(f'{what}: {errors.shortened(value)}; it must be a whole number of at '
-                           f'least {smallest}')

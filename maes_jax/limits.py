@@ -60,7 +60,7 @@ def _whole(value, most) -> list[int] | None:
 
   Neither is an array of more than `most` axes; for a size, of which JAX takes no array, it is -1.
   """
-  if isinstance(value, int | np.integer) and not isinstance(value, bool):
+  if is_whole(value):
     return [int(value)]  # Of any size, which NumPy could not hold.
   try:
     array = np.asarray(value)
@@ -69,6 +69,23 @@ def _whole(value, most) -> list[int] | None:
   if array.dtype.kind not in 'iu' or not array.size or array.ndim > most:
     return None
   return [int(array.min()), int(array.max())]
+
+
+def is_whole(value: Any) -> bool:
+  """Whether it is one whole number, Python's or NumPy's, and no truth value."""
+  return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def size(what: str, value: Any, smallest: int = 1) -> int:
+  """A size that a task or a kind of item is made with.
+
+  Raises:
+    UserError: it is no whole number of at least `smallest`.
+  """
+  if not is_whole(value) or value < smallest:
+    raise errors.UserError(f'{what}: {errors.shortened(value)}; it must be a whole number of at '
+                           f'least {smallest}')
+  return int(value)
 
 
 def _check_length(length, max_length):

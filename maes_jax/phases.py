@@ -99,9 +99,11 @@ class Episode(NamedTuple):
     return answers(self.program, [each(part, leaf) for part in self.program], trailing)
 
 
-def of(part: Phase | Repeat) -> tuple[Phase, ...]:
-  """The phases of a part of a program."""
-  return part.phases if isinstance(part, Repeat) else (part,)
+def of(part: Phase | Repeat | tuple) -> tuple[Any, ...]:
+  """The phases of a part of a program, or what `formed` holds of each."""
+  if isinstance(part, Repeat):
+    return part.phases
+  return part if isinstance(part, tuple) else (part,)
 
 
 def formed(part: Phase | Repeat, values: tuple) -> tuple | Repeat:
@@ -156,7 +158,7 @@ def in_time(parts: Sequence[Any]) -> Iterator[Any]:
       for i in range(len(jax.tree.leaves(part)[0])):
         yield from jax.tree.map(operator.itemgetter(i), part.phases)
     else:
-      yield from part if isinstance(part, tuple) else (part,)
+      yield from of(part)
 
 
 def size(program: Program, cell: str = '') -> int:
@@ -170,13 +172,17 @@ def each(part: Phase | Repeat, function: Callable[[Phase], Any]) -> tuple | Repe
   return formed(part, tuple(function(phase) for phase in of(part)))
 
 
+def shown(parts: Sequence[tuple | Repeat], name: str) -> list[tuple | Repeat]:
+  """What steps, by part of a program, show under a name, e.g. `output`."""
+  return jax.tree.map(operator.attrgetter(name), parts, is_leaf=lambda node: hasattr(node, name))
+
+
 def answers(program: Program, parts: Sequence[tuple | Repeat], trailing: int) -> chex.Array:
   """What the parts hold for the phases in which answers are asked for; see `joined`."""
   kept = []
   for part, values in zip(program, parts):
-    of_phases: Any = values.phases if isinstance(values, Repeat) else values
     kept.append(formed(part, tuple(
-        value for phase, value in zip(of(part), of_phases) if phase.asked)))
+        value for phase, value in zip(of(part), of(values)) if phase.asked)))
   return joined(kept, trailing)
 
 
@@ -189,8 +195,7 @@ def joined(parts: Sequence[tuple | Repeat], trailing: int) -> chex.Array:
   """
   pieces = []
   for part in parts:
-    arrays: Any = part.phases if isinstance(part, Repeat) else part
-    if arrays:
+    if arrays := of(part):
       piece = jnp.concatenate(arrays, axis=-1 - trailing)
       pieces.append(_merged(piece, trailing) if isinstance(part, Repeat) else piece)
   return jnp.concatenate(pieces, axis=-1 - trailing)
@@ -272,16 +277,12 @@ def _append(carry, of_part):
 
 def cut(program: Program, starts: Sequence[tuple | Repeat], steps: Any) -> list[tuple | Repeat]:
   """Steps of a stream, leaves [S, *], in the form of the program, padding included."""
-  parts: list[tuple | Repeat] = []
-  for part, begin in zip(program, starts):
-    if isinstance(part, Repeat):
-      of_part: Any = begin
-      parts.append(Repeat(tuple(
-          jax.vmap(functools.partial(_piece, phase, steps))(start)
-          for phase, start in zip(part.phases, of_part.phases))))
-    else:
-      parts.append((_piece(part, steps, *begin),))
-  return parts
+  def of_part(part, begin):
+    each_round = jax.vmap if isinstance(part, Repeat) else lambda piece: piece
+    return formed(part, tuple(
+        each_round(functools.partial(_piece, phase, steps))(start)
+        for phase, start in zip(of(part), of(begin))))
+  return [of_part(part, begin) for part, begin in zip(program, starts)]
 
 
 def _piece(phase, steps, start):

@@ -13,6 +13,7 @@ from maes_jax import answering
 from maes_jax import checkpoints
 from maes_jax import errors
 from maes_jax import files
+from maes_jax import limits
 from maes_jax import models
 from maes_jax import options
 from maes_jax import tasks
@@ -101,8 +102,7 @@ def load(
   """
   config, model, saved = _restored(path, only)
   index = best(saved) if index is None else index
-  whole = isinstance(index, int | np.integer) and not isinstance(index, bool)
-  if not whole or not 0 <= index < config.seeds:
+  if not limits.is_whole(index) or not 0 <= index < config.seeds:
     raise errors.UserError(f'model {errors.shortened(index)} is not in {path}: its population has '
                            f'the models 0 to {config.seeds - 1}; give the number of one')
   return _one(config, model, saved, index)

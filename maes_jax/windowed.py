@@ -9,7 +9,6 @@ be told that there are none.
 """
 
 from collections.abc import Mapping
-import operator
 from typing import NamedTuple
 
 import chex
@@ -59,8 +58,7 @@ def answer_batch(
 
   def answer(episode):
     parts = model.run(params, task, episode.program, addresses, unroll)
-    outputs, exact = (jax.tree.map(operator.attrgetter(name), parts, is_leaf=_is_step)
-                      for name in ('output', 'exact'))
+    outputs, exact = (phases.shown(parts, name) for name in ('output', 'exact'))
     asked = phases.answers(episode.program, exact, trailing=0)
     # Of the last phase what counts will do; what goes before must be exact to its end.
     *before, last = (leaf[..., -1].ravel() for leaf in jax.tree.leaves(exact))
@@ -68,10 +66,6 @@ def answer_batch(
     return phases.answers(episode.program, outputs, trailing=1), right
 
   return jax.vmap(answer)(episodes)
-
-
-def _is_step(node):
-  return isinstance(node, Step)
 
 
 def unroll(

@@ -50,20 +50,20 @@ def _replaced(owner, name, value):
   return lambda: [mock.patch.object(owner, name, value)]
 
 
-def _in_turn():
+def _alternating():
   """A tied model phase by phase: a cell hands its whole state over."""
   keep = lambda cell, state: (state, None)
   take = lambda cell, handed, own, start: handed
   run = encoder_solver._Run
 
-  def all_in_turn(self, programs):
-    (task, program), = programs.items()
-    start = encoder_solver.Duty(self.fresh(task), {})
-    for_one = tuple(dataclasses.replace(phase, cell='solver') for phase in program)
-    return {task: self.in_turn(task, for_one, start)[1]}
+  def alternate(self, task, program, ring=None):
+    del ring  # All addresses are there.
+    start = encoder_solver.Duty(self.initial_state(task), {})
+    return self.alternate(
+        task, [dataclasses.replace(phase, cell='solver') for phase in program], start)[1]
   return [mock.patch.object(base.Cell, 'hand_over', keep),
           mock.patch.object(base.Cell, 'take_over', take),
-          mock.patch.object(run, 'all', all_in_turn)]
+          mock.patch.object(run, 'run_tied', alternate)]
 
 
 CHOICES = {
@@ -77,7 +77,7 @@ CHOICES = {
         _replaced(encoder_solver, 'alone', encoder_solver.skipping),
         {'MAES': _SINGLE, 'NTM': _NTM,
          'DNC': functools.partial(ours.training, 'dnc', seeds=4, window=50)}),
-    'one_stream': Choice('A tied model reads all phases in one loop.', _in_turn,
+    'one_stream': Choice('A tied model reads all phases in one loop.', _alternating,
                          {'NTM': _NTM, 'LSTM': _LSTM}),
     'layer_by_layer': Choice(
         'The LSTM runs layer by layer, with a derivative of its own.',

@@ -67,6 +67,11 @@ def run(main: Callable[[], None], *, unwinds: bool = False):
     app.run(guarded, flags_parser=functools.partial(parse, about=about))
 
 
+def program(main: Callable[[], None], **options) -> Callable[[], None]:
+  """What an installed script calls: `run` with these arguments."""
+  return functools.partial(run, main, **options)
+
+
 def _import_plugins():
   for name in _PLUGINS.value:
     try:

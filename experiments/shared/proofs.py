@@ -1,5 +1,6 @@
 """Files of verdicts, as `certify --json` writes them and shipped models have them beside them."""
 
+from collections.abc import Sequence
 import json
 import pathlib
 from typing import Any
@@ -9,8 +10,19 @@ from maes_jax import tasks
 from maes_jax.certificates.verdict import confirmed
 from maes_jax.certificates.verdict import Verdict
 from maes_jax.trained import Trained
+from maes_jax.training import workdir
 
 _FIELDS = 'model_index', 'status', 'reason', 'radius', 'tried', 'certificate', 'witness'
+
+
+def write(path: pathlib.Path, restored: Sequence[Trained], task: tasks.Task,
+          found: Sequence[Verdict]):
+  """A file of the verdicts on models of one kind, in their order."""
+  workdir.write_result(path, {
+      'model': restored[0].config.model, 'task': task.name, 'verdicts': [
+          {'model_index': trained.index, 'seed': int(trained.saved['seed']),
+           'iterations': trained.iterations, 'converged': trained.converged, **verdict.to_json()}
+          for trained, verdict in zip(restored, found)]})
 
 
 def read(path: pathlib.Path) -> list[dict[str, Any]]:

@@ -44,20 +44,9 @@ def interface(raw: chex.Array, width: int, add_activation: str) -> Interface:
       add=ADD_ACTIVATIONS[add_activation](add), erase=jax.nn.sigmoid(erase), head=head)
 
 
-def write_first(params: Interface, address, memory_tm1, attention_tm1):
-  """Lines 3 and 4 in the order printed: writes at w_{t-1}, then moves. Returns M_t, w_t."""
-  memory_t = memory.erase_and_add(memory_tm1, attention_tm1, params.erase, params.add)
-  return memory_t, address(params.head, memory_tm1, attention_tm1)
-
-
-def move_first(params: Interface, address, memory_tm1, attention_tm1):
-  """Lines 3 and 4 by their indices: moves, then writes at w_t. Returns M_t, w_t."""
-  attention_t = address(params.head, memory_tm1, attention_tm1)
-  return memory.erase_and_add(memory_tm1, attention_t, params.erase, params.add), attention_t
-
-
-# Line 3 writes with w_t, which only line 4 computes: the paper allows both readings.
-LINE3 = {'write_first': write_first, 'move_first': move_first}
+# Line 3 writes with w_t, which only line 4 computes. The paper allows both readings: in the order
+# printed it writes at w_{t-1} and then moves; by its indices it moves and then writes at w_t.
+LINE3 = ('write_first', 'move_first')
 
 
 class Centred(nn.Module):
@@ -110,7 +99,7 @@ class Maes(base.Cell):
   output_hidden: int = option(0, minimum=0)
   output_centre: float = option(0., minimum=0., maximum=1., initial=True)
   output_start: float = option(0., initial=True)
-  line3: str = option('write_first', choices=tuple(LINE3))
+  line3: str = option('write_first', choices=LINE3)
   add_activation: str = option('sigmoid', choices=tuple(ADD_ACTIVATIONS))
   write_bias: float = option(0., initial=True)
   gamma_bias: float = option(0., initial=True)
@@ -157,10 +146,11 @@ class Maes(base.Cell):
         size, name='interface', kernel_init=self._kernel, bias_init=self._bias)(z_t)
     output_t = self.answer(z_t, self.output_hidden)  # A task may need the ReLU layer, section 4.1.
     params_t = interface(raw_t, self.width, self.add_activation)
-    # 3: M_t = M_{t-1} o (1 - e_t w_t^T) + a_t w_t^T;  4: w_t = sharpen(conv(w_{t-1}, s_t), gamma_t)
-    memory_t, attention_t = LINE3[self.line3](
-        params_t, self._head.address, memory_tm1, attention_tm1)
+    # 4: w_t <- sharpen(conv(w_{t-1}, s_t), gamma_t)
+    attention_t = self._head.address(params_t.head, memory_tm1, attention_tm1)
+    # 3: M_t <- M_{t-1} o (1 - e_t w^T) + a_t w^T
     written = attention_t if self.line3 == 'move_first' else attention_tm1
+    memory_t = memory.erase_and_add(memory_tm1, written, params_t.erase, params_t.add)
     step = base.Step(output_t, read=attention_tm1[None], write=written[None])
     return State(hidden_t, memory_t, attention_t), step
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from maes_jax import errors
+from maes_jax import limits
 from maes_jax import phases
 
 
@@ -141,18 +142,6 @@ def kind(name: str, what: str, given: Any):
                            f'{", ".join(lacking)}; give a kind of item, e.g. items.Bits(8)')
 
 
-def whole(what: str, value: Any, smallest: int = 1) -> int:
-  """A size that a task is made with.
-
-  Raises:
-    UserError: it is no whole number of at least `smallest`.
-  """
-  if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < smallest:
-    raise errors.UserError(f'{what}: {errors.shortened(value)}; it must be a whole number of at '
-                           f'least {smallest}')
-  return int(value)
-
-
 def rotation(what: str, value: Any) -> int | float:
   """By how many places, or by which fraction of all, a task rotates.
 
@@ -161,7 +150,7 @@ def rotation(what: str, value: Any) -> int | float:
   """
   if isinstance(value, float) and -1 < value < 1:
     return value
-  if isinstance(value, bool) or not isinstance(value, int | np.integer):
+  if not limits.is_whole(value):
     raise errors.UserError(f'{what}: {errors.shortened(value)}; it must be a whole number, or a '
                            'fraction of all between -1 and 1')
   return int(value)

@@ -37,6 +37,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import errors
+from maes_jax import limits
 from maes_jax import phases
 from maes_jax.items import Bits
 from maes_jax.phases import Phase
@@ -67,9 +68,9 @@ class Cuts:
   items: int | None = None
 
   def __post_init__(self):
-    checks.whole('sub-sequences', self.most)
+    limits.size('sub-sequences', self.most)
     if self.items is not None:
-      checks.whole('items of a sub-sequence', self.items)
+      limits.size('items of a sub-sequence', self.items)
 
   def longest(self, size: int) -> int:
     """The most words that a sub-sequence of at most `size` words in all can have."""

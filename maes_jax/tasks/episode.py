@@ -204,14 +204,27 @@ class Task:
   def pose(self, items: chex.Array, length: chex.Array, question: Question, slots: chex.Array,
            shared: bool = False) -> tuple[Phase, Phase]:
     """A marker and the items, then a marker and the question; `slots` of its steps count."""
-    valid = within(slots, len(question.aux))
-    aux = jnp.where(valid[:, None], question.aux, 0)
-    return (
-        Phase(with_marker(self, items, STORE), 1 + length, shared=shared),
-        Phase(with_marker(self, aux, RECALL), 1 + slots,
-              targets=_single(jnp.pad(question.targets, ((1, 0), (0, 0)))),
-              mask=jnp.pad(question.mask & valid, (1, 0)), cell=phases.SOLVER,
-              start=question.start))
+    return two_phases(
+        items, length, question, slots, self.control_bits * self.sequences, shared=shared)
+
+
+def two_phases(
+    items: chex.Array,  # [L, D]
+    length: chex.Array,  # []
+    question: Question,
+    slots: chex.Array,  # []
+    control_bits: int = 2,
+    shared: bool = False,
+) -> tuple[Phase, Phase]:
+  """The program of a question: the encoder reads `length` items, the solver has `slots` steps."""
+  valid = within(slots, len(question.aux))
+  aux = jnp.where(valid[:, None], question.aux, 0)
+  return (
+      Phase(marked(items, STORE, control_bits), 1 + length, shared=shared),
+      Phase(marked(aux, RECALL, control_bits), 1 + slots,
+            targets=_single(jnp.pad(question.targets, ((1, 0), (0, 0)))),
+            mask=jnp.pad(question.mask & valid, (1, 0)), cell=phases.SOLVER,
+            start=question.start))
 
 
 @_plainly

@@ -13,6 +13,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from maes_jax import limits
 from maes_jax import phases
 from maes_jax.tasks import checks
 from maes_jax.tasks import episode
@@ -27,7 +28,7 @@ def repeat_serial(name: str = 'repeat_serial', most: int = 5) -> episode.Task:
 
   The solver begins at address 0 with every copy.
   """
-  ask = functools.partial(_repeat, most=checks.whole('most copies', most))
+  ask = functools.partial(_repeat, most=limits.size('most copies', most))
   return episode.Task(name, _BITS, ask)
 
 
@@ -38,13 +39,13 @@ def repeat_reverse(name: str = 'repeat_reverse', most: int = 5) -> episode.Task:
   and has to stay: before each copy it is on duty for a step, and the solver begins where it looks.
   The marker that it reads is the solver's own, once more.
   """
-  ask = functools.partial(_repeat, most=checks.whole('most copies', most), reverse=True)
+  ask = functools.partial(_repeat, most=limits.size('most copies', most), reverse=True)
   return episode.Task(name, _BITS, ask)
 
 
 def skip_recall(name: str = 'skip_recall', step: int = 2) -> episode.Task:
   """x[0], x[step], x[2 step], ...; with step 2 it is Odd Recall. Needs a shift range of `step`."""
-  ask = functools.partial(recall.every, step=checks.whole('step', step))
+  ask = functools.partial(recall.every, step=limits.size('step', step))
   return episode.Task(name, _BITS, ask)
 
 
@@ -128,7 +129,7 @@ def _symmetry(key, items, length):
 def _repeat(key, items, length, *, most, reverse=False):
   """Store, then so many rounds of recall; of no steps beyond their number."""
   question = (recall.reverse if reverse else recall.serial)(key, items, length)
-  store, answer = TWO_PHASES.pose(items, length, question, length)
+  store, answer = episode.two_phases(items, length, question, length)
   copies = jax.random.randint(key, (), 1, most + 1, jnp.int32)
   rounds = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (most, *leaf.shape)), answer)
   rounds = phases.present(rounds, phases.within(copies, most))
@@ -138,9 +139,6 @@ def _repeat(key, items, length, *, most, reverse=False):
   return (store, mark(answer.inputs[:1], jnp.int32(1), start=phases.HANDOVER),
           phases.Repeat((mark(rounds.inputs[:, :1], jnp.minimum(rounds.steps, 1)), rounds)))
 
-
-# What poses all of these: two control bits, words of 8 bits.
-TWO_PHASES = recall.SERIAL_RECALL
 
 TASKS = (repeat_serial(), repeat_reverse(), skip_recall(), spatial_not(), spatial_rotation(),
          temporal_rotation(), sequence_symmetry())

@@ -20,11 +20,11 @@ from jax.scipy import special
 import optax
 
 from maes_jax import errors
+from maes_jax import limits
 from maes_jax import phases
 from maes_jax.items import Bits
 from maes_jax.items import check_tolerance
 from maes_jax.phases import Phase
-from maes_jax.tasks import checks
 from maes_jax.tasks import episode
 
 _CONTROL_BITS = 2
@@ -71,7 +71,7 @@ def dynamic_ngrams(
   `length` counts bits. The solver reads each bit once, counts and answers; an encoder reads those
   that no context goes before. A probability is right within `tolerance` of the best estimate.
   """
-  context = checks.whole('order', order, 2) - 1
+  context = limits.size('order', order, 2) - 1
   if context > _MOST_CONTEXT:
     raise errors.UserError(f'order: {order:,}; it must be at most {_MOST_CONTEXT + 1}')
   return episode.Task(

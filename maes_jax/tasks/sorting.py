@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from maes_jax import errors
+from maes_jax import limits
 from maes_jax import phases
 from maes_jax.items import Bits
 from maes_jax.items import Vectors
-from maes_jax.tasks import checks
 from maes_jax.tasks import episode
 
 
@@ -35,8 +35,8 @@ def priority_sort(
   `length` counts items; of another number of them the same fraction is asked for, rounded up. The
   solver has to find items by what they are, in an order in which none of them came.
   """
-  kind = Rated(checks.whole('bits of a word', bits) + 1)
-  shown, asked = checks.whole('items shown', shown), checks.whole('items asked for', asked)
+  kind = Rated(limits.size('bits of a word', bits) + 1)
+  shown, asked = limits.size('items shown', shown), limits.size('items asked for', asked)
   if asked > shown:
     raise errors.UserError(f'items asked for: {asked:,}; they must be at most the {shown:,} shown')
   ask = functools.partial(_by_priority, shown=shown, asked=asked)

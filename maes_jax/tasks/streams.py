@@ -12,12 +12,12 @@ from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import errors
+from maes_jax import limits
 from maes_jax import phases
 from maes_jax.items import Bits
 from maes_jax.phases import Phase
 from maes_jax.phases import Program
 from maes_jax.phases import Repeat
-from maes_jax.tasks import checks
 from maes_jax.tasks import episode
 from maes_jax.tasks import relation
 
@@ -34,7 +34,7 @@ def n_back(name: str = 'n_back', lag: int = 2) -> episode.Task:
   0, is shown each word before the encoder is: it follows the encoder at a distance of `lag`, and
   both keep their place while the other is on duty. A model of one cell reads each word once.
   """
-  lag = checks.whole('lag', lag)
+  lag = limits.size('lag', lag)
   return episode.Task(name, 1, functools.partial(_n_back, lag=lag), at_least=lag + 1)
 
 
@@ -53,7 +53,7 @@ def repeat_copy(name: str = 'repeat_copy', most: int = 10) -> episode.Task:
   `length` counts the words of x. The solver must return to the first word at once, which attention
   that shifts by one address a step cannot; one that looks by content can.
   """
-  most = checks.whole('most copies', most)
+  most = limits.size('most copies', most)
   if most >= 2 ** _BITS:
     raise errors.UserError(f'most copies: {most:,}; it must be at most {2 ** _BITS - 1}, to be '
                            f'shown in {_BITS} bits')
@@ -67,7 +67,7 @@ def associative_recall(
   `length` counts items, 2 at least. The solver has to find an item by what it is: attention that
   shifts alone cannot, `head='content'` can.
   """
-  words = checks.whole('words of an item', words)
+  words = limits.size('words of an item', words)
   kind = Bits(bits)
   ask = functools.partial(_associative_recall, words=words)
   return episode.Task(name, bits, ask, items=kind, at_least=2,
@@ -132,12 +132,9 @@ def _repeat_copy(key, items, length, *, most):
   due, end = (slot >= 0) & (slot < copies * length), slot == copies * length
   targets = jnp.where(due[:, None], items[slot % length], 0)
   targets = jnp.concatenate([targets, jnp.float32(end)[:, None]], axis=1)
-  inputs = jnp.zeros((size, items.shape[1]), jnp.float32).at[0].set(bits)
-  return (
-      Phase(episode.marked(items, episode.STORE, _CONTROL_BITS), 1 + length, shared=True),
-      Phase(episode.marked(inputs, episode.RECALL, _CONTROL_BITS), 3 + copies * length,
-            jnp.pad(targets, ((1, 0), (0, 0))), jnp.pad(due | end, (1, 0)), cell=phases.SOLVER,
-            start=phases.RESTART))
+  shown = jnp.zeros((size, items.shape[1]), jnp.float32).at[0].set(bits)
+  question = episode.Question(shown, targets, due | end)
+  return episode.two_phases(items, length, question, 2 + copies * length, shared=True)
 
 
 def _associative_recall(key, items, length, *, words):

@@ -17,10 +17,9 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from maes_jax import limits
 from maes_jax import phases
 from maes_jax.items import Tokens
-from maes_jax.phases import Phase
-from maes_jax.tasks import checks
 from maes_jax.tasks import episode
 from maes_jax.tasks import manipulation
 from maes_jax.tasks import recall
@@ -50,13 +49,13 @@ def parity_check(name: str = 'parity_check') -> episode.Task:
 
 def cycle_navigation(name: str = 'cycle_navigation', cycle: int = 5) -> episode.Task:
   """Moves on a circle, 0 back, 1 stay, 2 on: where does one end who begins at 0?"""
-  cycle = checks.whole('places on the cycle', cycle, 2)
+  cycle = limits.size('places on the cycle', cycle, 2)
   return _task(name, 3, cycle, functools.partial(_navigate, cycle=cycle))
 
 
 def modular_arithmetic(name: str = 'modular_arithmetic', modulus: int = 5) -> episode.Task:
   """Digits with +, - or * between, e.g. 1 + 2 * 3: the value, * first. Of even lengths one less."""
-  modulus = checks.whole('modulus', modulus, 2)
+  modulus = limits.size('modulus', modulus, 2)
   return _task(name, modulus + 3, modulus, functools.partial(_arithmetic, modulus=modulus))
 
 
@@ -73,13 +72,13 @@ def reverse_string(name: str = 'reverse_string', vocabulary: int = 2) -> episode
 def modular_arithmetic_brackets(
     name: str = 'modular_arithmetic_brackets', modulus: int = 5) -> episode.Task:
   """An expression of digits, +, -, brackets and signs, e.g. (-3-(1+4)): its value."""
-  modulus = checks.whole('modulus', modulus, 2)
+  modulus = limits.size('modulus', modulus, 2)
   return _task(name, modulus + 4, modulus, functools.partial(_brackets, modulus=modulus))
 
 
 def solve_equation(name: str = 'solve_equation', modulus: int = 5) -> episode.Task:
   """The same with x in the place of a digit, then = and the value: x."""
-  modulus = checks.whole('modulus', modulus, 2)
+  modulus = limits.size('modulus', modulus, 2)
   make = functools.partial(_equation, modulus=modulus)
   return _task(name, modulus + 6, modulus, make, at_least=3)
 
@@ -129,14 +128,10 @@ def _ask(key, words, length, *, make, items, answers, start):
   """A program of two phases from a string."""
   tokens, count, due, due_count = make(key, words.argmax(-1).astype(jnp.int32), length)
   there, asked = phases.within(count, len(tokens)), phases.within(due_count, len(due))
-  shown = items.one_hot(tokens) * there[:, None]
-  targets = answers.one_hot(due) * asked[:, None]
-  slots = jnp.zeros((len(due), items.width), jnp.float32)
-  return (
-      Phase(episode.marked(shown, episode.STORE, 2), 1 + count),
-      Phase(episode.marked(slots, episode.RECALL, 2), 1 + due_count,
-            jnp.pad(targets, ((1, 0), (0, 0))), jnp.pad(asked, (1, 0)),
-            cell=phases.SOLVER, start=start))
+  nothing = jnp.zeros((len(due), items.width), jnp.float32)
+  question = episode.Question(nothing, answers.one_hot(due) * asked[:, None], asked, start)
+  return episode.two_phases(
+      items.one_hot(tokens) * there[:, None], count, question, due_count)
 
 
 def _one(tokens, length, answer):

@@ -27,30 +27,6 @@ _WALL_TIME = b'\x09'  # What an event of ours begins with: field 1, of 8 bytes.
 _TICK = 1e-5  # Seconds by which a file begins after the last one ended.
 
 
-def opened(folder: pathlib.Path, first: int) -> 'Board | NoBoard':
-  """A `Board`; where tensorboardX is not installed, one that writes nothing."""
-  return Board(folder, first) if INSTALLED else NoBoard()
-
-
-class NoBoard:
-  """Takes in what a `Board` does, for nobody."""
-
-  def add(self, name: str, value: float, step: int):
-    """Nothing."""
-
-  def add_image(self, name: str, grey: np.ndarray, step: int):
-    """Nothing."""
-
-  def add_text(self, name: str, text: str, step: int):
-    """Nothing."""
-
-  def flush(self):
-    """Nothing."""
-
-  def close(self):
-    """Nothing."""
-
-
 class Board:
   """An event file of its own for each process that takes a run up."""
 

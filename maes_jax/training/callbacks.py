@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from maes_jax import errors
+from maes_jax.training import board
 from maes_jax.training import metrics
 from maes_jax.training import overview
 from maes_jax.training import progress
@@ -65,9 +66,12 @@ def opened(
   Raises:
     UserError: ours cannot write. Errors of a user's own come as they are.
   """
-  ours: list[Callable[[], Callback]] = [
-      lambda: overview.Scalars(workdir, trainer.config, iteration),
-      lambda: overview.Overview(workdir, trainer, iteration)]
+  ours: list[Callable[[], Callback]] = []
+  if board.INSTALLED:
+    ours = [lambda: overview.Scalars(workdir, trainer.config, iteration),
+            lambda: overview.Overview(workdir, trainer, iteration)]
+  else:
+    progress.say('no TensorBoard files are written; for these run: pip install tensorboardX')
   if show_progress:
     ours.append(lambda: progress.Progress(iteration, trainer.config.max_iterations))
   with contextlib.ExitStack() as stack:

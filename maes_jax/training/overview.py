@@ -4,7 +4,6 @@ The latter, medians over its models and what attention does, is a run of its own
 """
 
 from collections.abc import Sequence
-import sys
 
 import chex
 import jax
@@ -15,7 +14,6 @@ from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.training import board
 from maes_jax.training import metrics
-from maes_jax.training import progress
 from maes_jax.training.metrics import Row
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.trainer import TrainState
@@ -29,7 +27,7 @@ class Scalars:
 
   def __init__(self, workdir: Workdir, config: Config, iteration: int):
     """Opens those of a run that stands at `iteration`; what comes later is written anew."""
-    self._board = board.opened(workdir.tensorboard, iteration + 1)
+    self._board = board.Board(workdir.tensorboard, iteration + 1)
     if iteration == 0:
       self._board.add_text('config', f'```json\n{config.to_json()}```', iteration)
 
@@ -53,14 +51,10 @@ class Overview:
   def __init__(self, workdir: Workdir, trainer: Trainer, iteration: int):
     """Opens the overview of a run that stands at `iteration`; what comes later is written anew."""
     config = trainer.config
-    self._board = board.opened(workdir.tensorboard / 'population', iteration + 1)
+    self._board = board.Board(workdir.tensorboard / 'population', iteration + 1)
     recorders = [recordings.Recorder(trainer.model, tasks.get(name), config.max_length,
                                      config.memory) for name in config.task]
-    self._recorders = [recorder for recorder in recorders if recorder.shows and board.INSTALLED]
-    if not board.INSTALLED:
-      with progress.whether_or_not_it_is_read():
-        print('no TensorBoard files are written; for these run: pip install tensorboardX',
-              file=sys.stderr)
+    self._recorders = [recorder for recorder in recorders if recorder.shows]
 
   def write(self, state: TrainState, rows: Sequence[Row]):
     """Takes in one window: the population's state [K] and the rows it logged."""

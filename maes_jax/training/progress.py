@@ -30,7 +30,7 @@ class Progress:
     if accuracies:
       self._accuracy = f', validation {np.median(accuracies):.2%}'
     text = self._describe(state)
-    with whether_or_not_it_is_read():
+    with _ignoring_no_reader():
       self._show(metrics.iteration(rows), text, bool(accuracies))
 
   def _show(self, iteration, text, validated):
@@ -38,7 +38,7 @@ class Progress:
       self._bar.set_postfix_str(text, refresh=False)
       self._bar.update(iteration - self._bar.n)
     elif validated:
-      print(f'iteration {iteration}: {text}, {self._pace(iteration)}', file=sys.stderr, flush=True)
+      say(f'iteration {iteration}: {text}, {self._pace(iteration)}')
 
   def flush(self):
     """Nothing is held back."""
@@ -46,7 +46,7 @@ class Progress:
   def close(self):
     if not self._bar:
       return
-    with whether_or_not_it_is_read():
+    with _ignoring_no_reader():
       self._bar.close()
 
   def _describe(self, state):
@@ -81,6 +81,12 @@ def _is_terminal(stream) -> bool:
   return stream is not None and not stream.closed and stream.isatty()
 
 
-def whether_or_not_it_is_read():
-  """A run goes on without a reader: the terminal may be gone, a pipe or a stream be closed."""
+def say(text: str):
+  """A line on stderr, if anybody still reads it."""
+  with _ignoring_no_reader():
+    print(text, file=sys.stderr, flush=True)
+
+
+def _ignoring_no_reader():
+  """A run goes on without one: the terminal may be gone, a pipe or a stream be closed."""
   return contextlib.suppress(OSError, ValueError)
