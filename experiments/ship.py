@@ -1,4 +1,6 @@
-"""Takes the best models of finished runs into checkpoints/: small, without paths of this machine.
+"""Takes the best models of finished runs into checkpoints/, and proves or refutes each anew.
+
+They are small, without paths of this machine; the verdicts lie beside them, `proof-TASK.json`.
 
   python -m experiments.ship --workdir=/tmp/paper
 """
@@ -13,11 +15,15 @@ import jax
 
 from .paper import runs
 from .shared import output
+from .shared import proofs
+import maes_jax
 from maes_jax import checkpoints
+from maes_jax import tasks
 from maes_jax import trained
 from maes_jax.training.workdir import Workdir
 
-SHIPPED = ('E_S', 'E_R', 'E_J', *(f'E_J-{task}' for task in (*runs.TASKS, 'prefix_equality')))
+SHIPPED = ('E_S', 'E_R', 'E_J',
+           *(f'E_J-{task}' for task in (*runs.PAPER_TASKS, 'prefix_equality')))
 _WORKDIR = cli.define_folder('workdir', 'Folder of the runs.')
 _CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')
 _ONLY = flags.DEFINE_list('only', list(SHIPPED), 'Names of runs, with commas.')
@@ -40,6 +46,14 @@ def ship(name: str, workdir: pathlib.Path, folder: pathlib.Path):
   with target.claim(config) as target:
     checkpoints.save(
         target.checkpoints, best.iterations, alone, target.fingerprint, target.check)
+  prove(folder / name)
+
+
+def prove(folder: pathlib.Path):
+  """Writes the verdict on a shipped model, for each of its tasks."""
+  model = trained.load(folder)
+  for task in map(tasks.get, model.config.task):
+    proofs.write(folder / f'proof-{task.name}.json', [model], task, [maes_jax.certify(model, task)])
 
 
 if __name__ == '__main__':
