@@ -110,10 +110,7 @@ def _command(cell):
           f'--tasks={cell.task}', f'--plugins={plugins}', *passed_on]
 
 
-def program():
-  """The program `maes-suite`."""
-  cli.run(main)
-
+program = cli.program(main)  # `maes-suite` where it is installed.
 
 if __name__ == '__main__':
   program()

@@ -30,17 +30,21 @@ LEVELS = {
 # Of how far models are right on the paper's tasks, in the folder of results.
 FIGURE = 'figures/lengths.png'
 
+_VARIANTS = '\n'.join(f'* *{name}*: {about}' for name, about in cells.ABOUT.items())
 _HEAD = f'''# Models × tasks
 
 Written by `python -m experiments.suite --render` from the records in `results/suite/`; do not edit.
 [results/suite.html](results/suite.html) is the same as a page: a click on a cell opens its curves.
 
-A cell is a population of seeds of a model, trained from nothing on one task by the recipe of its
-family, the same for all tasks, until all have converged or its budget of minutes is over; nothing
-is tuned to a task but what `maes_jax/recipes.py` and `maes_jax/families.py` say. *Converged*: the
-loss that the recipe stops on is at most 1e-5. *n of m*: so many of m seeds are right in every
-sequence of every test. *To L*: the best seed has at least {REACHED:.0%} of its bits (tokens) right
-at all lengths measured up to L. ×: not possible, and why below. ·: not measured.
+A cell is a population of seeds of a model, trained on one task by the recipe of its family, with
+the changes that `maes_jax/recipes.py` and `maes_jax/families.py` make for some tasks, until all
+have converged or its budget is over. *Converged*: the loss that the recipe stops on is at most
+1e-5. *n of m*: so many of m seeds are right in every sequence of every test. *To L*: the best seed
+has at least {REACHED:.0%} of its bits (tokens) right at all lengths measured up to L. ×: not
+possible, and why below. ·: not measured. All models start from nothing but one; they are those of
+[docs/models.md](docs/models.md), and
+
+{_VARIANTS}
 '''
 
 
@@ -56,10 +60,15 @@ def found(results: pathlib.Path) -> dict[str, Record]:
   return {name: record for name, record in records.items() if record is not None}
 
 
-def model_names(records: Found, of: Collection[str] | None = None) -> list[str]:
-  """The columns: the models of the matrix, then others that were measured, on some of the tasks."""
-  measured = {record['model'] for record in records.values() if of is None or record['task'] in of}
-  return list(dict.fromkeys([*cells.MODELS, *sorted(measured)]))
+def model_names(records: Found) -> list[str]:
+  """The columns: the models of the matrix, then others that were measured."""
+  return list(dict.fromkeys([*cells.MODELS, *sorted(r['model'] for r in records.values())]))
+
+
+def _measured(records: Found, tasks: Collection[str]) -> list[str]:
+  """The columns in which one of these tasks has a record."""
+  models = {record['model'] for record in records.values() if record['task'] in tasks}
+  return [name for name in model_names(records) if name in models]
 
 
 def parts(records: Found) -> dict[str, tuple[str, ...]]:
@@ -116,8 +125,8 @@ def render(records: Found) -> str:
 def shares(records: Found) -> dict[str, dict[str, dict[int, list[float]]]]:
   """Of the paper's tasks, by model and length, what share of each seed's answers is right."""
   return {task: of_task for task in runs.PAPER_TASKS if (of_task := {
-      model: _by_length(record['seeds']) for model in model_names(records, [task])
-      if (record := records.get(f'{model}/{task}')) and record['seeds']})}
+      model: _by_length(record['seeds']) for model in _measured(records, [task])
+      if (record := records[f'{model}/{task}'])['seeds']})}
 
 
 def _by_length(seeds):
@@ -132,11 +141,18 @@ def _far(records):
 
 
 def _part(title, tasks, records):
-  columns = model_names(records, tasks)
-  return [f'## {title}', '', *markdown.table(
-      ' | '.join(['task', *columns]),
-      [(task, *(_text(records.get(f'{model}/{task}')) for model in columns))
-       for task in tasks]), '']
+  """The cells that have a record, and which tasks have none."""
+  columns = _measured(records, tasks)
+  done = [task for task in tasks if _measured(records, [task])]
+  todo = [task for task in tasks if task not in done]
+  lines = [f'## {title}', '']
+  if done:
+    lines += [*markdown.table(' | '.join(['task', *columns]), [
+        (task, *(_text(records.get(f'{model}/{task}')) for model in columns))
+        for task in done]), '']
+  if todo:
+    lines += [f'Not measured yet: {", ".join(todo)}.', '']
+  return lines
 
 
 def _text(record) -> str:
@@ -151,7 +167,7 @@ def _text(record) -> str:
 
 
 def _strings(records):
-  columns = model_names(records, protocol.GROUPS['strings'])
+  columns = _measured(records, protocol.GROUPS['strings'])
   return ['## Strings, beside what was published', '',
           'Mean accuracy in percent over lengths 41 to 500, of the best seed. In brackets:\n'
           f'{published.STRINGS_SOURCE}:\nthe best of 10 seeds and 3 learning rates, each trained '

@@ -291,8 +291,12 @@ class TestDocument:
   def test_a_users_own_have_a_row_and_a_column(self, results):
     text = ledger.render(ledger.found(results))
     head, row = re.search(r"## Users' own\n\n(.*)\n.*\n(.*)\n", text).groups()
-    assert head.endswith('| gru | my_model |')
-    assert row.startswith('| my_task | · | × | · | ') and row.endswith(' | 0 of 2 |')
+    assert (head, row) == ('| task | maes_frozen | my_model |', '| my_task | × | 0 of 2 |')
+
+  def test_tasks_without_a_record_are_named(self):
+    text = ledger.render({})
+    for part in protocol.GROUPS.values():
+      assert f'\nNot measured yet: {", ".join(part)}.\n' in text
 
   def test_what_is_not_possible_stands_there_with_its_reason(self, results):
     assert '| maes_frozen | my_task | E_J reads 10 numbers an item' in ledger.render(
