@@ -27,6 +27,7 @@ LEVELS = {
     NOTHING: 'not even there',
     IMPOSSIBLE: 'not possible'}
 
+_ORDER = {name: place for place, name in enumerate(cells.MODELS)}
 # Of how far models are right on the paper's tasks, in the folder of results.
 FIGURE = 'figures/lengths.png'
 
@@ -60,15 +61,16 @@ def found(results: pathlib.Path) -> dict[str, Record]:
   return {name: record for name, record in records.items() if record is not None}
 
 
-def model_names(records: Found) -> list[str]:
-  """The columns: the models of the matrix, then others that were measured."""
-  return list(dict.fromkeys([*cells.MODELS, *sorted(r['model'] for r in records.values())]))
-
-
-def _measured(records: Found, tasks: Collection[str]) -> list[str]:
-  """The columns in which one of these tasks has a record."""
+def measured(records: Found, tasks: Collection[str]) -> list[str]:
+  """The columns: models that one of these tasks has a record of, those of the matrix first."""
   models = {record['model'] for record in records.values() if record['task'] in tasks}
-  return [name for name in model_names(records) if name in models]
+  return sorted(models, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+
+
+def done(records: Found, tasks: Collection[str]) -> tuple[list[str], list[str]]:
+  """The tasks that have a record, and those that have none."""
+  there = {record['task'] for record in records.values()}
+  return ([task for task in tasks if task in there], [task for task in tasks if task not in there])
 
 
 def parts(records: Found) -> dict[str, tuple[str, ...]]:
@@ -125,7 +127,7 @@ def render(records: Found) -> str:
 def shares(records: Found) -> dict[str, dict[str, dict[int, list[float]]]]:
   """Of the paper's tasks, by model and length, what share of each seed's answers is right."""
   return {task: of_task for task in runs.PAPER_TASKS if (of_task := {
-      model: _by_length(record['seeds']) for model in _measured(records, [task])
+      model: _by_length(record['seeds']) for model in measured(records, [task])
       if (record := records[f'{model}/{task}'])['seeds']})}
 
 
@@ -142,14 +144,12 @@ def _far(records):
 
 def _part(title, tasks, records):
   """The cells that have a record, and which tasks have none."""
-  columns = _measured(records, tasks)
-  done = [task for task in tasks if _measured(records, [task])]
-  todo = [task for task in tasks if task not in done]
+  columns, (there, todo) = measured(records, tasks), done(records, tasks)
   lines = [f'## {title}', '']
-  if done:
+  if there:
     lines += [*markdown.table(' | '.join(['task', *columns]), [
         (task, *(_text(records.get(f'{model}/{task}')) for model in columns))
-        for task in done]), '']
+        for task in there]), '']
   if todo:
     lines += [f'Not measured yet: {", ".join(todo)}.', '']
   return lines
@@ -167,7 +167,7 @@ def _text(record) -> str:
 
 
 def _strings(records):
-  columns = _measured(records, protocol.GROUPS['strings'])
+  columns = measured(records, protocol.GROUPS['strings'])
   return ['## Strings, beside what was published', '',
           'Mean accuracy in percent over lengths 41 to 500, of the best seed. In brackets:\n'
           f'{published.STRINGS_SOURCE}:\nthe best of 10 seeds and 3 learning rates, each trained '

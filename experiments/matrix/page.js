@@ -42,27 +42,18 @@ function inCell(model, task) {
   return button;
 }
 
-// Parts one above the other, with the models' names once.
-function column(parts) {
-  const names = matrix.models.map(({name, about}) => element(
-    'th', {scope: 'col', title: about}, element('span', {}, name)));
-  const rows = parts.flatMap(({title, tasks}) => [
-    element('tr', {class: 'title'}, element('th', {scope: 'rowgroup', colspan: names.length + 1}, title)),
-    ...tasks.map(task => element(
-      'tr', {}, element('th', {scope: 'row'}, task),
-      ...matrix.models.map(({name}) => element('td', {}, inCell(name, task)))))]);
-  return element('table', {}, element('thead', {}, element('tr', {}, element('td'), ...names)),
-                 element('tbody', {}, ...rows));
-}
-
-// In columns of about as many rows.
-function layOut() {
-  const columns = [[], [], []], size = parts => parts.reduce((sum, {tasks}) => sum + tasks.length + 1, 0);
-  for (const one of [...matrix.parts].sort((a, b) => b.tasks.length - a.tasks.length)) {
-    columns.reduce((a, b) => size(b) < size(a) ? b : a).push(one);
-  }
-  document.getElementById('parts').append(
-    ...columns.map(parts => element('div', {class: 'part'}, column(parts))));
+// The cells of a part, and the tasks of it that nobody has measured.
+function part({title, models, tasks, todo}) {
+  const names = models.map(name => element(
+    'th', {scope: 'col', title: matrix.about[name] ?? name}, element('span', {}, name)));
+  const rows = tasks.map(task => element(
+    'tr', {}, element('th', {scope: 'row'}, task),
+    ...models.map(model => element('td', {}, inCell(model, task)))));
+  const cells = element('table', {}, element('thead', {}, element('tr', {}, element('td'), ...names)),
+                        element('tbody', {}, ...rows));
+  const others = element('p', {class: 'note'}, `Not measured yet: ${todo.join(', ')}.`);
+  return element('section', {class: 'part'}, element('h2', {}, title),
+                 ...(tasks.length ? [cells] : []), ...(todo.length ? [others] : []));
 }
 
 // Share right over length, a line a seed: solid of units, broken of whole sequences.
@@ -142,5 +133,5 @@ function open(name) {
       curves(cell)), element('div', {}, seeds(cell), ...text)));
 }
 
-layOut();
+document.getElementById('parts').append(...matrix.parts.map(part));
 open(decodeURIComponent(location.hash.slice(1)));

@@ -29,12 +29,16 @@ def render(records: ledger.Found) -> str:
 def _matrix(records) -> dict[str, Any]:
   """All that the script needs."""
   return {
-      'models': [{'name': name, 'about': cells.ABOUT.get(name, name)}
-                 for name in ledger.model_names(records)],
-      'parts': [{'title': title, 'tasks': tasks} for title, tasks in ledger.parts(records).items()],
+      'about': cells.ABOUT,
+      'parts': [_part(title, tasks, records) for title, tasks in ledger.parts(records).items()],
       'published': {task: dict(zip(published.STRINGS_COLUMNS, scores))
                     for task, scores in published.STRINGS.items()},
       'cells': {name: _cell(record) for name, record in records.items()}}
+
+
+def _part(title, tasks, records) -> dict[str, Any]:
+  done, todo = ledger.done(records, tasks)
+  return {'title': title, 'models': ledger.measured(records, tasks), 'tasks': done, 'todo': todo}
 
 
 def _cell(record: Record) -> dict[str, Any]:
