@@ -85,7 +85,8 @@ class Config:
   half_life: int | None = _field(
       None, 'Iterations in which the learning rate halves, five times at most, once lengths are '
       'full; 0: it does not.', minimum=0)
-  b2: float | None = _field(None, "Adam's decay of the second moment.", minimum=0.)
+  b2: float | None = _field(
+      None, "Adam's decay of the second moment.", minimum=0., maximum=0.999999)
   clip: float | None = _field(
       None, 'Gradients are clipped element by element to this.', minimum=0.)
   stop_loss: float = _field(
@@ -94,9 +95,12 @@ class Config:
       None, 'What stops a model: the 100-iteration mean of its loss in training, the loss of a '
       'validation, or a proof that it is right at every length (certified), which is looked for '
       'at validations.', choices=('training', 'validation', 'certified'))
-  max_iterations: int = _field(100_000, 'End of training for models not done by then.', minimum=1)
+  max_iterations: int = _field(
+      100_000, 'End of training for models not done by then, at the next multiple of 100.',
+      minimum=1)
   # Validation.
-  validate_every: int | None = _field(None, 'Iterations between validations.', minimum=1)
+  validate_every: int | None = _field(
+      None, 'Iterations between validations, each at the next multiple of 100.', minimum=1)
   validation_length: int | None = _field(
       None, 'Length of the validation sequences.', minimum=1)
   validation_memory: int | None = _field(None, 'Memory addresses in validation.', minimum=1)

@@ -122,7 +122,8 @@ def share(tree: Any, mesh: jax.sharding.Mesh) -> Any:
   shares = mesh.shape[BATCH]
   if shares == 1:
     return tree
-  dealt = jax.tree.map(lambda leaf: leaf.reshape(shares, -1, *leaf.shape[1:]), tree)
+  cut = lambda leaf: leaf.reshape(shares, len(leaf) // shares, *leaf.shape[1:])
+  dealt = jax.tree.map(cut, tree)
   return jax.tree.map(lambda leaf: leaf[lax.axis_index(BATCH)], dealt)
 
 

@@ -214,7 +214,7 @@ class Model:
   def trace(self, params: Params, task: str, program: Program, addresses: int):
     """`run`, where each step also shows the memory it left."""
     return self.run(params, task, program, addresses,
-                    functools.partial(unroll, show=_with_memory))
+                    functools.partial(unroll, collect=_with_memory))
 
 
 def asked(params: Params, solver: str, task: str) -> Params:

@@ -46,8 +46,8 @@ def attention(
 
 def animation(
     write: chex.Array,  # [T, N] where the encoder writes
-    read: chex.Array,  # [T, N] where the solver reads
-    memory: chex.Array,  # [2 T, W, N] after each step of encoding, then of solving
+    read: chex.Array,  # [S, N] where the solver reads
+    memory: chex.Array,  # [T + S, W, N] after each step of encoding, then of solving
     title: str,
     path: pathlib.Path,
 ):
@@ -63,7 +63,7 @@ def animation(
     writes.set_data(_until(write, step).T)
     reads.set_data(_until(read, step - steps).T)
 
-  frames = np.unique(np.linspace(0, 2 * steps - 1, MOST_FRAMES).astype(int))
+  frames = np.unique(np.linspace(0, len(memory) - 1, MOST_FRAMES).astype(int))
   film = animations.FuncAnimation(figure, draw, frames)
   save(figure, path, functools.partial(_film, film))
 
@@ -178,12 +178,13 @@ def words(stored: Mapping[str, chex.Array], title: str, path: pathlib.Path):
   encoder that stores all alike is dark all over.
   """
   figure, axes = plt.subplots(
-      1, len(stored), figsize=(3.6 * len(stored), 4.2), layout='constrained', sharey=True)
-  for axis, (name, values) in zip(axes, stored.items()):
+      1, len(stored), figsize=(3.6 * len(stored), 4.2), layout='constrained', sharey=True,
+      squeeze=False)
+  for axis, (name, values) in zip(axes[0], stored.items()):
     away = np.clip(np.abs(values - np.median(values, axis=0))[:_FIRST], _LEAST, 1)
     image = _heat(axis, away, 'component of the word', name, 'cividis')
     image.set_norm(colors.LogNorm(_LEAST, 1))
-  axes[0].set_ylabel('item, in the order written')
+  axes[0, 0].set_ylabel('item, in the order written')
   figure.colorbar(image, ax=axes, label='difference from the median copy')
   figure.suptitle(title)
   save(figure, path)
@@ -206,7 +207,7 @@ def training(curves: Sequence[Sequence[float]], every: int, title: str, goal: fl
     iterations = every * np.arange(1, len(curve) + 1)
     axis.plot(iterations, curve, color=COLOURS[0], alpha=0.45, linewidth=1,
               label=f'{len(curves)} seeds' if k == 0 else None)
-    axis.plot(iterations[-1], curve[-1], '.', color=COLOURS[0])
+    axis.plot(iterations[-1:], curve[-1:], '.', color=COLOURS[0])
   axis.axhline(goal, color=COLOURS[1], linestyle='--', linewidth=1,
                label=f'converged: 100-iteration mean at {goal:.0e}')
   if paper:
@@ -217,6 +218,9 @@ def training(curves: Sequence[Sequence[float]], every: int, title: str, goal: fl
   axis.grid(alpha=0.3)
   axis.legend(frameon=False)
   save(figure, path)
+
+
+_MARKERS = 'osD^v<>'  # One more than colours, so that pairs repeat late.
 
 
 def generalisation(
@@ -235,22 +239,24 @@ def generalisation(
     note: what the lines and the intervals are, for the title.
   """
   figure, axes = plt.subplots(
-      1, len(curves), figsize=(3 * len(curves), 4), layout='constrained', sharey=True)
+      1, len(curves), figsize=(3 * len(curves), 4), layout='constrained', sharey=True,
+      squeeze=False)
   names = list(dict.fromkeys(name for lines in curves.values() for name, _ in lines))
-  for axis, (title, lines) in zip(axes, curves.items()):
+  for axis, (title, lines) in zip(axes[0], curves.items()):
     for i, ((name, test), points) in enumerate(lines.items()):
       style, (share, low, high) = names.index(name), np.array([*points.values()]).T
       dashed = [kind for other, kind in lines if other == name].index(test)
       apart = np.array([*points]) * 1.03**i  # Or one would hide the other's interval.
-      axis.errorbar(apart, share, (share - low, high - share), color=COLOURS[style],
-                    marker='osD^v<'[style], markersize=3.5, linewidth=1.4, elinewidth=0.6,
+      axis.errorbar(apart, share, (share - low, high - share), color=COLOURS[style % len(COLOURS)],
+                    marker=_MARKERS[style % len(_MARKERS)], markersize=3.5, linewidth=1.4,
+                    elinewidth=0.6,
                     linestyle='--' if dashed else '-', label=f'{name}, {test}')
     axis.axvline(trained_to, color='0.6', linestyle=':', linewidth=1)
     axis.axhline(0.5, color='0.6', linestyle='--', linewidth=1)
     axis.set(xscale='log', xlabel='items', title=title, ylim=(0.4, 1.03))
     axis.grid(alpha=0.3)
-  axes[0].set_ylabel('share of right bits')
-  handles = {label: handle for axis in axes
+  axes[0, 0].set_ylabel('share of right bits')
+  handles = {label: handle for axis in axes[0]
              for handle, label in zip(*axis.get_legend_handles_labels())}
   figure.legend(handles.values(), handles.keys(), loc='outside lower center',
                 ncols=4, frameon=False)

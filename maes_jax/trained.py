@@ -123,6 +123,9 @@ def _restored(path, only=()):
   params = whole['params']
   only = [only] if isinstance(only, str) else only or params.keys()
   wanted = {**whole, 'params': {key: params[key] for key in only if key in params}}
+  if not wanted['params']:
+    raise errors.UserError(f'{path} has no parameters {errors.shortened(list(only))}; it has '
+                           f'{", ".join(params)}; give one of these as only')
   _, saved = checkpoints.restore(workdir.checkpoints, wanted, workdir.fingerprint, whole)
   return config, model, saved
 

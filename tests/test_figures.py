@@ -86,3 +86,12 @@ def test_how_far_models_are_right_has_a_number_of_seeds_in_every_field(tmp_path,
   figures.lengths(shares, .99, 5, tmp_path / 'x.png')
   pyplot.close('all')
   assert texts[:2] == [('one', ['1', '2', '0']), ('two', ['1'])]
+
+
+@pytest.mark.parametrize('models', [1, len(figures.COLOURS) + 1])
+def test_one_panel_and_any_number_of_models_can_be_drawn(tmp_path, models):
+  points = {10: (1., .9, 1.)}
+  lines = {(f'model {i}', 'N'): points for i in range(models)}
+  figures.generalisation({'one': lines}, 20, tmp_path / 'lines.png', '')
+  figures.words({'one': np.eye(8)}, '', tmp_path / 'words.png')
+  assert {path.name for path in tmp_path.iterdir()} == {'lines.png', 'words.png'}

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+import maes_jax
 from maes_jax import errors
 from maes_jax import items
 from maes_jax import families
@@ -52,3 +53,15 @@ def test_what_numbers_no_model_of_a_population_is_refused(index):
   with pytest.raises(errors.UserError, match=r'is not in .* the models 0 to 0; give'):
     trained.load(SHIPPED / 'E_J', index)
   assert trained.load(SHIPPED / 'E_J', np.int64(0)).index == 0
+
+
+@pytest.mark.parametrize('only', ['encoders', ['x', 'y']])
+def test_nothing_that_a_model_has_is_no_damage(only):
+  with pytest.raises(errors.UserError, match=r'E_J has no parameters .*it has encoder, solvers'):
+    trained.load('E_J', only=only)
+
+
+@pytest.mark.parametrize('only', ['encoder', 'solvers'])
+def test_a_part_of_a_model_cannot_be_proved(only):
+  with pytest.raises(errors.UserError, match=f'only {only} was loaded; leave `only` out'):
+    maes_jax.certify(trained.load('E_J', only=only), 'reverse_recall')

@@ -32,12 +32,12 @@ class Step(NamedTuple):
   memory: chex.Array | None = None  # [W, N] left by the step; only `Model.trace` fills it in
 
 
-# What to keep of a step: of the state that it left and what it shows.
-Show = Callable[[State, Step], Step]
+# (state_t, step) -> what is kept of step t.
+Collect = Callable[[State, Step], Step]
 
 
-def as_it_is(state_t: State, step: Step) -> Step:
-  """Shows of a step what it shows by itself."""
+def collect_step(state_t: State, step: Step) -> Step:
+  """Keeps what a step shows by itself."""
   del state_t
   return step
 
@@ -157,7 +157,7 @@ class Cell(nn.Module):
       state: State,
       inputs: chex.Array,  # [T, X]
       steps: chex.Array | None = None,  # []
-      show: Show = as_it_is,
+      collect: Collect = collect_step,
       skip_padding: bool = False,
       alone: bool = False,
       noise: Mapping | None = None,  # leaves [T, ...]
@@ -168,9 +168,9 @@ class Cell(nn.Module):
       params: the cell's parameters; all is computed in their dtype (see `precision`).
       state: the state before the first step.
       inputs: the items of the sequence.
-      steps: how many there are, the others are padding; what is shown of those means nothing. None:
+      steps: how many there are, the others are padding; what is kept of those means nothing. None:
         all.
-      show: what to keep of a step.
+      collect: what to keep of a step.
       skip_padding: steps beyond the longest sequence of a batch take no time. The result can then
         be differentiated in reverse mode alone, and once.
       alone: the same, for a sequence that shares a batch with none of another length.
@@ -178,25 +178,25 @@ class Cell(nn.Module):
         nothing does.
 
     Returns:
-      The last state, and of every step what `show` makes of the state it left and its `Step`.
+      The last state, and of every step what `collect` makes of the state it left and its `Step`.
     """
     shapes.check(inputs=(inputs, 'TX', float))
     params, state, inputs = precision.given(params, state, inputs)
     steps = jnp.asarray(len(inputs) if steps is None else steps, jnp.int32)
     disturbed = {} if noise is None else {'noise': precision.as_params(noise, params)}
     if alone:  # Then no step that is done is padding.
-      return self._unroll(params, state, inputs, None, show, scan.own(steps), **disturbed)
+      return self._unroll(params, state, inputs, None, collect, scan.own(steps), **disturbed)
     valid = phases.within(steps, len(inputs))
     return self._unroll(
-        params, state, inputs, valid, show, scan.longest(steps) if skip_padding else None,
+        params, state, inputs, valid, collect, scan.longest(steps) if skip_padding else None,
         **disturbed)
 
-  def _unroll(self, params, state, inputs, valid, show, num_steps, **disturbed):
+  def _unroll(self, params, state, inputs, valid, collect, num_steps, **disturbed):
 
     def step(params, state_tm1, scanned):
       x_t, valid_t, disturbed_t = scanned
       state_t, shown = self.apply({'params': params, **disturbed_t}, state_tm1, x_t)
       state_t = where(valid_t, state_t, state_tm1)
-      return state_t, show(state_t, shown)
+      return state_t, collect(state_t, shown)
 
     return scan.scan(step, params, state, (inputs, valid, disturbed), num_steps)

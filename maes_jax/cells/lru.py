@@ -11,6 +11,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from maes_jax import errors
 from maes_jax.cells import residual
 from maes_jax.options import option
 
@@ -29,6 +30,12 @@ class Lru(residual.Residual):
   min_radius: float = option(0.9, minimum=0., maximum=1., initial=True)
   max_radius: float = option(0.999, minimum=0., maximum=1., initial=True)
 
+  def __post_init__(self):
+    super().__post_init__()
+    if self.min_radius > self.max_radius:
+      raise errors.UserError(f'min_radius is {self.min_radius} and max_radius {self.max_radius}; '
+                             'give a min_radius of at most max_radius')
+
   def first(self) -> chex.Array:
     """x_0 = 0 [2, S], real and imaginary parts: not every dtype has complex numbers."""
     return jnp.zeros((2, self.states), jnp.float32)
@@ -45,7 +52,7 @@ class Lru(residual.Residual):
     driven = nn.Dense(2 * self.states, use_bias=False, name=f'{name}_b')(z_t).reshape(2, -1)
     state_t = turned + jnp.exp(gamma)[None] * driven
     # y_t = Re(C x_t) + d o u_t; the kernel holds Re(C) and -Im(C)
-    skip = self.param(f'{name}_d', nn.initializers.normal(1.), (self.units,))
+    skip = self.param(f'{name}_d', nn.initializers.normal(1.), (self.units,), jnp.float32)
     y_t = nn.Dense(self.units, use_bias=False, name=f'{name}_c')(state_t.ravel()) + skip * z_t
     # GLU(y) = (W_1 y + b_1) o sigma(W_2 y + b_2), after GELU
     linear, gate = jnp.split(nn.Dense(2 * self.units, name=f'{name}_glu')(nn.gelu(y_t)), 2)

@@ -32,11 +32,11 @@ def update(raw: chex.Array, cell_tm1: chex.Array) -> tuple[chex.Array, chex.Arra
   """
   # i, f, o = sigma(W [x_t, h_{t-1}] + b);  g = tanh(W_g [x_t, h_{t-1}] + b_g)
   gates, candidate = jnp.split(raw, [3 * cell_tm1.size])
-  keep_in, forget, show = jnp.split(nn.sigmoid(gates), 3)
+  input_gate, forget_gate, output_gate = jnp.split(nn.sigmoid(gates), 3)
   # c_t = f c_{t-1} + i g
-  cell_t = forget * cell_tm1 + keep_in * jnp.tanh(candidate)
+  cell_t = forget_gate * cell_tm1 + input_gate * jnp.tanh(candidate)
   # h_t = o tanh(c_t)
-  return show * jnp.tanh(cell_t), cell_t
+  return output_gate * jnp.tanh(cell_t), cell_t
 
 
 class Weights(NamedTuple):
@@ -154,14 +154,14 @@ class Lstm(base.Cell):
     step = base.Step(self.answer(below_t), read=None, write=None)
     return State(*map(jnp.stack, zip(*layers_t))), step
 
-  def _unroll(self, params, state, inputs, valid, show, num_steps):
+  def _unroll(self, params, state, inputs, valid, collect, num_steps):
     """The same as one step after the other; with `num_steps` one layer after the other.
 
     The inputs of all steps then go through a layer's kernel in one product, and a step reads only
     the part that h_{t-1} needs: reading kernels is what the time of a step goes to.
     """
     if num_steps is None:
-      return super()._unroll(params, state, inputs, valid, show, num_steps)
+      return super()._unroll(params, state, inputs, valid, collect, num_steps)
     below, last, states = inputs, [], []
     for layer, start in enumerate(zip(*state)):
       weights = Weights(params[_below(layer)]['kernel'], params[_before(layer)]['kernel'],
@@ -171,7 +171,7 @@ class Lstm(base.Cell):
       last.append(end)
       states.append(of_steps)
     answers = base.Step(self._answer(params, below), read=None, write=None)
-    return _stack(last, axis=0), jax.vmap(show)(_stack(states, axis=1), answers)
+    return _stack(last, axis=0), jax.vmap(collect)(_stack(states, axis=1), answers)
 
   def _answer(self, params, hidden):
     """The output layer on the hidden units of all steps [T, H]."""

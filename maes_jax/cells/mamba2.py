@@ -61,7 +61,7 @@ class Mamba2(residual.Residual):
     driven = (step_t[:, None] * x_t)[:, :, None] * b_t[None, None]
     state_t = keep[:, None, None] * state_tm1.state + driven
     # y_t = h_t C_t + D x_t;  W_o norm(y_t o SiLU(gate))
-    skip = self.param(f'{name}_d', nn.initializers.ones, (self.heads,))
+    skip = self.param(f'{name}_d', nn.initializers.ones, (self.heads,), jnp.float32)
     y_t = (state_t @ c_t + skip[:, None] * x_t).ravel() * nn.silu(gate)
     shown = nn.RMSNorm(name=f'{name}_norm')(y_t)
     return Block(before, state_t), nn.Dense(self.units, use_bias=False, name=f'{name}_out')(shown)

@@ -5,6 +5,7 @@ and its appendix for the stabilizer; its code (NX-AI/xlstm) for where gates star
 cell alone, without convolution or norm.
 """
 
+import math
 from typing import NamedTuple
 
 import chex
@@ -42,8 +43,15 @@ def update(
   normalizer_t = keep[:, None] * state_tm1.normalizer + take_in[:, None] * key
   # h~_t = C_t q_t / max(|n_t^T q_t|, exp(-m_t))
   found = jnp.einsum('hvk,hk->hv', cell_t, query)
-  size = jnp.maximum(jnp.abs(jnp.sum(normalizer_t * query, axis=1)), jnp.exp(-stabilizer_t))
+  # Where exp(-m_t) overflows, nothing is found anyhow; its derivative must stay a number.
+  least = jnp.exp(jnp.minimum(-stabilizer_t, _largest(stabilizer_t.dtype)))
+  size = jnp.maximum(jnp.abs(jnp.sum(normalizer_t * query, axis=1)), least)
   return Block(cell_t, normalizer_t, stabilizer_t), found / size[:, None]
+
+
+def _largest(dtype):
+  """Whose exponential is a number still."""
+  return math.log(jnp.finfo(dtype).max) - 1
 
 
 class Mlstm(residual.Residual):

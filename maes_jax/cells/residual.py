@@ -78,7 +78,7 @@ class Residual(base.Cell):
   ) -> tuple[chex.Array, chex.Array]:
     """A short convolution over time, then SiLU: the last inputs [taps - 1, C], its output [C]."""
     window = jnp.concatenate([before, z_t[None]])
-    kernel = self.param(f'{name}_taps', nn.initializers.lecun_normal(), window.shape)
+    kernel = self.param(f'{name}_taps', nn.initializers.lecun_normal(), window.shape, jnp.float32)
     # SiLU(sum_j K[j] z_{t - taps + 1 + j})
     return window[1:], nn.silu(jnp.sum(kernel * window, axis=0))
 

@@ -95,7 +95,10 @@ def first_steps(
     return state, jax.tree.map(lambda leaf, leaf_t: leaf.at[t].set(leaf_t), shown, shown_t)
 
   _, shown = jax.eval_shape(functools.partial(lax.scan, step), state, scanned)
-  return lax.fori_loop(0, num_steps, body, (state, varying.zeros(shown, (state, scanned))))
+  start = state, varying.zeros(shown, (state, scanned))
+  if not len(jax.tree.leaves(scanned)[0]):  # Then there is no leaf[t], not even for the compiler.
+    return start
+  return lax.fori_loop(0, num_steps, body, start)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

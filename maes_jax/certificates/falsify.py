@@ -230,8 +230,9 @@ class Falsifier:
   def _truth(self, items, shown):
     """Right bits [B, n, Y], and which answers are asked [B, n]."""
     right = np.stack([self.claim.right(*pair) for pair in zip(items, shown)])
-    about = self.claim.about(items.shape[1])
-    asked = (about >= 0) & (about < items.shape[1])
+    count = items.shape[1]
+    about, (length, _) = self.claim.about(count), self._size(Sequences(items, shown))
+    asked = (about >= 0) & (about < count) & _asked(self.task, count, length)
     return right, np.broadcast_to(asked, right.shape[:2])
 
   def _size(self, sequences):
@@ -248,6 +249,23 @@ class Falsifier:
     run = _compiled(self.model, self.task, self.claim.start, self.addresses(length), downhill)
     found = jax.device_get(run(params, np.int32(count), *map(pad, (items, shown, *truth))))
     return jax.tree.map(lambda part: part[:len(items), :count], found)
+
+
+_EPISODES = 64  # Of a task, by which it is known what it asks about.
+
+
+@functools.lru_cache(maxsize=256)
+def _asked(task, count, length):
+  """[n] which of n answers a task ever asks for; `length` is what sequences are padded to."""
+  return np.asarray(_masks(task, length)(np.int32(count)))[:, 1:1 + count].any(0)
+
+
+@functools.lru_cache(maxsize=16)
+def _masks(task, length):
+  """Compiled, from n: which steps of its answering phase count, [_EPISODES, 1 + L]."""
+  keys = jax.random.split(jax.random.key(0), _EPISODES)
+  return jax.jit(lambda count: tasks.sample_batch(
+      task, keys, jnp.full(_EPISODES, count), length).program[1].mask)
 
 
 @functools.lru_cache(maxsize=16)

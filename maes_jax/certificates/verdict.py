@@ -132,7 +132,14 @@ def falsify_trained(trained: Trained, task: tasks.Task, effort: int = 1000) -> V
 
 
 def of(params: Params, task: str) -> dict[str, Any]:
-  """The parameters that a certificate is about."""
+  """The parameters that a certificate is about.
+
+  Raises:
+    UserError: some are missing.
+  """
+  if not {'encoder', 'solvers'} <= params.keys():
+    raise errors.UserError(f'a proof is about encoder and solver, and only {", ".join(params)} '
+                           'was loaded; leave `only` out to load all of it')
   return {'encoder': params['encoder'], 'solver': params['solvers'][task]}
 
 

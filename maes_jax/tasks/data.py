@@ -196,7 +196,7 @@ def from_arrays(
   at_end = read.one_answer(targets, answers)
   targets, answers = read.all('targets', targets, answers, at_end)
   shown = None if aux is None else read.all('aux', aux, items)[0]
-  read.check_counts(sequences=sequences, targets=targets, aux=shown)
+  read.check_counts(sequences=sequences, targets=targets, aux=shown, lengths=read.lengths)
   if shown is not None and not at_end:
     read.check_steps(shown, targets)
   held_out = read.held_out(validation, len(sequences), seed)
@@ -244,9 +244,9 @@ class _Reader:
 
   def __init__(self, name, lengths):
     self._who = f'task {errors.shortened(name)}'
-    self._lengths = None if lengths is None else values.array(lengths, f'{self._who}: lengths')
-    if self._lengths is not None and (
-        self._lengths.ndim != 1 or self._lengths.dtype.kind not in 'iu'):
+    self.lengths = None if lengths is None else values.array(lengths, f'{self._who}: lengths')
+    if self.lengths is not None and (
+        self.lengths.ndim != 1 or self.lengths.dtype.kind not in 'iu'):
       raise errors.UserError(f'{self._who}: lengths are {errors.shortened(lengths)}; give a whole '
                              'number for each example')
 
@@ -273,13 +273,13 @@ class _Reader:
 
   def _cut(self, array, i, said):
     """Takes the padding off."""
-    if self._lengths is None or not array.ndim:
+    if self.lengths is None or not array.ndim:
       return array
-    if i >= len(self._lengths) or not 1 <= self._lengths[i] <= len(array):
-      given = self._lengths[i] if i < len(self._lengths) else 'missing'
+    if i >= len(self.lengths) or not 1 <= self.lengths[i] <= len(array):
+      given = self.lengths[i] if i < len(self.lengths) else 'missing'
       raise errors.UserError(f'{said} is padded to {len(array):,} and its length is {given}; give '
                              f'a length of 1 to {len(array):,}')
-    return array[:self._lengths[i]]
+    return array[:self.lengths[i]]
 
   def one_answer(self, targets, kind):
     """Whether there is one answer a sequence, not one a step."""

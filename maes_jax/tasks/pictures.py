@@ -161,7 +161,7 @@ def _change(task, key, pictures, length, size):
   there = phases.within(length, size)[:, None]
   first = jnp.where(there, pictures.draw(first_key, digits), 0)
   question = _question(pictures.draw(second_key, later), changed, length)
-  return task.pose(first, length, question, length, shared=True)
+  return task.pose(first, length, question, length)  # Other tasks draw theirs otherwise.
 
 
 def _question(shown, changed, length):

@@ -192,7 +192,8 @@ class _Run:
 
   def _due(self, before, state):
     """Which models to validate [K]."""
-    on_schedule = state.iteration % self.trainer.config.validate_every == 0
+    every = self.trainer.config.validate_every
+    on_schedule = state.iteration // every > before.iteration // every
     just_done = ~np.asarray(self.trainer.active(state))
     return np.asarray(self.trainer.active(before)) & (on_schedule | just_done)
 

@@ -23,10 +23,16 @@ def masked_mean(
   results then add up to the whole's.
   """
   chex.assert_equal_shape([outputs, targets], custom_message='answers and targets')
-  units = kind.losses(outputs, targets)
-  total = jnp.sum(units, where=jnp.broadcast_to(mask[..., None], units.shape))
+  units = _losses(outputs, targets, mask, kind)
+  total = jnp.sum(units)
   answers = mask.sum() if answers is None else answers
   return total / (units.shape[-1] * jnp.asarray(answers, total.dtype))
+
+
+def _losses(outputs, targets, mask, kind):
+  """Of every unit, 0 where no answer counts; targets there may be anything, NaN too."""
+  counts = mask[..., None]
+  return jnp.where(counts, kind.losses(outputs, jnp.where(counts, targets, 0)), 0)
 
 
 def worst(
@@ -34,8 +40,7 @@ def worst(
     episodes: Mapping[str, tasks.Episode],  # by task, leaves [B, ...]
 ) -> chex.Array:
   """The largest loss of a unit of an answer that counts, of any task, by sequence [B]."""
-  units = (jnp.where(batch.mask[..., None],
-                     tasks.get(name).answers.losses(outputs[name], batch.targets), 0)
+  units = (_losses(outputs[name], batch.targets, batch.mask, tasks.get(name).answers)
            for name, batch in episodes.items())
   return functools.reduce(jnp.maximum, (of_task.max((1, 2)) for of_task in units))
 

@@ -68,22 +68,22 @@ def value_and_grad(
   return devices.total(lax.scan(add, nothing, _cut(params, (episodes, more)))[0], mesh)
 
 
-def each(function: Callable[[Any], Any], params: Params, batch: Any) -> Any:
-  """What a function says of the sequences of a microbatch [b, ...], for those of a batch [B, ...].
+def map_batch(function: Callable[[Any], Any], params: Params, batch: Any) -> Any:
+  """Maps a function of a microbatch, leaves [b, ...], over those of a batch, leaves [B, ...].
 
   Args:
     function: from a microbatch, a tree of arrays.
     params: of the model that it asks.
     batch: a tree of arrays.
   """
-  said = lax.map(function, _cut(params, batch))
-  return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), said)
+  found = lax.map(function, _cut(params, batch))
+  return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), found)
 
 
 def _cut(params, batch):
   """A batch, leaves [B, ...], as microbatches [M, b, ...]."""
   parts = count(params, len(jax.tree.leaves(batch)[0]))
-  return jax.tree.map(lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), batch)
+  return jax.tree.map(lambda leaf: leaf.reshape(parts, len(leaf) // parts, *leaf.shape[1:]), batch)
 
 
 def count(params: Params, size: int) -> int:

@@ -134,7 +134,7 @@ class Trainer(devices.Picklable):
     if not self.config.hard_batches:
       return batch
     draw = lambda key: self._drawn(iteration, *jax.random.split(key))
-    worst = lambda episodes: microbatches.each(
+    worst = lambda episodes: microbatches.map_batch(
         functools.partial(self._worst, params), params, episodes)
     keys = jax.random.split(key(randomness.Stream.HARD), self.config.hard_batches)
     return lax.cond(iteration >= self.config.full_range_from,

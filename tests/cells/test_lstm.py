@@ -130,12 +130,13 @@ def test_steps_of_any_cell_may_be_left_out(most):
   assert_close(run(step_by_step, lengths, skip_padding=True), run(step_by_step, lengths))
 
 
-def test_show_sees_the_state_that_a_step_left():
+def test_what_is_collected_sees_the_state_that_a_step_left():
   """What `Model.trace` asks for."""
   module, params, state, inputs, _ = drawn()
-  show = lambda state_t, step: step._replace(memory=state_t.cell)
+  collect = lambda state_t, step: step._replace(memory=state_t.cell)
   found, wanted = (
-      unroll(module, params, state, inputs[0], LENGTHS[1], show=show, skip_padding=skip_padding)[1]
+      unroll(module, params, state, inputs[0], LENGTHS[1], collect=collect,
+             skip_padding=skip_padding)[1]
       for unroll, skip_padding in ((layer_by_layer, True), (step_by_step, False)))
   assert found.memory.shape == (STEPS, 3, 4)
   assert_close(found.memory[:LENGTHS[1]], wanted.memory[:LENGTHS[1]])

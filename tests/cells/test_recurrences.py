@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import errors
 from maes_jax import models
 from maes_jax.cells import gated_deltanet
 from maes_jax.cells import gru
@@ -131,3 +132,20 @@ def test_a_delta_rule_keeps_replaces_or_flips(rate, left):
 def test_about_as_many_parameters_as_the_ntm(name):
   ours, ntm = (models.count_parameters(Config(model=model)) for model in (name, 'ntm'))
   assert abs(ours / ntm - 1) < .06
+
+
+@pytest.mark.parametrize('dtype, gate', [(np.float32, -100.), (np.float16, -12.)])
+def test_an_mlstm_has_a_gradient_where_its_gates_are_all_but_shut(dtype, gate):
+  state = jax.tree.map(lambda leaf: leaf.astype(dtype), mlstm.Mlstm(heads=1, head_width=2).first())
+  state = state._replace(stabilizer=state.stabilizer + dtype(gate))
+  unit = jnp.ones((1, 2), dtype)
+
+  def found(gates):
+    return mlstm.update(state, unit, unit, unit, gates)[1].astype(np.float32).sum()
+  gradient = jax.grad(found)(jnp.full((2, 1), gate, dtype))
+  assert jnp.isfinite(gradient).all()
+
+
+def test_an_lru_whose_radii_are_the_wrong_way_round_is_refused():
+  with pytest.raises(errors.UserError, match=r'min_radius is 0.99 and max_radius 0.5'):
+    lru.Lru(min_radius=.99, max_radius=.5)

@@ -7,10 +7,12 @@ import chex
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from maes_jax import errors
 from maes_jax.cells import base
+from maes_jax.cells import gru
 
 RTOL, ATOL = 1e-5, 1e-6  # A gradient is a sum over steps, here in another order.
 STEPS, VALID = 7, 5
@@ -117,3 +119,13 @@ class TestOnce:
     wanted = jax.hessian(lambda hidden: loss(looped, PARAMS, hidden, INPUTS))(START)
     for hessian in (jax.jacrev(jax.jacrev(value)), jax.jacfwd(jax.jacrev(value))):
       chex.assert_trees_all_close(jax.jit(hessian)(START), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('options', [{}, {'skip_padding': True}])
+def test_no_steps_at_all_leave_the_state_as_it_was(options):
+  cell = gru.Gru(outputs=2, units=3)
+  state, inputs = cell.initial_state(4), jnp.zeros((0, 3))
+  params = cell.init(jax.random.key(0), state, jnp.zeros(3))['params']
+  last, steps = cell.unroll(params, state, inputs, **options)
+  jax.tree.map(np.testing.assert_array_equal, last, state)
+  assert steps.output.shape == (0, 2)

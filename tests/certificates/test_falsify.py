@@ -71,3 +71,14 @@ def test_a_witness_is_shortened_and_nothing_is_found_where_nothing_is_wrong():
   assert shortened.wrong.any()
   whole = search.search(trained.params, effort=1, longest=1)
   assert whole == falsify.Search(None, 256)
+
+
+@pytest.mark.parametrize('name, asked', [
+    ('sequence_equality', [False, False, True]), ('hard_equality', [False, False, True]),
+    ('prefix_equality', [True, True, True]), ('odd_recall', [True, True, False])])
+def test_only_what_a_task_asks_can_be_wrong(name, asked):
+  """A claim may say more: of Equality what is right after every item."""
+  model = maes_jax.build(maes_jax.Config(task=(name,)))
+  items = np.zeros((1, 3, 8))
+  _, found = falsifier(model, name)._truth(items, items)
+  assert found.tolist() == [asked]

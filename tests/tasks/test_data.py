@@ -270,6 +270,7 @@ WRONG = {
     'no such example': ({'validation': [8]}, r'validation is \[8\]; .* 0 to 7'),
     'length beyond': ({'lengths': [9] * 8}, r'sequences\[0\] is padded to 3 and its length is 9'),
     'a length missing': ({'lengths': [3]}, r'sequences\[1\] .* its length is missing'),
+    'a length too many': ({'lengths': [1] * 9}, '8 targets, 9 lengths; give as many of each'),
     'half a length': ({'lengths': [1.5] * 8}, 'lengths are .*; give a whole number for each'),
     'start': ({'start': 'begin'}, "'begin': it must be one of"),
 }

@@ -14,6 +14,7 @@ from maes_jax import phases
 from maes_jax import tasks
 from maes_jax.tasks import ngrams
 from maes_jax.tasks import pictures
+from maes_jax.tasks import recall
 from maes_jax.tasks import relation
 from maes_jax.tasks import sorting
 from maes_jax.tasks import streams
@@ -289,3 +290,17 @@ def test_whether_a_solver_is_shown_items_is_known_while_jax_traces(name, shows):
   assert jax.jit(lambda x: x + task.shows)(1) == 1 + shows
   episode = tasks.sample(task, jax.random.key(5), 6, 6)
   assert aux(episode)[1:].any() == shows  # Behind the marker.
+
+
+@pytest.mark.parametrize('kind', sorted({str(task.items) for task in tasks.TASKS.values()}))
+def test_phases_that_tasks_share_are_the_same_in_all_of_them(kind):
+  """Models store them once, for whichever task comes first; one of a user's own is among them."""
+  ours = [task for task in tasks.TASKS.values() if str(task.items) == kind]
+  plain = tasks.Task('plain', ours[0].items.width, recall.serial, items=ours[0].items)
+  key, length = jax.random.key(3), max(task.shortest for task in ours)
+  shared = {}
+  for task in (plain, *ours):
+    first = tasks.sample(task, key, length, length + 3).program[0]
+    if isinstance(first, tasks.Phase) and first.shared:
+      wanted = shared.setdefault(task.control_bits * task.sequences, first)
+      jax.tree.map(np.testing.assert_array_equal, first, wanted)

@@ -19,6 +19,7 @@ from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.training import interrupts
 from maes_jax.training import loop
+from maes_jax.training import metrics
 from maes_jax.training import optimizer
 from maes_jax.training import origin
 from maes_jax.training.progress import Progress
@@ -210,3 +211,12 @@ def test_a_run_of_ours_goes_on_with_no_other(tmp_path, alone):
   with pytest.raises(errors.UserError, match='was trained with another optimizer'):
     train(tmp_path, optimizer=optax.sgd(.01))
   assert remains.differences(alone, tmp_path) == []
+
+
+@pytest.mark.parametrize('every, wanted', [(100, [100, 200, 300, 400]), (150, [200, 300]),
+                                           (250, [300]), (399, [400])])
+def test_a_validation_comes_with_the_first_window_after_it_is_due(tmp_path, every, wanted):
+  train(tmp_path, {'validate_every': every})
+  validated = {row['iteration'] for row in metrics.read(Workdir(tmp_path / 'run').metrics)
+               if 'validation_loss' in row}
+  assert sorted(validated) == sorted({*wanted, 400})  # The last one is validated in any case.

@@ -65,3 +65,12 @@ def test_tasks_add_by_weight(monkeypatch):
   logits = {'one': jnp.full((2, 1, 8), LN3), 'other': jnp.full((2, 1, 1), -LN3)}
   total = losses.loss(logits, {'one': batch(8), 'other': batch(1)}, {'one': .75, 'other': .25})
   np.testing.assert_allclose(total, .75 * RIGHT + .25 * WRONG, rtol=1e-6)
+
+
+@pytest.mark.parametrize('nothing', [np.nan, np.inf])
+def test_targets_where_no_answer_counts_may_be_anything(nothing):
+  targets, mask = jnp.array([[[1.], [nothing]]]), jnp.array([[True, False]])
+  mean = lambda logits: losses.masked_mean(logits, targets, mask, items.Bits(1))
+  found, gradient = jax.value_and_grad(mean)(jnp.zeros((1, 2, 1)))
+  np.testing.assert_allclose(found, np.log(2), rtol=1e-6)
+  np.testing.assert_allclose(gradient.ravel(), [-.5, 0])

@@ -1,5 +1,7 @@
 """JAX's settings of precision change nothing: the same bits, in the same types."""
 
+import functools
+
 import jax
 import numpy as np
 import optax
@@ -7,6 +9,7 @@ import pytest
 
 from maes_jax import models
 from maes_jax import families
+from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.training.trainer import Trainer
 
@@ -38,3 +41,16 @@ def test_double_precision_and_strict_promotion_train_the_same_models(options):
   for path, leaf in jax.tree_util.tree_leaves_with_path(found):
     assert leaf.dtype in (np.int32, np.float32), path
   jax.tree.map(np.testing.assert_array_equal, found, wanted)
+
+
+@pytest.mark.parametrize('name', sorted(families.FAMILIES))
+def test_double_precision_changes_no_type_of_any_model(name):
+  config = families.resolve(Config(model=name, **SMALL))
+  with jax.enable_x64(True), jax.numpy_dtype_promotion('strict'):
+    model = models.build(config)
+    params = models.parameters(model)
+    episodes = {task: tasks.dry_run(tasks.get(task), config.max_length) for task in config.task}
+    answers = jax.eval_shape(
+        functools.partial(model.answer, addresses=config.memory), params, episodes)
+  for path, leaf in jax.tree_util.tree_leaves_with_path((params, answers)):
+    assert leaf.dtype == np.float32, path
