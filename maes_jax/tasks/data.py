@@ -63,7 +63,7 @@ class DataTask(episode.Task):
     start: where the solver starts, one of `phases.STARTS`.
     at_end: one answer a sequence, at the last step.
     counted: of which of an `Examples`' parts the solver has a step for each.
-    digest: tells its examples from others.
+    digest: tells its examples, and what is asked about them, from others.
     parts: the examples by split.
   """
   ask: episode.Ask = _asks_nothing
@@ -207,7 +207,8 @@ def from_arrays(
   checks.start(name, start)
   return DataTask(
       name, answers.outputs, items=items, answers=answers, start=start, at_end=at_end,
-      counted=_counted(arrays, at_end), digest=_digest(parts), parts=parts)
+      counted=_counted(arrays, at_end), parts=parts,
+      digest=f'{_digest(parts)} {_form(items)} {_form(answers)} {start} at_end={at_end}')
 
 
 def _counted(arrays, at_end):
@@ -345,6 +346,13 @@ def _examples(arrays, chosen):
 def _ragged(arrays):
   lengths = np.array([len(array) for array in arrays], np.int32)
   return Ragged(np.concatenate(arrays), np.cumsum(lengths, dtype=np.int32) - lengths, lengths)
+
+
+def _form(kind) -> str:
+  """A kind of item in words that are the same in every process."""
+  said = (f'{name}={value!r}' for name, value in sorted(getattr(kind, '__dict__', {}).items())
+          if isinstance(value, bool | int | float | str))
+  return f'{type(kind).__name__}({",".join(said)})'
 
 
 def _digest(parts):

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import json
 import pickle
 
 import jax
@@ -21,6 +22,7 @@ from maes_jax.config import Config
 from maes_jax.tasks import data
 from maes_jax.training import metrics
 from maes_jax.training import run
+from maes_jax.training import workdir
 from maes_jax.training.trainer import Trainer
 from tests.training import tiny
 
@@ -329,10 +331,14 @@ def test_a_run_goes_on_with_its_own_examples_alone(monkeypatch, tmp_path):
                   validation_length=6, hold=0, grow=0)
   tasks.register(made())
   first = run.train(config, tmp_path / 'run')
-  tasks.TASKS['mine'] = made(validation=[0])
-  with pytest.raises(errors.UserError, match="examples of task 'mine': others than it began with"):
-    run.train(config, tmp_path / 'run')
+  for changes in ({'validation': [0]}, {'start': phases.HANDOVER}):
+    tasks.TASKS['mine'] = made(**changes)
+    with pytest.raises(errors.UserError, match="examples of task 'mine': others than it began wi"):
+      run.train(config, tmp_path / 'run')
   tasks.TASKS['mine'] = made()
+  file = tmp_path / 'run' / 'config.json'
+  noted = json.loads(file.read_text())['data_digests']['mine']
+  assert workdir._same_examples(noted.partition(' ')[0], noted)  # As runs of before noted it.
   again = run.train(config, tmp_path / 'run')
   assert first.iteration == again.iteration
   assert trained.load(tmp_path / 'run').config.task == ('mine',)
