@@ -36,7 +36,10 @@ class Recording(NamedTuple):
   write: np.ndarray  # [T, heads, N] attention of each write head
   read: np.ndarray  # [T, heads, N] attention of each read head
   solves: np.ndarray  # [T] whether a solver is on duty
+  marks: np.ndarray  # [T] whether it is a marker, a step with a control bit on
   starts: np.ndarray  # [P] the first step of each phase
+  cells: tuple[str, ...]  # [P] the cell on duty
+  control_bits: int  # of an input, before its data
 
   @property
   def solving(self) -> int:
@@ -44,10 +47,16 @@ class Recording(NamedTuple):
     return int(self.solves.argmax())
 
   @property
-  def since(self) -> np.ndarray:
-    """[T] how many steps before this one its phase began."""
-    steps = np.arange(len(self.asked))
-    return steps - self.starts[np.searchsorted(self.starts, steps, side='right') - 1]
+  def phase(self) -> np.ndarray:
+    """[T] which of the phases it belongs to."""
+    return np.searchsorted(self.starts, np.arange(len(self.asked)), side='right') - 1
+
+  @property
+  def place(self) -> np.ndarray:
+    """[T] the how manyth step of its phase it is, markers left out, which are 0."""
+    items = np.cumsum(~self.marks)
+    before = np.concatenate([[0], items])[self.starts]
+    return np.where(self.marks, 0, items - before[self.phase])
 
   @property
   def wrong(self) -> np.ndarray:
@@ -97,7 +106,7 @@ class Recorder:
     self._checked  # noqa: B018  Once.
     limits.check(seed=seed)
     key = randomness.key(seed, randomness.Stream.TEST)
-    return _recording(self.task.answers, self.model.tied, *jax.device_get(self._trace(params, key)))
+    return _recording(self.task, self.model.tied, *jax.device_get(self._trace(params, key)))
 
   @functools.cached_property
   def _checked(self):
@@ -132,17 +141,25 @@ def record(
   return Recorder(model, task, length, addresses).record(params, seed)
 
 
-def _recording(kind, tied, program, parts):
-  stretches = [_stretch(kind, phase, steps) for phase, steps in zip(
+def _recording(task, tied, program, parts):
+  there = [(phase, steps) for phase, steps in zip(
       phases.in_time(program), phases.in_time(parts), strict=True)
-                if phase.steps and not (tied and phase.again)]
+           if phase.steps and not (tied and phase.again)]
+  stretches = [_stretch(task, phase, steps) for phase, steps in there]
   lengths = [len(stretch['asked']) for stretch in stretches]
-  return Recording(starts=np.cumsum([0, *lengths[:-1]]), **{
-      name: np.concatenate([stretch[name] for stretch in stretches]) for name in stretches[0]})
+  return Recording(
+      starts=np.cumsum([0, *lengths[:-1]]), control_bits=_control_bits(task),
+      cells=tuple(phase.cell.removeprefix(phases.OWN) for phase, _ in there),
+      **{name: np.concatenate([stretch[name] for stretch in stretches]) for name in stretches[0]})
 
 
-def _stretch(kind, phase, steps):
+def _control_bits(task):
+  return task.control_bits * task.sequences
+
+
+def _stretch(task, phase, steps):
   """What a recording holds of one phase."""
+  kind = task.answers
   nothing = np.zeros((len(phase.inputs), kind.outputs), np.float32)
   output, targets, asked = ((steps.output, phase.targets, phase.mask) if phase.asked else
                             (nothing, nothing, np.zeros(len(nothing), bool)))
@@ -150,5 +167,6 @@ def _stretch(kind, phase, steps):
       'inputs': phase.inputs, 'targets': targets, 'asked': asked,
       'answers': kind.decoded(output) if phase.asked else nothing,
       'right': kind.right(output, targets), 'memory': steps.memory, 'write': steps.write,
-      'read': steps.read, 'solves': np.full(len(nothing), phase.cell != phases.ENCODER)}
+      'read': steps.read, 'solves': np.full(len(nothing), phase.cell != phases.ENCODER),
+      'marks': (np.asarray(phase.inputs)[:, :_control_bits(task)] != 0).any(1)}
   return {name: np.asarray(leaf)[:int(phase.steps)] for name, leaf in found.items()}

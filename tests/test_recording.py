@@ -29,14 +29,28 @@ def recorded():
 def test_encoding_and_solving_follow_each_other(recorded):
   recording = recorded[2]
   assert recording.solving == LENGTH + 1
-  assert {len(part) for part in recording[:-1]} == {2 * LENGTH + 2}
+  assert {len(part) for part in recording[:-3]} == {2 * LENGTH + 2}
   assert recording.starts.tolist() == [0, LENGTH + 1]
-  assert recording.since.tolist() == 2 * list(range(LENGTH + 1))
+  assert recording.place.tolist() == 2 * list(range(LENGTH + 1))
+  assert recording.cells == ('encoder', 'solver')
   assert recording.solves.tolist() == [False] * (LENGTH + 1) + [True] * (LENGTH + 1)
   store, recall = recording.inputs[0, :2], recording.inputs[recording.solving, :2]
   assert (store.tolist(), recall.tolist()) == ([1, 0], [0, 1])
   assert np.flatnonzero(recording.asked).tolist() == [7, 8, 9]  # Items 1, 3 and 5 are asked.
   np.testing.assert_array_equal(recording.targets[7:10], recording.inputs[1:6:2, 2:])
+
+
+@pytest.mark.parametrize('name, cells, places', [
+    ('n_back', ('encoder', 'solver', *3 * ('solver', 'encoder')),
+     [0, 1, 2, 0, 1, 1, 1, 1, 1, 1]),
+    ('delayed_match', ('encoder', 'delay', 'solver'), [0, 1, 1, 2, 3, 4, 0, 1])])
+def test_phases_are_of_cells_and_their_markers_are_no_items(name, cells, places):
+  model = models.build(Config(task=(name,)))
+  params = model.init(jax.random.key(0))
+  recording = recordings.record(model, params, tasks.get(name), LENGTH, 16)
+  assert (recording.cells, recording.place.tolist()) == (cells, places)
+  assert (recording.inputs[recording.marks, :recording.control_bits] != 0).any(1).all()
+  assert not recording.inputs[~recording.marks, :recording.control_bits].any()
 
 
 def test_answers_are_the_models_own(recorded):

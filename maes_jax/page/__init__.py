@@ -32,7 +32,13 @@ def render(recording: Recording, title: str, proof: Sequence[str] = ()) -> str:
       title=title, proof=proof, recording=recording, colours=plots.COLOURS, palette=plots.CONTENT,
       content=plots.content_range(recording),
       asked=recording.bits, wrong=recording.wrong.sum(),
-      numbers=json.dumps(numbers), **plots.embed(recording))
+      numbers=json.dumps(numbers),
+      facts=_facts(recording), **plots.embed(recording))
+
+
+def _facts(recording) -> str:
+  facts = {'control': recording.control_bits, 'cells': recording.cells}
+  return json.dumps(facts).replace('</', '<\\/')  # A cell may have any name.
 
 
 def _numbers(recording):
@@ -42,4 +48,4 @@ def _numbers(recording):
       'asked': recording.asked, 'wrong': recording.wrong,
       'memory': recording.memory.transpose(0, 2, 1),
       'write': recording.write, 'read': recording.read,
-      'solves': recording.solves, 'since': recording.since}
+      'solves': recording.solves, 'place': recording.place, 'phase': recording.phase}

@@ -3,7 +3,6 @@
 
 const NEAR = 16;  // Addresses shown each side of the head that is followed.
 const SIDE = 24;  // Steps of the sequence shown each side of the present one.
-const CONTROL = 2;  // Control bits of an input, before its data.
 const SECONDS = 45;  // A long sequence plays no longer than this.
 let page;  // The one page there is.
 
@@ -31,6 +30,7 @@ async function unpack({shape, scale, type, data}) {
 
 class Page {
   constructor(pictures, numbers) {
+    Object.assign(this, JSON.parse(document.getElementById('facts').textContent));
     Object.assign(this, {pictures, numbers, step: 0, pinned: null, timer: null, frame: null});
     [this.steps, this.addresses, this.width] = numbers.memory.shape;
     const on = (id, event, act) => document.getElementById(id).addEventListener(event, act);
@@ -147,28 +147,30 @@ class Page {
   }
 
   sentence({address, weight}) {
-    const item = this.values('since')[0];  // Steps since its phase began.
+    const item = this.values('place')[0];  // Of its phase; 0 is a marker.
     const where = `most at address ${address} (weight ${weight.toFixed(3)})`;
-    if (!this.values('solves')[0]) {
+    const cell = this.cells[this.values('phase')[0]];
+    if (cell === 'encoder') {
       return `${item ? `Item ${item}` : 'The marker “store”'} comes in; the encoder writes ${where}.`;
     }
     const asked = this.values('asked')[0];
     const wrong = this.values('wrong').filter(bit => bit).length;
     const verdict = !asked ? 'Nothing is asked.' :
         wrong ? `Wrong bits: ${wrong}.` : 'All its bits are right.';
-    return `${item ? `Step ${item} of the answer` : 'The marker “recall” comes in'}; ` +
-        `the solver reads ${where}. ${verdict}`;
+    const [what, mark, who] = cell === 'solver' ? ['the answer', 'The marker “recall”', 'the solver'] :
+        ['its phase', 'A marker', `the cell ${cell}`];
+    return `${item ? `Step ${item} of ${what}` : `${mark} comes in`}; ${who} reads ${where}. ${verdict}`;
   }
 
   bits() {
     const dark = value => value === '' ? 'blank' : value > 0.5 ? 'one' : 'zero';
-    const blank = Array(CONTROL).fill('');
+    const blank = Array(this.control).fill('');
     let rows = row('input', this.values('inputs'), dark);
     if (this.values('asked')[0]) {
       const wrong = this.values('wrong');
       rows += row('target', [...blank, ...this.values('targets')], dark);
       rows += row('answer', [...blank, ...this.values('answers').map(value => value.toFixed(3))],
-                  (value, i) => dark(value) + (wrong[i - CONTROL] ? ' wrong' : ''));
+                  (value, i) => dark(value) + (wrong[i - this.control] ? ' wrong' : ''));
     }
     return rows;
   }

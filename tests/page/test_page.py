@@ -190,3 +190,26 @@ def test_dark_where_the_reader_has_it_so(browser, made):
   pictures = tab.evaluate('Bokeh.documents[0].roots().map(root => root.border_fill_color)')
   assert set(pictures) == {None}
   context.close()
+
+
+def test_a_cell_of_a_tasks_own_is_told_by_its_name(browser, tmp_path):
+  """Words after a marker are none, and control bits are as many as the task has."""
+  model = models.build(Config(task=('forget',)))
+  recording = recordings.record(
+      model, model.init(jax.random.key(0)), tasks.get('forget'), LENGTH, ADDRESSES)
+  path = tmp_path / 'page.html'
+  path.write_text(page.render(recording, 'forget'))
+  tab = browser.new_page()
+  tab.goto(path.as_uri())
+  tab.wait_for_function('document.getElementById("place").textContent.startsWith("0 of")')
+  own = recording.starts[recording.cells.index('y_encoder')]
+  tab.locator('#time').fill(str(own + 1))
+  tab.wait_for_function('document.getElementById("sentence").textContent.includes("y_encoder")')
+  assert tab.locator('#sentence').inner_text().startswith(
+      'Step 1 of its phase; the cell y_encoder reads most at address')
+  asked = int(np.flatnonzero(recording.asked)[0])
+  tab.locator('#time').fill(str(asked))
+  tab.wait_for_function('document.querySelectorAll("#bits tr").length === 3')
+  blank = tab.locator('#bits tr').nth(1).locator('.blank').count()
+  assert blank == recording.control_bits == 4
+  tab.close()
