@@ -41,6 +41,8 @@ def check(own: Sequence[Callback]):
   if not isinstance(own, Sequence):
     raise errors.UserError(f'callbacks is {errors.shortened(own)}; give a list of them')
   for callback in own:
+    if isinstance(callback, type):  # Whose methods are there, and lack their object.
+      raise errors.UserError(f'callback {callback.__name__} is a class; give an object of it')
     lacking = [name for name in _METHODS if not callable(getattr(callback, name, None))]
     if lacking:
       raise errors.UserError(f'callback {errors.shortened(callback)} has no {lacking[0]}; give '

@@ -71,7 +71,8 @@ def test_an_error_of_theirs_ends_the_run_as_it_is(tmp_path, error):
 
 @pytest.mark.parametrize('callbacks, match', [
     (Seen(), 'callbacks is .*; give a list'), ([Seen(), print], 'callback <built-in .* no write'),
-], ids=['no list', 'a function'])
+    ([Seen], 'callback Seen is a class; give an object of it'),
+], ids=['no list', 'a function', 'a class'])
 def test_what_is_none_is_told_in_a_line(tmp_path, callbacks, match):
   with pytest.raises(errors.UserError, match=match):
     train(tmp_path, callbacks=callbacks)
