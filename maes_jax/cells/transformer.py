@@ -14,6 +14,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from maes_jax import errors
 from maes_jax import precision
 from maes_jax.cells import residual
 from maes_jax.options import MANY
@@ -52,6 +53,12 @@ class Transformer(residual.Residual):
   inner: int = option(14, minimum=1)
   position: str = option('rotary', choices=POSITIONS)
   span: int = option(2048, minimum=1)
+
+  def __post_init__(self):
+    super().__post_init__()
+    if self.position in ('rotary', 'random') and self.head_width < 2:
+      raise errors.UserError(f'head_width is {self.head_width}, and position={self.position!r} '
+                             'turns pairs of numbers; use a head_width of at least 2')
 
   def initial_state(self, addresses: int) -> residual.State:
     """Nothing has been read."""

@@ -79,6 +79,8 @@ class Sight(nn.Module):
 class Pictures(Vectors):
   """Pictures of digits.
 
+  A task of one's own gets those of training in tests, too: only a `PictureTask` tells them apart.
+
   Attributes:
     size: numbers that cells read of a picture.
   """

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import errors
 from maes_jax.cells import transformer
 from tests.cells import random_numbers
 
@@ -146,3 +147,10 @@ def test_positions_stay_whole_numbers_in_half_precision():
   last, shown = jax.jit(module.unroll)(params, state, jnp.ones((300, INPUTS), jnp.bfloat16))
   assert shown.output.dtype == jnp.bfloat16
   np.testing.assert_array_equal(last.blocks.positions.number[0, :300], np.arange(300)[::-1])
+
+
+@pytest.mark.parametrize('position', ['rotary', 'random'])
+def test_what_cannot_be_turned_is_refused(position):
+  with pytest.raises(errors.UserError, match='turns pairs of numbers; use a head_width of at le'):
+    transformer.Transformer(position=position, head_width=1)
+  assert transformer.Transformer(position='bias', head_width=1).head_width == 1
