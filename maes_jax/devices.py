@@ -122,9 +122,12 @@ def share(tree: Any, mesh: jax.sharding.Mesh) -> Any:
   shares = mesh.shape[BATCH]
   if shares == 1:
     return tree
-  cut = lambda leaf: leaf.reshape(shares, len(leaf) // shares, *leaf.shape[1:])
-  dealt = jax.tree.map(cut, tree)
-  return jax.tree.map(lambda leaf: leaf[lax.axis_index(BATCH)], dealt)
+  return jax.tree.map(lambda leaf: leaf[lax.axis_index(BATCH)], cut(tree, shares))
+
+
+def cut(tree: Any, parts: int) -> Any:
+  """Arrays [B, ...] as [parts, B / parts, ...]; their other axes may be of size 0."""
+  return jax.tree.map(lambda leaf: leaf.reshape(parts, len(leaf) // parts, *leaf.shape[1:]), tree)
 
 
 def total(tree: Any, mesh: jax.sharding.Mesh) -> Any:

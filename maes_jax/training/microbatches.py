@@ -82,8 +82,7 @@ def map_batch(function: Callable[[Any], Any], params: Params, batch: Any) -> Any
 
 def _cut(params, batch):
   """A batch, leaves [B, ...], as microbatches [M, b, ...]."""
-  parts = count(params, len(jax.tree.leaves(batch)[0]))
-  return jax.tree.map(lambda leaf: leaf.reshape(parts, len(leaf) // parts, *leaf.shape[1:]), batch)
+  return devices.cut(batch, count(params, len(jax.tree.leaves(batch)[0])))
 
 
 def count(params: Params, size: int) -> int:
