@@ -12,15 +12,18 @@ import pytest
 
 from maes_jax import xla
 
-# The same numbers on every machine, with or without an accelerator.
-jax.config.update('jax_platforms', 'cpu')
+# The same numbers on every machine, with or without an accelerator, unless one is asked for.
+PLATFORMS = os.environ.get('TEST_PLATFORMS', 'cpu')
+jax.config.update('jax_platforms', PLATFORMS)
+if PLATFORMS != 'cpu':  # Oracles know nothing of the lower precision of matrix units.
+  jax.config.update('jax_default_matmul_precision', 'highest')
 # [3] + [2, 3] is more often a forgotten axis than meant.
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 # Programs here run for milliseconds but compile for seconds; unoptimised ones compile in half.
 jax.config.update('jax_disable_most_optimizations', True)
 # So do fused loops, and most of it. Child processes, in which programs run as users run them, hear
-# nothing of it.
-_UNFUSED = '--xla_cpu_use_fusion_emitters=false'
+# nothing of it. An XLA that does not know a flag ends the process; later ones are not asked.
+_UNFUSED = '--xla_cpu_use_fusion_emitters=false' if jax.__version_info__ < (0, 11) else ''
 with mock.patch.dict(os.environ, XLA_FLAGS=f'{os.environ.get("XLA_FLAGS", "")} {_UNFUSED}'.strip()):
   xla.ask()
 

@@ -20,6 +20,7 @@ import jax
 from .bench import choices
 from .bench import launch
 from .bench import limits
+from .bench import precision
 from .bench import rows
 from .shared import records
 from .shared import stopping
@@ -29,11 +30,15 @@ from maes_jax.training import workdir
 # What is measured besides the rows, given the number of repeats.
 _PARTS = {'limits': lambda repeats: limits.measure(),
           'launch': lambda repeats: launch.measure(min(repeats, 2)),
+          'crowd': lambda repeats: launch.crowd(),
+          'precision': lambda repeats: precision.measure(),
           # Only a checkout has a Makefile.
           **({'demo': lambda repeats: launch.demo()} if __package__ == 'experiments' else {})}
+_ON_CARD = ('precision', 'launch', 'crowd', *rows.ON_CARD)
+_ON_CPU = (*(part for part in _PARTS if part not in ('precision', 'crowd')), *rows.ON_CPU)
 
 _ONLY = flags.DEFINE_list(
-    'only', [*_PARTS, *rows.ROWS], 'Rows and parts to measure, with commas; default: all.')
+    'only', None, 'Rows and parts to measure, with commas; default: all that are for the platform.')
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Turns that ours and the peers take.', lower_bound=1)
 _CHOICES = flags.DEFINE_boolean(
     'choices', False, 'Measure instead what each piece that is there for speed alone gains.')
@@ -43,14 +48,16 @@ _JSON = flags.DEFINE_string('json', None, 'File for the record.', required=True)
 def main():
   jax.config.update('jax_enable_compilation_cache', False)  # Compiling is measured, too.
   start = time.monotonic()
-  record = {'machine': records.machine(), 'versions': _versions(), 'repeats': _REPEATS.value}
+  record = {'machine': records.machine(), 'versions': _versions(), 'repeats': _REPEATS.value,
+            'date': datetime.date.today().isoformat()}
   if _CHOICES.value:
-    _measure_choices(record | {'date': datetime.date.today().isoformat(), 'choices': {}})
+    _measure_choices(record | {'choices': {}})
     return
   record['rows'] = {}
-  for name in _ONLY.value:
+  wanted = _ONLY.value or (_ON_CPU if jax.default_backend() == 'cpu' else _ON_CARD)
+  for name in wanted:
     errors.pick('part of the benchmark', name, {**_PARTS, **rows.ROWS})
-  for name in _ONLY.value:
+  for name in wanted:
     stopping.say(f'{name} ...')
     if name in rows.ROWS:
       record['rows'][name] = rows.measure(rows.ROWS[name], _REPEATS.value)

@@ -17,6 +17,11 @@ _CPU_OPTIONS: dict[str, str | int] = {
     # them; the NTM trains some 10 % slower.
     _LEVEL: 1,
 }
+# A loop of a recurrence launches some twenty small kernels a step. As part of a graph it launches
+# them from the GPU, and does not ask the host whether there is another step.
+_GPU_OPTIONS: dict[str, str | int] = {
+    'xla_gpu_enable_command_buffer':
+        'FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,DYNAMIC_SLICE_FUSION,WHILE,CONDITIONAL'}
 
 
 def jit(function, **options):
@@ -29,9 +34,8 @@ def jit(function, **options):
 @functools.cache
 def _compiler_options(platform: str, plain: bool) -> dict[str, str | int]:
   """Ours, as far as this jaxlib knows them; who asks JAX for `plain` programs gets such ones."""
-  if platform != 'cpu':
-    return {}
-  options = {name: value for name, value in _CPU_OPTIONS.items() if not plain or name != _LEVEL}
+  known = {'cpu': _CPU_OPTIONS, 'gpu': _GPU_OPTIONS}.get(platform, {})
+  options = {name: value for name, value in known.items() if not plain or name != _LEVEL}
   try:  # An option that a jaxlib does not know is an error at compile time.
     jax.jit(lambda x: x + 1, compiler_options=options)(0.)
   except jax.errors.JaxRuntimeError:

@@ -27,6 +27,10 @@ from maes_jax.encoder_solver import Params
 from maes_jax.items import Items
 
 
+# Bytes that sequences tested at a time, and their memory, take on an accelerator.
+AT_ONCE = 2**31
+
+
 class Counts(NamedTuple):
   """What a test counts; whole numbers, so that batches add up exactly.
 
@@ -122,8 +126,10 @@ class Tester(devices.Picklable):
     self.task.check_tested(length)
     params = devices.place(params, devices.everywhere(self._mesh))
     total = Counts(*[0] * len(Counts._fields))
-    for batch in range(batches):
-      counts = self._test_batch(params, length, randomness.key(seed, randomness.Stream.TEST, batch))
+    for first in range(0, batches, self._at_once):
+      keys = [randomness.key(seed, randomness.Stream.TEST, batch)
+              for batch in range(first, min(first + self._at_once, batches))]
+      counts = self._test_batches(params, length, jnp.stack(keys))
       total = Counts(*(sum(map(int, parts)) for parts in zip(total, counts)))
     if not total.sequences:
       raise errors.UserError(f'task {self.task.name!r} asks nothing about sequences of {length:,} '
@@ -137,12 +143,20 @@ class Tester(devices.Picklable):
       self.task.check_tested(length)
     return {int(length): self.test(params, length, batches=1, seed=seed) for length in lengths}
 
-  def _test_batch(self, params, length, key):
+  def _test_batches(self, params, length, keys):
     if self._serves:
-      counts, exact = jax.device_get(self._through_window(params, length, key))
+      counts, exact = jax.device_get(self._through_window(params, length, keys))
       if exact.all():
         return counts.total()
-    return jax.device_get(self._through_all(params, length, key)).total()
+    return jax.device_get(self._through_all(params, length, keys)).total()
+
+  @functools.cached_property
+  def _at_once(self) -> int:
+    """How many batches are tested at a time: an accelerator takes hardly longer for many."""
+    if self.devices[0].platform == 'cpu':
+      return 1
+    one = room.sequence(self.model, self.task, self.max_length, self.addresses)
+    return max(1, AT_ONCE * len(self.devices) // (self.batch_size * one))
 
   @functools.cached_property
   def _mesh(self):
@@ -181,11 +195,12 @@ class Tester(devices.Picklable):
     return tasks.sample_batch(self.task, keys, jnp.full(len(keys), length), self.max_length)
 
   def _spread(self, test):
-    """Compiled (parameters, length, key) -> what `test` gives of a batch's keys [B]."""
+    """Compiled (parameters, length, keys [G]) -> what `test` gives of so many batches [G B]."""
     of_all = devices.spread(test, self._mesh, (devices.WHOLE, devices.WHOLE, devices.OF_BATCH),
                             devices.OF_BATCH)
+    split = jax.vmap(lambda key: jax.random.split(key, self.batch_size))
     return compilation.jit(
-        lambda params, length, key: of_all(params, length, jax.random.split(key, self.batch_size)),
+        lambda params, length, keys: of_all(params, length, split(keys).ravel()),
         out_shardings=devices.everywhere(self._mesh))
 
 

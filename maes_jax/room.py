@@ -49,12 +49,17 @@ def check_test(
     on: Sequence[jax.Device] | None = None):
   """Whether batches of sequences can be answered; see `check`."""
   model_size = shapes.size(models.parameters(model))
-  one = shapes.size(state(model, addresses)) + shapes.size(tasks.dry_run(task, length))
+  one = sequence(model, task, length, addresses)
   check(f'a test of length {length:,} in {addresses:,} addresses by {batch_size:,} sequences', {
       'parameters': Part(model_size, 'a smaller model'),
       'sequences and their memory': Part(
           batch_size * one, 'a shorter length, fewer addresses or a smaller batch_size'),
   }, devices.first() if on is None else on)
+
+
+def sequence(model: Model, task: tasks.Task, length: int, addresses: int) -> int:
+  """Bytes of one sequence that is tested, and of what a cell carries."""
+  return shapes.size(state(model, addresses)) + shapes.size(tasks.dry_run(task, length))
 
 
 @shapes.quietly()

@@ -142,7 +142,7 @@ WRONG = {
 @pytest.mark.parametrize('name', WRONG)
 def test_is_refused_in_a_line_before_any_work(name, monkeypatch):
   call, line = WRONG[name]
-  monkeypatch.setattr(evaluation.Tester, '_test_batch', None)
+  monkeypatch.setattr(evaluation.Tester, '_test_batches', None)
   monkeypatch.setattr(recordings.Recorder, '_trace', None)
   with pytest.raises(errors.UserError, match=line) as error:
     call()

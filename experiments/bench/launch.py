@@ -1,4 +1,4 @@
-"""From the launch of a training run to its first metric, and the whole of `make demo`."""
+"""From a launch to a first metric or to a population's last; the whole of `make demo`."""
 
 import os
 import pathlib
@@ -8,10 +8,13 @@ import tempfile
 import time
 
 from . import timing
+from ..paper import runs
 from maes_jax import errors
+from maes_jax.training import metrics
 from maes_jax.training.workdir import Workdir
 
 _PACKAGE = __package__.rpartition('.')[0]  # Where the binaries are, here or once installed.
+CROWD, CROWD_ITERATIONS = 1_000, 5_000  # Models, and the most that each may train.
 _POLL = 0.01  # Seconds between two looks at the log.
 
 
@@ -24,13 +27,32 @@ def measure(repeats: int) -> timing.Record:
       warm.append(first_metric(cache))
   return {'cold_seconds': timing.span(cold), 'warm_seconds': timing.span(warm)}
 
+
 def demo() -> timing.Record:
   """Seconds of `make demo` as a whole, all installed and the cache empty."""
   with tempfile.TemporaryDirectory() as folder:
     start = time.perf_counter()
-    if status := _start(folder, 'make', '--silent', 'demo', f'DEMO={folder}/demo').wait():
-      raise errors.UserError(f'make demo ended with status {status}; run it to see why')
+    _finish(folder, 'make', '--silent', 'demo', f'DEMO={folder}/demo')
     return {'seconds': time.perf_counter() - start}
+
+
+def crowd() -> timing.Record:
+  """Seconds of training a thousand E_J, from the launch on, and how many converged.
+
+  The cache of programs is empty. The few that are stuck train on to the last iteration.
+  """
+  with tempfile.TemporaryDirectory() as folder:
+    start = time.perf_counter()
+    _finish(folder, sys.executable, '-m', f'{_PACKAGE}.train', f'--workdir={folder}/run',
+            f'--task={",".join(runs.ENCODERS["E_J"])}', f'--seeds={CROWD}',
+            f'--max_iterations={CROWD_ITERATIONS}')
+    seconds = time.perf_counter() - start
+    last = {row['model']: row['iteration']
+            for row in metrics.read(Workdir(pathlib.Path(folder, 'run')).metrics)}
+  ends = sorted(last.values())
+  return {'models': CROWD, 'seconds': seconds, 'median_iterations': ends[CROWD // 2],
+          'converged': sum(end < CROWD_ITERATIONS for end in ends)}
+
 
 def first_metric(cache: str, *flags: str) -> float:
   """Seconds from a launch, with that cache of programs, to the first line of the run's log."""
@@ -48,6 +70,11 @@ def first_metric(cache: str, *flags: str) -> float:
         return time.perf_counter() - start
       finally:
         process.kill()
+
+
+def _finish(cache, *command):
+  if status := _start(cache, *command).wait():
+    raise errors.UserError(f'{" ".join(command)} ended with status {status}; run it to see why')
 
 
 def _start(cache, *command):

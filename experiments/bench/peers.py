@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import dnc
+import jax
 import numpy as np
 import torch
 from torch import nn
@@ -30,6 +30,7 @@ class Dnc(nn.Module):
 
   def __init__(self, addresses: int):
     super().__init__()
+    import dnc  # Here: no other peer needs it.
     # Without a GPU the package's own choice of device is the CPU.
     self.dnc = dnc.DNC(10, 20, num_layers=1, num_hidden_layers=1, nr_cells=addresses,
                        cell_size=10, read_heads=1, batch_first=False)
@@ -85,6 +86,11 @@ def compiled_training(iterations: int, batch: int = 1) -> timing.Workload:
   return torch_training.training(model, iterations, batch)
 
 
+def replayed_training(name: str, iterations: int, batch: int = 1) -> timing.Workload:
+  """Training of the peer of that name as CUDA graphs."""
+  return torch_training.replayed_training(_make(name), iterations, batch)
+
+
 def testing(addresses: int, length: int, batch: int) -> timing.Workload:
   """The long test of MAES, forward only."""
   return torch_training.testing(torch_maes.Maes(addresses), batch, length)
@@ -102,9 +108,12 @@ def check(name: str) -> float:
   model, params = ours.untrained(name)
   peer = _make(name)
   peer.take(params, ours.TASK)
-  main, aux, _ = torch_training.draw(2, length=20, generator=torch.Generator().manual_seed(0))
-  mine = ours.logits(model, params, main.numpy(), aux.numpy(), ours.ADDRESSES)
-  difference = float(np.abs(mine - peer(main, aux).detach().numpy()).max())
+  generator = torch.Generator(torch_training.DEVICE).manual_seed(0)
+  main, aux, _ = torch_training.draw(2, length=20, generator=generator)
+  with jax.default_matmul_precision('highest'), torch.backends.cudnn.flags(allow_tf32=False):
+    mine = ours.logits(model, params, main.cpu().numpy(), aux.cpu().numpy(), ours.ADDRESSES)
+    theirs = peer(main, aux).detach().cpu().numpy()
+  difference = float(np.abs(mine - theirs).max())
   if not difference <= CLOSE:
     raise errors.UserError(f'outputs of {name} and of its peer differ by {difference:.1e}, '
                            f'more than {CLOSE:.0e}; mend the one that is wrong')

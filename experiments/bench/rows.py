@@ -10,8 +10,9 @@ from . import work
 from maes_jax import errors
 from maes_jax import windowed
 
-EAGER, COMPILED, PACKAGE = 'PyTorch', 'torch.compile', 'dnc'
+EAGER, COMPILED, GRAPHS, PACKAGE = 'PyTorch', 'torch.compile', 'CUDA graphs', 'dnc'
 POPULATIONS = (1, 8, 32, 128)
+CROWDS = (1, 10, 100, 1_000, 10_000)  # Populations on an accelerator.
 _MEAN_LENGTH = (3 + 20) / 2  # Of training sequences.
 _LONG = {'addresses': 1024, 'length': 1000, 'batch': 32}
 
@@ -80,6 +81,16 @@ def _train(batch, seeds):
       'on paper', work.train_iteration(ours.ADDRESSES, batch, _MEAN_LENGTH))
 
 
+def _on_card(batch, seeds):
+  iterations = 20 if batch == 1 else 10
+  peers = {EAGER: _peer('training', 'maes', iterations, batch),
+           GRAPHS: _peer('replayed_training', 'maes', iterations, batch)}
+  if seeds == 1:  # It compiles for a minute.
+    peers[COMPILED] = _peer('compiled_training', iterations, batch)
+  return Row(f'MAES training, batch {batch}, K = {seeds:,}', 'iterations per model',
+             functools.partial(ours.training, seeds=seeds, batch=batch), peers, 'maes')
+
+
 def _baseline(name, peer, seeds, iterations, window, checked):
   return Row(
       f'{name.upper()} training, batch 1, K = {seeds}', 'iterations per model',
@@ -87,15 +98,21 @@ def _baseline(name, peer, seeds, iterations, window, checked):
       {peer: _peer('training', name, iterations)}, checked)
 
 
-# By what `--only` calls them.
-ROWS: dict[str, Row] = {
-    **{f'train_{batch}_{seeds}': _train(batch, seeds)
-       for batch, populations in ((1, POPULATIONS), (64, (1, 10))) for seeds in populations},
+_EITHER = {
     'test': Row(
         'MAES test, 32 sequences of length 1000, N = 1024', 'sequences',
         functools.partial(ours.testing, **_LONG), {EAGER: _peer('testing', **_LONG)}, 'maes',
         'the window', work.test_sequence(windowed.SIZE, _LONG['batch'], _LONG['length'])),
     'ntm': _baseline('ntm', EAGER, seeds=10, iterations=10, window=100, checked='ntm'),
-    'dnc': _baseline('dnc', PACKAGE, seeds=10, iterations=5, window=50, checked=''),
     'lstm': _baseline('lstm', EAGER, seeds=1, iterations=20, window=100, checked='lstm'),
 }
+
+# By what `--only` calls them, and which are measured on a CPU and on an accelerator.
+ON_CPU: dict[str, Row] = {
+    **{f'train_{batch}_{seeds}': _train(batch, seeds)
+       for batch, populations in ((1, POPULATIONS), (64, (1, 10))) for seeds in populations},
+    **_EITHER, 'dnc': _baseline('dnc', PACKAGE, seeds=10, iterations=5, window=50, checked='')}
+ON_CARD: dict[str, Row] = {
+    **{f'card_1_{seeds}': _on_card(1, seeds) for seeds in CROWDS}, 'card_64_10': _on_card(64, 10),
+    **_EITHER}
+ROWS = {**ON_CPU, **ON_CARD}

@@ -70,7 +70,7 @@ def train(
       state, digest = restore(trainer, workdir, pretrained or {})
     with _opened(workdir, trainer, state, digest, callbacks, show_progress) as (log, opened):
       run = _Run(trainer, workdir, wish, log, opened, save_seconds, debug_nans, seconds)
-      return run.to_the_end(state)
+      return jax.device_get(run.to_the_end(state))
 
 
 def _checked(seconds):
@@ -174,10 +174,10 @@ class _Run:
   def _window(self, placed, before):
     """Trains one window and validates the models that are due: on schedule, or just done.
 
-    Returns the population on the devices, the same in this process's memory, and the rows.
+    Returns the population on the devices, the same as this process sees it, and the rows.
     """
     placed = self.trainer.train_population(placed)
-    state = devices.fetch(placed)
+    state = _seen(placed)
     if self.debug_nans:
       nans.explain(self.trainer, before, state)
     due = self._due(before, state)
@@ -186,7 +186,7 @@ class _Run:
     losses, counts = self.trainer.validate_population(placed)
     looked = proofs.look(self.trainer, state, due)
     placed = self.trainer.record_validation(placed, losses, due, looked.certified)
-    state = devices.fetch(placed)
+    state = _seen(placed)
     rows = metrics.rows(before, state, devices.fetch(counts), due, looked.still_open)
     return placed, state, rows
 
@@ -208,12 +208,23 @@ class _Run:
     for callback in self.callbacks:  # First: a restored run finds every row up to its iteration.
       callback.flush()
     if self.log:
-      tree = {**state._asdict(), 'log': self.log.digest()}
+      tree = {**jax.device_get(state)._asdict(), 'log': self.log.digest()}
       with self.workdir.writing():
         checkpoints.save(self.workdir.checkpoints, iteration(state), tree,
                          self.workdir.fingerprint, self.workdir.check)
     devices.wait_for_all('saved')
     return iteration(state)
+
+
+def _seen(placed):
+  """A population as a process sees it: what other processes have part of is fetched whole.
+
+  With one process what is large stays on its devices until somebody looks at it.
+  """
+  if jax.process_count() > 1:
+    return devices.fetch(placed)
+  numbers = devices.fetch(placed._replace(params=None, optimizer=None))
+  return numbers._replace(params=placed.params, optimizer=placed.optimizer)
 
 
 def _nothing_to_save(wish, message):

@@ -130,12 +130,14 @@ def rows(
   Raises:
     UserError: a task asked nothing in the validation.
   """
-  before, after, counts, validated = jax.device_get((before, after, counts, validated))
+  counts, validated = jax.device_get((counts, validated))
   counts = {name: of_task.total() for name, of_task in counts.items()}
   for name, of_task in counts.items():
     _check_asked(name, of_task)
+  skipped = np.subtract(*(np.asarray(optimizer.skipped(state.optimizer)) for state in (after, before)))
+  before, after = jax.device_get([state._replace(params=None, optimizer=None)
+                                  for state in (before, after)])
   trained = np.flatnonzero(after.iteration > before.iteration)
-  skipped = optimizer.skipped(after.optimizer) - optimizer.skipped(before.optimizer)
   return [{**_row(after, counts if validated[k] else {}, skipped[k], k),
            **_proofs(still_open.get(int(k), {}))} for k in trained]
 

@@ -229,7 +229,7 @@ class Trainer(devices.Picklable):
 
   @functools.cached_property
   def train_population(self):
-    """Compiled `window` over the axis K; gives its argument's buffers up."""
+    """Compiled `window` over the axis K."""
     def of_device(population, iteration):
       window = lambda state: self.window(state, iteration)
       return microbatches.by_model(window, self.active)(population)
@@ -238,7 +238,7 @@ class Trainer(devices.Picklable):
       spread = devices.spread(of_device, self.mesh, (devices.OF_MODELS, devices.WHOLE),
                               devices.OF_MODELS)
       return spread(population, population.iteration.max())
-    return self._jit(train, donate_argnums=0)
+    return self._jit(train)
 
   @functools.cached_property
   def validate_population(self):
@@ -249,11 +249,11 @@ class Trainer(devices.Picklable):
 
   @functools.cached_property
   def record_validation(self):
-    """Compiled `_record_validation`; gives the population's buffers up."""
-    return self._jit(self._record_validation, donate_argnums=0)
+    """Compiled `_record_validation`."""
+    return self._jit(self._record_validation)
 
-  def _jit(self, function, **options):
-    return compilation.jit(function, out_shardings=devices.by_model(self.mesh), **options)
+  def _jit(self, function):
+    return compilation.jit(function, out_shardings=devices.by_model(self.mesh))
 
   @functools.cached_property
   def mesh(self) -> jax.sharding.Mesh:
