@@ -5,6 +5,8 @@
 #   make test-oldest  runs the library's with the oldest versions that setup.cfg allows
 #   make docs   builds tutorial, questions and API reference into build/docs
 #   make bench  installs the peers and measures against them, some 8 minutes on a quiet machine
+#   make bench-accelerator  measures on a GPU or TPU against the peers there, some 6 minutes
+#   make test-accelerator   runs the tests that compare it with the CPU
 #   make bench-choices  measures what each piece that is there for speed alone gains
 #   make crash  kills, damages, moves and attacks runs, writes RELIABILITY.md; some 15 minutes
 #   make fuzz   tries odd input in bulk and writes RELIABILITY.md; some minutes
@@ -21,7 +23,8 @@ OLDEST := .venv-oldest/installed
 LEFT_OUT := experiments page reliability tasks certificates test_docs.py test_notebook.py \
     test_package.py
 
-.PHONY: look demo test test-oldest docs bench bench-choices lint crash fuzz clean
+.PHONY: look demo test test-oldest docs bench bench-accelerator bench-choices test-accelerator lint \
+    crash fuzz clean
 
 look: $(INSTALLED)
 	$(BIN)/python -m experiments.inspect --checkpoint=E_J --task=reverse_recall --html=memory.html
@@ -57,6 +60,14 @@ lint: $(INSTALLED)
 bench-choices: $(INSTALLED)
 	$(BIN)/python -m experiments.benchmark --choices --json=results/choices.json
 	$(BIN)/python -m experiments.ledger
+
+# They take the Python that knows the accelerator, e.g. `PYTHON=python3`.
+bench-accelerator:
+	$(PYTHON) -m experiments.benchmark --repeats=3 --json=results/accelerator.json
+	$(PYTHON) -m experiments.ledger --nofigures
+
+test-accelerator:
+	TEST_PLATFORMS=cuda,cpu $(PYTHON) -m pytest tests/test_accelerators.py
 
 crash: $(INSTALLED)
 	$(BIN)/python -m tests.reliability.crash

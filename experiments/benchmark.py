@@ -57,6 +57,9 @@ def main():
   wanted = _ONLY.value or (_ON_CPU if jax.default_backend() == 'cpu' else _ON_CARD)
   for name in wanted:
     errors.pick('part of the benchmark', name, {**_PARTS, **rows.ROWS})
+    if jax.default_backend() == 'cpu' and name not in _ON_CPU:
+      raise errors.UserError(f'{name} is measured on an accelerator, and JAX finds none here; '
+                             'leave it out')
   for name in wanted:
     stopping.say(f'{name} ...')
     if name in rows.ROWS:

@@ -189,6 +189,23 @@ def test_batches_are_different_and_the_same_next_time():
   assert abs(five.bits_right / five.bits - 1 / 2) < 5 * np.sqrt(1 / 4 / five.bits)
 
 
+def test_many_batches_at_a_time_count_the_same(monkeypatch):
+  """As an accelerator takes them; the last are fewer."""
+  one_by_one = make(knowing(1, kind=Ones)).test({}, 3, batches=5)
+  monkeypatch.setattr(evaluation.Tester, '_at_once', 3)
+  assert make(knowing(1, kind=Ones)).test({}, 3, batches=5) == one_by_one
+
+
+@pytest.mark.parametrize('platform, addresses, least, most', [
+    ('cpu', 64, 1, 1), ('gpu', 64, 1000, 2**20), ('gpu', 2**25, 1, 1)])
+def test_an_accelerator_takes_as_many_as_there_is_room_for(platform, addresses, least, most):
+  tester = make(knowing(1))
+  card = types.SimpleNamespace(platform=platform, process_index=0, memory_stats=dict)
+  object.__setattr__(tester, 'devices', [card])
+  object.__setattr__(tester, 'addresses', addresses)
+  assert least <= tester._at_once <= most
+
+
 def test_a_tester_can_be_sent_to_another_process():
   tester = make(knowing(1))
   tester.test({}, 3, batches=1)  # What it compiled stays behind.

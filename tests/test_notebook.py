@@ -51,7 +51,7 @@ def install(monkeypatch, folder, jax, there=False, source=True, status=0):
   return commands
 
 
-@pytest.mark.parametrize('jax', ['0.9.2', '0.10.0'])
+@pytest.mark.parametrize('jax', ['0.9.2', '0.10.0', '0.11.2'])
 def test_the_jax_that_is_there_stays(monkeypatch, tmp_path, jax):
   (command,) = install(monkeypatch, tmp_path, jax)
   assert command[-3:] == ['--constraint', 'keep.txt', '..[all]']
@@ -65,13 +65,13 @@ def test_where_there_is_no_jax_it_is_installed(monkeypatch, tmp_path):
   assert not pathlib.Path('keep.txt').read_text()
 
 
-@pytest.mark.parametrize('jax', ['0.4.38', '0.7.2', '0.9.1', '0.11.0', '0.11.0rc1', '1.0'])
+@pytest.mark.parametrize('jax', ['0.4.38', '0.7.2', '0.9.1', '0.12.0', '0.12.0rc1', '1.0'])
 def test_a_jax_that_does_not_fit_is_said_in_a_line_and_stays(monkeypatch, tmp_path, jax):
   """As setup.cfg has it: pip is not even asked."""
   with pytest.raises(SystemExit) as stopped:
     install(monkeypatch, tmp_path, jax)
   assert str(stopped.value) == (
-      f'this runtime has jax {jax}, maes_jax needs 0.9.2 or later, below 0.11, and another one '
+      f'this runtime has jax {jax}, maes_jax needs 0.9.2 or later, below 0.12, and another one '
       'would lose the accelerator: choose another runtime')
   assert not pathlib.Path('keep.txt').exists()
 

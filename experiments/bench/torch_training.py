@@ -92,7 +92,8 @@ def _captured(iterate, sequences):
       iterate(sequences)
   torch.cuda.current_stream().wait_stream(aside)
   graph = torch.cuda.CUDAGraph()
-  with torch.cuda.graph(graph):
+  # JAX's threads may ask the card for memory meanwhile.
+  with torch.cuda.graph(graph, capture_error_mode='relaxed'):
     value = iterate(sequences)
   return sequences, graph, value
 

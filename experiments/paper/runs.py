@@ -29,7 +29,6 @@ class Budget:
     best: test batches of the best model.
     others: test batches of every other model that converged.
     failed: test batches of every model that did not.
-    seeds: models of the population at most; None for as many as are asked for.
     choice: test batches by which the best of a population of baselines is chosen.
   """
   max_iterations: int
@@ -37,7 +36,6 @@ class Budget:
   best: int = 100
   others: int = 100
   failed: int = 1
-  seeds: int | None = None
   choice: int = 2
 
 
@@ -90,12 +88,12 @@ class Run:
 
   def config(self, seeds: int, max_iterations: int | None = None,
              encoder_workdir: str | None = None) -> Config:
-    """The resolved config with a population of `seeds` models, or fewer if the budget says so."""
+    """The resolved config with a population of `seeds` models."""
     options = {'max_iterations': self.budget.max_iterations, **self.options}
     if max_iterations:
       options['max_iterations'] = max_iterations
     return families.resolve(Config(
-        seeds=self.population or min(seeds, self.budget.seeds or seeds),
+        seeds=self.population or seeds,
         encoder=encoder_workdir, **options))
 
 

@@ -23,7 +23,11 @@ class Callback(Protocol):
   """Whatever has these methods; of several processes only the one that writes calls them."""
 
   def write(self, state: TrainState, rows: Sequence[Row]):
-    """After a window: the population [K], in this process's memory, and the rows to log."""
+    """After a window: the population [K] and the rows to log.
+
+    Parameters are JAX's arrays and stay where they are until they are looked at; a state that is
+    kept stays as it was.
+    """
 
   def flush(self):
     """Before a checkpoint: from here a run that is taken up writes all that comes later anew."""

@@ -30,7 +30,8 @@ def check(trainer: Trainer, pretrained: Mapping[str, Any]):
   larger = max(work, key=lambda name: work[name].size)
   remedy = 'fewer seeds or a smaller model (units, width, layers)'
   room.check('this training', {
-      'parameters and optimizer': Part(shapes.size(population), remedy),
+      # A window makes others of them, and leaves those that it began with.
+      'parameters and optimizer': Part(2 * shapes.size(population), remedy),
       larger: work[larger]}, trainer.devices)
 
 

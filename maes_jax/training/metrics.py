@@ -134,7 +134,7 @@ def rows(
   counts = {name: of_task.total() for name, of_task in counts.items()}
   for name, of_task in counts.items():
     _check_asked(name, of_task)
-  skipped = np.subtract(*(np.asarray(optimizer.skipped(state.optimizer)) for state in (after, before)))
+  skipped = np.asarray(optimizer.skipped(after.optimizer) - optimizer.skipped(before.optimizer))
   before, after = jax.device_get([state._replace(params=None, optimizer=None)
                                   for state in (before, after)])
   trained = np.flatnonzero(after.iteration > before.iteration)

@@ -1,5 +1,7 @@
 """A user's own callbacks: what they see, when, and what becomes of a run where one fails."""
 
+import jax
+import numpy as np
 import pytest
 
 from maes_jax import checkpoints
@@ -53,6 +55,28 @@ def test_see_every_row_after_it_was_logged(tmp_path):
   assert one.rows == other.rows == metrics.read(tmp_path / 'run' / 'metrics.jsonl')
   assert [len(logged) for logged in one.logged] == [2, 4, 6, 8]
   assert one.calls == ['write', 'flush'] * 4 + ['close']
+
+
+class Keeping(Seen):
+  """Keeps every population that it sees, and what its parameters were then."""
+
+  def __init__(self):
+    super().__init__()
+    self.kept = []
+
+  def write(self, state, rows):
+    super().write(state, rows)
+    self.kept.append((state, jax.tree.map(np.array, state.params)))
+
+
+def test_what_they_keep_stays_as_it_was(tmp_path):
+  keeping = Keeping()
+  last = train(tmp_path, callbacks=[keeping])
+  for state, params in keeping.kept:
+    jax.tree.map(np.testing.assert_array_equal, state.params, params)
+  jax.tree.map(np.testing.assert_array_equal, keeping.kept[-1][1], last.params)
+  first, *_ = jax.tree.leaves(keeping.kept[0][1])
+  assert (first != jax.tree.leaves(last.params)[0]).any()
 
 
 @pytest.mark.parametrize('error', [ZeroDivisionError('mine'), OSError(28, 'mine')], ids=repr)
