@@ -71,7 +71,7 @@ FAMILIES: dict[str, Family] = {
     'maes': Family(maes.Maes, recipe=recipes.maes, solvers=_MAES_SOLVERS),
     'ntm': Family(ntm.Ntm, tied=True, recipe=recipes.ntm),
     'dnc': Family(dnc.Dnc, tied=True, recipe=recipes.baseline),
-    'lstm': Family(lstm.Lstm, tied=True, recipe=recipes.baseline),
+    'lstm': Family(lstm.Lstm, tied=True, recipe=recipes.lstm),
     'maes2018': Family(maes2018.Maes2018, recipe=recipes.maes2018, solvers=_MAES2018_SOLVERS,
                        optimizer='rmsprop'),
     'dwm': Family(dwm.Dwm, tied=True, recipe=recipes.dwm),

@@ -190,7 +190,9 @@ def _protocol(found, name):
     return f'earlier: no phase bit, N = {config["memory"]}, the first to converge'
   ring = {'whole': f'N = {config["memory"]}', 'double': 'N = 2 L + 2',
           'drawn': f'N drawn from L + 2 to {config["memory"]}'}[config['ring']]
-  return f'phase bit, {ring}, the best at length 100'
+  rate, today = config['learning_rate'], runs.RUNS[name].config(seeds=1).learning_rate
+  changed = f' (the recipe has {today:g} now)' if rate != today else ''
+  return f'phase bit, {ring}, learning rate {rate:g}{changed}, the best at length 100'
 
 
 def _proofs(checkpoints):

@@ -271,9 +271,11 @@ def test_a_benchmark_writes_its_record(launch, tmp_path):
   assert record['limits']['one_core']['cores'] == 1 and record['rows'] == {}
 
 
-def test_an_unknown_part_of_the_benchmark(launch, tmp_path):
-  result = launch('benchmark', '--only=limit', f'--json={tmp_path}/b.json')
-  assert_one_line(result, "did you mean 'limits'")
+@pytest.mark.parametrize('part, words', [
+    ('limit', "did you mean 'limits'"), ('card_1_1', 'card_1_1 is measured on an accelerator')])
+def test_an_unknown_part_of_the_benchmark(launch, tmp_path, part, words):
+  result = launch('benchmark', f'--only={part}', f'--json={tmp_path}/b.json')
+  assert_one_line(result, words)
 
 
 @pytest.mark.parametrize('binary', [
