@@ -141,7 +141,7 @@ def _episode(axis, task, episode):
   for i, name in enumerate(cells):
     where = np.flatnonzero(duty == i)
     axis.bar(where, 1.2, width=1, bottom=top + 0.3, color=COLOURS[i % len(COLOURS)], label=name)
-  edges = task.sequences * task.control_bits - 0.5, len(read) - 0.5, top - 0.5
+  edges = task.all_control_bits - 0.5, len(read) - 0.5, top - 0.5
   axis.hlines(edges, -0.5, len(duty) - 0.5, color='0.4', linewidth=0.6)
   axis.set(title=task.name, ylim=(-0.5, top + 1.6), yticks=[], xlim=(-0.5, len(duty) - 0.5))
   axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))

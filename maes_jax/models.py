@@ -60,7 +60,7 @@ def _reading(names, tied, phase_bit):
   Several sequences of a task have control bits of their own, which only a tied model reads as such.
   """
   first, *others = (tasks.get(name) for name in names)
-  bits = lambda task: task.control_bits * (task.sequences if tied else 1)
+  bits = lambda task: task.all_control_bits if tied else task.control_bits
   for other in others:
     if (bits(other), other.items) != (bits(first), first.items):
       raise errors.UserError(
@@ -161,7 +161,7 @@ def check_reads(model: Model, task: tasks.Task):
     UserError: the task's control bits or items are of another number than those of the model.
   """
   # Cells that take turns read the control bits of all sequences as those of one.
-  bits = task.control_bits * (task.sequences if model.tied else 1) + model.phase_bit
+  bits = (task.all_control_bits if model.tied else task.control_bits) + model.phase_bit
   if (bits, bits + task.items.width) != (model.control_bits, model.inputs) or (
       task.sequences > model.sequences and not model.tied):
     raise errors.UserError(
@@ -185,13 +185,20 @@ def _with_solvers(model, episodes):
 
 
 def _check_room(task, program, length, model, addresses):
-  """Every step of storing needs an address of its own, if the task does not know better."""
+  """Every step of storing needs an address of its own, if the task does not know better; what
+  keeps every step needs room for all."""
   stored = task.needs(length) if task.stores else phases.size(program, phases.ENCODER)
   if stored > addresses and not task.reuses_memory and memory_of(model, addresses) is not None:
     raise errors.UserError(
         f'task {task.name!r} stores up to {stored:,} items and markers, and the memory has '
         f'{addresses:,} addresses; use a memory of at least {stored:,}, or give the task '
         'reuses_memory=True if what it stores may be written over')
+  needed = model.encoder.addresses_for(phases.size(program)) if model.tied else 1
+  if needed > addresses:
+    raise errors.UserError(
+        f'task {task.name!r} has sequences of up to {phases.size(program):,} steps, of which '
+        f'{type(model.encoder).__name__} forgets the first with {addresses:,} addresses; use a '
+        f'memory of at least {needed:,}')
 
 
 @shapes.quietly()

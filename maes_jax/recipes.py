@@ -36,7 +36,7 @@ _SOFT = {'write_bias': -3., 'gamma_bias': -3.}
 # a thousand gradients, and small clips, keep what was learnt from one odd sequence.
 _NTM_START = {'gate_bias': -5., 'gamma_bias': -1.5, 'write_bias': -3., 'walk_bias': 1.}
 _NTM_TRAINING = {'learning_rate': 0.01, 'b2': 0.999, 'clip': 0.1}
-# Of 0.0003, 0.001, 0.003 and 0.005 the one with the lowest loss after 6,000 iterations of Serial Recall,
+# Of 0.0003, 0.001, 0.003 and 0.005 that of the lowest loss after 6,000 iterations of Serial Recall,
 # 0.25; at 0.005 none of ten seeds had learnt anything by then.
 _LSTM_TRAINING = {'learning_rate': 0.001}
 # One answer a sequence teaches little: comparing the last item alone is right on 255 of 256 unequal

@@ -148,13 +148,9 @@ def _recording(task, tied, program, parts):
   stretches = [_stretch(task, phase, steps) for phase, steps in there]
   lengths = [len(stretch['asked']) for stretch in stretches]
   return Recording(
-      starts=np.cumsum([0, *lengths[:-1]]), control_bits=_control_bits(task),
+      starts=np.cumsum([0, *lengths[:-1]]), control_bits=task.all_control_bits,
       cells=tuple(phase.cell.removeprefix(phases.OWN) for phase, _ in there),
       **{name: np.concatenate([stretch[name] for stretch in stretches]) for name in stretches[0]})
-
-
-def _control_bits(task):
-  return task.control_bits * task.sequences
 
 
 def _stretch(task, phase, steps):
@@ -168,5 +164,5 @@ def _stretch(task, phase, steps):
       'answers': kind.decoded(output) if phase.asked else nothing,
       'right': kind.right(output, targets), 'memory': steps.memory, 'write': steps.write,
       'read': steps.read, 'solves': np.full(len(nothing), phase.cell != phases.ENCODER),
-      'marks': (np.asarray(phase.inputs)[:, :_control_bits(task)] != 0).any(1)}
+      'marks': (np.asarray(phase.inputs)[:, :task.all_control_bits] != 0).any(1)}
   return {name: np.asarray(leaf)[:int(phase.steps)] for name, leaf in found.items()}

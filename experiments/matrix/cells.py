@@ -10,6 +10,7 @@ from maes_jax import evaluation
 from maes_jax import extras
 from maes_jax import families
 from maes_jax import models
+from maes_jax import phases
 from maes_jax import tasks
 from maes_jax import trained
 from maes_jax.config import Config
@@ -80,9 +81,12 @@ class Cell:
   def config(self, seeds: int, max_iterations: int) -> Config:
     """The resolved config: the protocol of the task, the recipe of the family."""
     options = VARIANTS.get(self.model) or {'model': self.model}
+    task, sizes = tasks.get(self.task), self.protocol.config(tasks.get(self.task))
+    for of in ('', 'validation_'):
+      length = sizes['validation_length' if of else 'max_length']
+      sizes[f'{of}memory'] = _addresses(options['model'], task, length, sizes[f'{of}memory'])
     return families.resolve(Config(
-        task=(self.task,), seeds=seeds, max_iterations=max_iterations, **options,
-        **self.protocol.config(tasks.get(self.task))))
+        task=(self.task,), seeds=seeds, max_iterations=max_iterations, **options, **sizes))
 
   def obstacle(self, config: Config) -> str:
     """Why this model cannot be asked this task, in a line; '' where it can.
@@ -114,8 +118,14 @@ class Cell:
   def tester(self, config: Config, length: int, task: episode.Task, batch: int,
              ) -> evaluation.Tester:
     """Of sequences up to a length, in a memory that just holds them."""
-    return evaluation.Tester(
-        models.build(config), task, length, protocol.memory_for(task, length), batch)
+    addresses = _addresses(config.model, task, length, protocol.memory_for(task, length))
+    return evaluation.Tester(models.build(config), task, length, addresses, batch)
+
+
+def _addresses(model, task, length, at_least):
+  """So many, or as many as a model needs that keeps every step."""
+  steps = phases.size(tasks.dry_run(task, length).program)
+  return max(at_least, families.FAMILIES[model].cell.addresses_for(steps))
 
 
 def _cannot_read(config, source, model) -> str:

@@ -75,6 +75,15 @@ class Cell(nn.Module):
     """How many addresses attention moves in a step at most; None if it can go anywhere."""
     return None
 
+  @classmethod
+  def addresses_for(cls, steps: int) -> int:
+    """The fewest addresses with which it remembers all of a sequence of so many steps.
+
+    1 where that is no matter of steps, as of what writes only what it chooses to.
+    """
+    del steps
+    return 1
+
   def initial_state(self, addresses: int) -> State:
     """The state before the first step, with a memory of `addresses` words."""
     raise NotImplementedError

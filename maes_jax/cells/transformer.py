@@ -36,7 +36,8 @@ class Transformer(residual.Residual):
   """One token of a decoder; each layer is attention to all tokens so far, then a network.
 
   It looks back on C = 2 N + 2 tokens, all of a sequence whose N items are stored and asked for once
-  with a marker before each; older ones are forgotten.
+  with a marker before each. Older ones are forgotten, so that a task of longer sequences is refused
+  where a model is trained or tested.
 
   Attributes:
     outputs: Y, output bits; 0 for an encoder.
@@ -59,6 +60,11 @@ class Transformer(residual.Residual):
     if self.position in ('rotary', 'random') and self.head_width < 2:
       raise errors.UserError(f'head_width is {self.head_width}, and position={self.position!r} '
                              'turns pairs of numbers; use a head_width of at least 2')
+
+  @classmethod
+  def addresses_for(cls, steps: int) -> int:
+    """As many as keep every token."""
+    return max(1, -(-(steps - 2) // 2))
 
   def initial_state(self, addresses: int) -> residual.State:
     """Nothing has been read."""

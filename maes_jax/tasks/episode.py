@@ -109,9 +109,14 @@ class Task:
                              f'{self.answers.outputs} numbers; give the same number')
 
   @property
+  def all_control_bits(self) -> int:
+    """How many stand before an item, those of all its sequences."""
+    return self.sequences * self.control_bits
+
+  @property
   def inputs(self) -> int:
     """X, numbers of an item with its control bits, as a task makes it."""
-    return self.sequences * self.control_bits + self.items.width
+    return self.all_control_bits + self.items.width
 
   @property
   def shortest(self) -> int:
@@ -204,8 +209,7 @@ class Task:
   def pose(self, items: chex.Array, length: chex.Array, question: Question, slots: chex.Array,
            shared: bool = False) -> tuple[Phase, Phase]:
     """A marker and the items, then a marker and the question; `slots` of its steps count."""
-    return two_phases(
-        items, length, question, slots, self.control_bits * self.sequences, shared=shared)
+    return two_phases(items, length, question, slots, self.all_control_bits, shared=shared)
 
 
 def two_phases(
@@ -257,7 +261,7 @@ def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int,
 
 def with_marker(task: Task, items: chex.Array, bit: int) -> chex.Array:
   """[L, D] -> [L + 1, X]: a marker with no data in front, control bits everywhere."""
-  return marked(items, bit, task.control_bits * task.sequences)
+  return marked(items, bit, task.all_control_bits)
 
 
 def marked(items: chex.Array, bit: int, control_bits: int) -> chex.Array:

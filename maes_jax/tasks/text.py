@@ -39,7 +39,7 @@ def in_time(episode: episodes.Episode) -> Iterator[phases.Phase]:
 
 
 def _steps(task, phase):
-  bits = task.sequences * task.control_bits
+  bits = task.all_control_bits
   for t in range(int(phase.steps)):
     control, item = np.split(np.asarray(phase.inputs[t]), [bits])
     marker = _bits(control) if control.any() else ' ' * bits

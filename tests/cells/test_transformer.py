@@ -154,3 +154,10 @@ def test_what_cannot_be_turned_is_refused(position):
   with pytest.raises(errors.UserError, match='turns pairs of numbers; use a head_width of at le'):
     transformer.Transformer(position=position, head_width=1)
   assert transformer.Transformer(position='bias', head_width=1).head_width == 1
+
+
+@pytest.mark.parametrize('steps', [1, 2, 3, 4, 9, 10])
+def test_addresses_for_so_many_steps_keep_them_all_and_no_fewer_do(steps):
+  kept = lambda addresses: 2 * addresses + 2
+  needed = transformer.Transformer.addresses_for(steps)
+  assert kept(needed) >= steps and (needed == 1 or kept(needed - 1) < steps)

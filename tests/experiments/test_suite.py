@@ -1,5 +1,6 @@
 """The matrix of models and tasks: cells run once, go on, are said to be impossible; its page."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -242,6 +243,17 @@ def test_every_task_has_lengths_and_memories_that_go_together(task):
     assert config.validation_length == 2 * config.max_length
     assert min(config.min_length, config.start_min_length) >= tasks.get(task).shortest
   assert protocol.of(task).lengths(tasks.get(task))
+
+
+@pytest.mark.parametrize('task', ['carry', 'repeat_copy', 'duplicate_string', 'serial_recall'])
+def test_a_model_that_keeps_every_step_has_room_for_all(task):
+  """A Transformer in the memory of the others would forget what came first."""
+  cell, config = cells.Cell('transformer', task), cells.Cell('ntm', task).config(5, 100)
+  assert not cell.obstacle(cell.config(5, 100))
+  in_theirs = dataclasses.replace(
+      cell.config(5, 100), memory=config.memory, validation_memory=config.validation_memory)
+  forgets = 'Transformer forgets the first with' in cell.obstacle(in_theirs)
+  assert forgets == (task != 'serial_recall')
 
 
 def test_models_that_are_slow_at_length_are_tested_on_less():
