@@ -219,12 +219,13 @@ class _Run:
 def _seen(placed):
   """A population as a process sees it: what other processes have part of is fetched whole.
 
-  With one process what is large stays on its devices until somebody looks at it.
+  With one process all but a number a model stays on its devices until somebody looks at it.
   """
   if jax.process_count() > 1:
     return devices.fetch(placed)
-  numbers = devices.fetch(placed._replace(params=None, optimizer=None))
-  return numbers._replace(params=placed.params, optimizer=placed.optimizer)
+  leaves, form = jax.tree.flatten(placed)
+  numbers = iter(devices.fetch([leaf for leaf in leaves if leaf.ndim <= 1]))
+  return form.unflatten([next(numbers) if leaf.ndim <= 1 else leaf for leaf in leaves])
 
 
 def _nothing_to_save(wish, message):

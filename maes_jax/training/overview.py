@@ -68,7 +68,7 @@ class Overview:
 
   def _draw(self, state, model, iteration):
     """The model of the smallest validation loss at work on one sequence."""
-    params = jax.tree.map(lambda leaf: leaf[model], state.params)
+    params = jax.tree.map(lambda leaf: leaf[model], jax.device_get(state.params))
     for recorder in self._recorders:
       recording = recorder.record(params)
       for kind in ('write', 'read'):

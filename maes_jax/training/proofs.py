@@ -43,8 +43,9 @@ def look(trainer: Trainer, state: TrainState, due: np.ndarray) -> Looked:
   certified, said = np.zeros(len(due), bool), {}
   if trainer.config.stop_on == 'certified':
     near = np.asarray(state.loss) <= _NEAR * trainer.config.stop_loss
+    params = jax.device_get(state.params) if (due & near).any() else None
     for k in np.flatnonzero(due & near):
-      said[int(k)] = _still_open(trainer, jax.tree.map(lambda leaf, k=k: leaf[k], state.params))
+      said[int(k)] = _still_open(trainer, jax.tree.map(lambda leaf, k=k: leaf[k], params))
       certified[k] = not any(said[int(k)].values())
   return Looked(certified, said)
 
