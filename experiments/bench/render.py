@@ -13,6 +13,7 @@ from ..shared import markdown
 from ..shared import records
 from maes_jax.training import workdir
 
+Pair = tuple[records.Record, records.Record]  # Of a training run, on an accelerator and on a CPU.
 _KEYS = {'machine', 'versions', 'repeats', 'seconds', 'rows'}
 _CARD_KEYS = _KEYS | {'date', 'precision', 'launch', 'crowd'}
 _CHOICES_KEYS = {'machine', 'versions', 'repeats', 'date', 'choices'}
@@ -46,7 +47,7 @@ def read_card(results: pathlib.Path) -> Record | None:
       results / 'accelerator.json', _CARD_KEYS, mend='run `make bench-accelerator` again')
 
 
-def both_ways(results: pathlib.Path) -> list[tuple[Record, Record]]:
+def both_ways(results: pathlib.Path) -> list[Pair]:
   """The records of training runs on an accelerator, each with that of the same run on a CPU."""
   pairs = ((records.read(results / 'accelerator', name), records.read(results, name))
            for name in runs.RUNS)
@@ -54,7 +55,7 @@ def both_ways(results: pathlib.Path) -> list[tuple[Record, Record]]:
 
 
 def render(record: Record, choices: Record | None = None, card: Record | None = None,
-           pairs: Sequence[tuple[Record, Record]] = ()) -> str:
+           pairs: Sequence[Pair] = ()) -> str:
   """The whole document."""
   parts = [_intro(record), _targets(record), _rows(record),
            _on_card(card) if card else (), _same_seeds(pairs) if pairs else (),
