@@ -1,0 +1,87 @@
+"""Every program lowers for TPUs and GPUs, as an accelerator takes it, and calls nothing of a CPU's.
+
+That nothing is bound to a platform, not that it was run there.
+"""
+
+import jax
+import jax.numpy as jnp
+import nbformat
+import pytest
+
+from maes_jax import compilation
+from maes_jax import evaluation
+from maes_jax import families
+from maes_jax import models
+from maes_jax import tasks
+from maes_jax.config import Config
+from maes_jax.training import microbatches
+from maes_jax.training.trainer import Trainer
+from tests.test_notebook import NOTEBOOK
+
+PLATFORMS = ('tpu', 'cuda')
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+  """All models and sequences at once."""
+  monkeypatch.setattr(microbatches, '_on_cpu', lambda: False)
+  monkeypatch.setattr(evaluation.Tester, '_at_once', 3)
+
+
+def check(jitted, *args):
+  lowered = jitted.trace(*args).lower(lowering_platforms=PLATFORMS)
+  assert 'custom_call' not in lowered.as_text()
+
+
+def trainer(**options):
+  settings = families.resolve(Config(seeds=2, **options))
+  return Trainer(settings, models.build(settings), devices=jax.devices()[:1])
+
+
+@pytest.mark.parametrize('options', [
+    *({'model': name} for name in families.FAMILIES),
+    {'task': ('serial_recall', 'reverse_recall')}, {'task': ('sequence_comparison',)},
+    {'task': ('prefix_equality',)}, {'model': 'transformer', 'cell': {'position': 'random'}},
+    {'task': ('carry',)}, {'task': ('binary_addition',)}], ids=str)
+def test_training_and_validation(options):
+  one = trainer(**options)
+  state = one.abstract()
+  check(one.train_population, state)
+  check(one.validate_population, state)
+  check(one.record_validation, state, jnp.zeros(2), jnp.ones(2, bool), jnp.ones(2, bool))
+
+
+@pytest.mark.parametrize('name', ['maes', 'ntm'])
+def test_long_tests(name):
+  model = models.build(Config(model=name))
+  tester = evaluation.Tester(model, tasks.get('serial_recall'), 1000, 1024, 32)
+  given = models.parameters(model), 1000, jax.random.split(jax.random.key(0), 3)
+  check(tester._through_all, *given)
+  if tester._serves:
+    check(tester._through_window, *given)
+
+
+@pytest.mark.slow
+def test_the_notebook(monkeypatch, tmp_path):
+  """Its own cells, on short runs: each program is lowered for the others before it runs here."""
+  jit, seen = compilation.jit, []
+
+  def checking(function, **options):
+    jitted = jit(function, **options)
+
+    def call(*args):
+      seen.append(function)
+      check(jitted, *args)
+      return jitted(*args)
+    return call
+
+  monkeypatch.setattr(compilation, 'jit', checking)
+  monkeypatch.chdir(tmp_path)
+  cells = [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells
+           if cell.cell_type == 'code' and 'SOURCE =' not in cell.source]
+  names = {}
+  for cell in cells:
+    assert '6000' in cell or 'max_iterations' not in cell
+    exec(compile(cell.replace('6000', '100'), str(NOTEBOOK), 'exec'), names)
+  assert names['counts'].bits == 5 * 32 * 500 * 8
+  assert len(seen) > 5
