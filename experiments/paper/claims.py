@@ -221,6 +221,14 @@ def published(record: Record) -> bool:
   return bool(record['config'].get('phase_bit'))
 
 
+def outcome(record: Record) -> tuple[str, str, str]:
+  """Seeds that succeed, iterations, and bits right at length 1000."""
+  seeds = record['seeds']
+  return (f'{sum(map(succeeded, seeds))} of {len(seeds)}',
+          span(iterations(record)),
+          span(accuracies(record), '{:.2%}'))
+
+
 def at(seed: Mapping, memory: str) -> Mapping:
   """The test of a seed of one task: in 1,024 addresses, or in those of `DOUBLE`."""
   (test,) = seed['test'].values()

@@ -145,16 +145,8 @@ def _read(results, names):
 def _summary(found):
   return markdown.table(
       'run | seeds that succeed | iterations, median [min–max] | bits right at length 1000',
-      [(name, *_outcome(found[name]))
+      [(name, *claims.outcome(found[name]))
        for name in (*_ENCODERS, *_JOINT) if name in found])
-
-
-def _outcome(record):
-  """Seeds that succeed, iterations, and bits right at length 1000."""
-  seeds = record['seeds']
-  return (f'{sum(map(claims.succeeded, seeds))} of {len(seeds)}',
-          claims.span(claims.iterations(record)),
-          claims.span(claims.accuracies(record), '{:.2%}'))
 
 
 def _section(title, text, columns, rows):
@@ -245,7 +237,7 @@ def _tested_seeds(results):
 
 
 def _tested_row(part, record):
-  succeed, took, right = _outcome(record)
+  succeed, took, right = claims.outcome(record)
   return part, succeed, str(len(claims.converged(record))), took, right
 
 

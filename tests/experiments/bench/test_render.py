@@ -5,6 +5,7 @@ import pathlib
 
 import pytest
 
+from experiments.bench import accelerator
 from experiments.bench import render
 from experiments.bench import rows
 from experiments.bench import targets
@@ -47,7 +48,7 @@ def verdicts(record):
 def test_the_document_is_what_the_record_gives():
   document, record = ROOT / 'BENCHMARKS.md', render.read(ROOT / 'results')
   results = ROOT / 'results'
-  more = (render.read_choices(results), render.read_card(results), render.both_ways(results))
+  more = render.read_choices(results), list(accelerator.section(results))
   found = document.read_text() if document.exists() else None
   assert found == (None if record is None else render.render(record, *more))
 
