@@ -9,6 +9,7 @@ its `share` of their batches, and what is added up over a whole batch is a `tota
 """
 
 from collections.abc import Callable, Sequence
+import contextlib
 import dataclasses
 import functools
 from typing import Any
@@ -115,6 +116,12 @@ def spread(function: Callable, mesh: jax.sharding.Mesh, in_specs: Any, out_specs
   # device to device refuses. The tests have it on, for all models and tasks of ours.
   return jax.shard_map(
       function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=CHECK)
+
+
+def within(mesh: jax.sharding.Mesh) -> contextlib.AbstractContextManager:
+  """In which what is spread over a mesh runs, also where somebody has set another (`jax.set_mesh`).
+  """
+  return contextlib.nullcontext() if jax.sharding.get_abstract_mesh().empty else jax.set_mesh(mesh)
 
 
 def share(tree: Any, mesh: jax.sharding.Mesh) -> Any:

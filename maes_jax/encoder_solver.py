@@ -242,7 +242,7 @@ class _Run:
                            if self.model.phase_bit else program)
     _, steps = self.unroll(
         self.model.cell(task), self.params_of(task), self.initial_state(task, ring),
-        self.model.read(self.params, stream.inputs), stream.steps)
+        self._read(stream.inputs, stream.steps), stream.steps)
     return phases.cut(program, stream.starts, steps)
 
   def begin(self):
@@ -280,11 +280,14 @@ class _Run:
       state = cell.take_over(duty.handed, duty.own[name], phase.start)
       state, steps = self.unroll(
           cell, self.params_of(name), precision.as_params(state, self.params),
-          self.model.read(self.params, phase.inputs), phase.steps)
+          self._read(phase.inputs, phase.steps), phase.steps)
       handed, own = cell.hand_over(state)
       duty = base.where(phase.steps > 0, Duty(handed, {**duty.own, name: own}), duty)
       shown.append(steps)
     return duty, tuple(shown)
+
+  def _read(self, inputs, steps):
+    return self.model.read(self.params, phases.cleared(inputs, steps))
 
   def initial_state(self, name, ring=None):
     cell = self.model.cell(name)

@@ -124,6 +124,14 @@ class Tester(devices.Picklable):
     """
     limits.check(length=length, max_length=self.max_length, batches=batches, seed=seed)
     self.task.check_tested(length)
+    with devices.within(self._mesh):
+      total = self._total(params, length, batches, seed)
+    if not total.sequences:
+      raise errors.UserError(f'task {self.task.name!r} asks nothing about sequences of {length:,} '
+                             'items, so that nothing can be right; use another length')
+    return total
+
+  def _total(self, params, length, batches, seed):
     params = devices.place(params, devices.everywhere(self._mesh))
     total = Counts(*[0] * len(Counts._fields))
     for first in range(0, batches, self._at_once):
@@ -131,9 +139,6 @@ class Tester(devices.Picklable):
               for batch in range(first, min(first + self._at_once, batches))]
       counts = self._test_batches(params, length, jnp.stack(keys))
       total = Counts(*(sum(map(int, parts)) for parts in zip(total, counts)))
-    if not total.sequences:
-      raise errors.UserError(f'task {self.task.name!r} asks nothing about sequences of {length:,} '
-                             'items, so that nothing can be right; use another length')
     return total
 
   def curve(self, params: Params, lengths: Sequence[int], seed: int = 0) -> dict[int, Counts]:
@@ -145,10 +150,10 @@ class Tester(devices.Picklable):
 
   def _test_batches(self, params, length, keys):
     if self._serves:
-      counts, exact = jax.device_get(self._through_window(params, length, keys))
+      counts, exact = jax.device_get(self._through_window(params, length, jax.random.clone(keys)))
       if exact.all():
         return counts.total()
-    return jax.device_get(self._through_all(params, length, keys)).total()
+    return jax.device_get(self._through_all(params, length, jax.random.clone(keys))).total()
 
   @functools.cached_property
   def _at_once(self) -> int:

@@ -122,6 +122,12 @@ def within(steps: chex.Array, size: int) -> chex.Array:
   return jnp.arange(size, dtype=jnp.int32) < steps
 
 
+def cleared(inputs: chex.Array, steps: chex.Array) -> chex.Array:
+  """Items [T, X] with zeros for padding: what stands there may be NaN, whose derivative spoils all.
+  """
+  return jnp.where(within(steps, len(inputs))[:, None], inputs, 0)
+
+
 def cells(task: str, program: Program) -> dict[str, bool]:
   """The cells of a task's program as `name` has them, and whether each is asked."""
   found: dict[str, bool] = {}

@@ -61,7 +61,7 @@ def answer_batch(
     outputs, exact = (phases.shown(parts, name) for name in ('output', 'exact'))
     asked = phases.answers(episode.program, exact, trailing=0)
     # Of the last phase what counts will do; what goes before must be exact to its end.
-    *before, last = (leaf[..., -1].ravel() for leaf in jax.tree.leaves(exact))
+    *before, last = (leaf[..., -1:].all(-1).ravel() for leaf in jax.tree.leaves(exact))
     right = jnp.all(asked | ~episode.mask) & jnp.concatenate([*before, last[:-1]]).all()
     return phases.answers(episode.program, outputs, trailing=1), right
 

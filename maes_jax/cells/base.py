@@ -192,6 +192,7 @@ class Cell(nn.Module):
     shapes.check(inputs=(inputs, 'TX', float))
     params, state, inputs = precision.given(params, state, inputs)
     steps = jnp.asarray(len(inputs) if steps is None else steps, jnp.int32)
+    inputs = phases.cleared(inputs, steps)
     disturbed = {} if noise is None else {'noise': precision.as_params(noise, params)}
     if alone:  # Then no step that is done is padding.
       return self._unroll(params, state, inputs, None, collect, scan.own(steps), **disturbed)

@@ -62,7 +62,7 @@ def run_layer(
   inputs, state = varying.like((inputs, state), weights)
   fixed = lax.stop_gradient((weights, inputs, state))
   last, (states, raw) = _forward(*fixed, valid, num_steps)
-  states_tm1 = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest[:-1]]),
+  states_tm1 = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest])[:-1],
                             fixed[-1], states)
   # Through this sum JAX finds the derivative by the weights, all else given; its value is `raw`.
   by_weights = _project(weights, fixed[1]) + states_tm1.hidden @ weights.before

@@ -60,7 +60,7 @@ def longest(steps: chex.Array) -> chex.Array:
 
 @longest.def_vmap
 def _over_a_batch(unused_size, unused_batched, steps):
-  return steps.max(), False
+  return steps.max(initial=0), False
 
 
 @jax.custom_batching.custom_vmap
@@ -73,7 +73,7 @@ def own(steps: chex.Array) -> chex.Array:
 def _of_one(size, unused_batched, steps):
   if size > 1:
     raise errors.UserError('sequences of a batch are not alone; leave `alone` out')
-  return steps[0], False
+  return steps.max(initial=0), False
 
 
 def first_steps(

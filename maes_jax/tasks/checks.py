@@ -21,6 +21,20 @@ def question(task, asked, max_length: int):
   start(task.name, asked.start)
 
 
+def hashable(task: str, part: str, value: Any):
+  """Compiled programs and proofs are kept by task.
+
+  Raises:
+    UserError: what a task consists of has no hash.
+  """
+  try:
+    hash(value)
+  except TypeError as error:
+    raise errors.UserError(
+        f'{part} of task {task!r} cannot be hashed ({error}); make its class a '
+        '@dataclass(frozen=True), or give it a __hash__') from error
+
+
 def _question_of(max_length):
   return f'with {max_length:,} items it must return a Question of'
 

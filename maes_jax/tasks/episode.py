@@ -101,6 +101,8 @@ class Task:
                     f'control_bits of task {self.name!r}': self.control_bits,
                     f'sequences of task {self.name!r}': self.sequences})
     checks.kind(self.name, 'items', self.items)
+    for part in ('ask', 'items', 'answers', 'stores'):
+      checks.hashable(self.name, part, getattr(self, part))
     if self.answers is None:
       object.__setattr__(self, 'answers', Bits(self.outputs))
     checks.kind(self.name, 'answers', self.answers)

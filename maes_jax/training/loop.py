@@ -65,7 +65,7 @@ def train(
   """
   callbacks_lib.check(callbacks)
   seconds = _checked(seconds)
-  with interrupts.graceful() as wish:
+  with interrupts.graceful() as wish, devices.within(trainer.mesh):
     with _nothing_to_save(wish, 'stopped; run the same command again to go on'):
       state, digest = restore(trainer, workdir, pretrained or {})
     with _opened(workdir, trainer, state, digest, callbacks, show_progress) as (log, opened):
