@@ -101,14 +101,14 @@ class Task:
                     f'control_bits of task {self.name!r}': self.control_bits,
                     f'sequences of task {self.name!r}': self.sequences})
     checks.kind(self.name, 'items', self.items)
-    for part in ('ask', 'items', 'answers', 'stores'):
-      checks.hashable(self.name, part, getattr(self, part))
     if self.answers is None:
       object.__setattr__(self, 'answers', Bits(self.outputs))
     checks.kind(self.name, 'answers', self.answers)
     if self.answers.outputs != self.outputs:
       raise errors.UserError(f'task {self.name!r} has outputs={self.outputs} and answers of '
                              f'{self.answers.outputs} numbers; give the same number')
+    for part in ('ask', 'items', 'answers', 'stores'):
+      checks.hashable(self.name, part, getattr(self, part))
 
   @property
   def all_control_bits(self) -> int:
