@@ -27,10 +27,14 @@ def test_training_goes_the_same_way(how):
   assert precision.training(how, iterations=20) < 1e-4
 
 
-@pytest.mark.parametrize('how', [precision.DEFAULT, precision.HIGHEST])
-def test_long_answers_are_the_same(how):
-  found = precision.answers(how)
-  assert found['difference'] < 1e-2 and found['right'] == 1
+def test_long_answers_are_the_same():
+  found = precision.answers(precision.HIGHEST)
+  assert found['difference'] < 1e-4 and found['right'] == 1
+
+
+def test_every_bit_is_right_with_fewer_digits():
+  """How far logits then move is measured, in `results/accelerator.json`."""
+  assert precision.answers(precision.DEFAULT)['right'] == 1
 
 
 def test_a_frozen_encoder_stays_as_it_is():

@@ -1,7 +1,5 @@
 """How far results on an accelerator lie from those of a CPU."""
 
-import contextlib
-
 import chex
 import jax
 import jax.numpy as jnp
@@ -35,7 +33,7 @@ def training(precision: str, iterations: int = 100) -> float:
   def params(device):
     trainer = Trainer(settings, models.build(settings), window_size=iterations, devices=[device])
     return jax.device_get(trainer.train_population(trainer.init()).params)
-  with _multiplying(precision):
+  with jax.default_matmul_precision(precision):
     return _difference(*map(params, _devices()))
 
 
@@ -50,7 +48,7 @@ def answers(precision: str, dtype: chex.ArrayDType = jnp.float32) -> Record:
 
   def logits(device):
     return jax.device_get(answer(*jax.device_put((params, batch), device))).astype(np.float32)
-  with _multiplying(precision):
+  with jax.default_matmul_precision(precision):
     card, cpu = map(logits, _devices())
   right = (card > 0) == (np.asarray(batch.targets) > 0)
   mask = np.asarray(batch.mask)
@@ -59,11 +57,6 @@ def answers(precision: str, dtype: chex.ArrayDType = jnp.float32) -> Record:
 
 def _devices():
   return jax.devices()[0], jax.devices('cpu')[0]
-
-
-def _multiplying(precision):
-  return (contextlib.nullcontext() if precision == DEFAULT else
-          jax.default_matmul_precision(precision))
 
 
 def _difference(one, other):

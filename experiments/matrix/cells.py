@@ -81,10 +81,10 @@ class Cell:
   def config(self, seeds: int, max_iterations: int) -> Config:
     """The resolved config: the protocol of the task, the recipe of the family."""
     options = VARIANTS.get(self.model) or {'model': self.model}
-    task, sizes = tasks.get(self.task), self.protocol.config(tasks.get(self.task))
-    for of in ('', 'validation_'):
-      length = sizes['validation_length' if of else 'max_length']
-      sizes[f'{of}memory'] = _addresses(options['model'], task, length, sizes[f'{of}memory'])
+    task = tasks.get(self.task)
+    sizes = self.protocol.config(task)
+    for length, memory in (('max_length', 'memory'), ('validation_length', 'validation_memory')):
+      sizes[memory] = _addresses(options['model'], task, sizes[length], sizes[memory])
     return families.resolve(Config(
         task=(self.task,), seeds=seeds, max_iterations=max_iterations, **options, **sizes))
 

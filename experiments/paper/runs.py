@@ -93,8 +93,7 @@ class Run:
     if max_iterations:
       options['max_iterations'] = max_iterations
     return families.resolve(Config(
-        seeds=self.population or seeds,
-        encoder=encoder_workdir, **options))
+        seeds=self.population or seeds, encoder=encoder_workdir, **options))
 
 
 def _encoder(recipe, name):
