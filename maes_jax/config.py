@@ -50,7 +50,8 @@ class Config:
   cell: Options = _field(  # noqa: RUF009  A config copies it.
       _NONE, 'Options of the model, e.g. units=7,width=12: the fields of the class of its cells.')
   solver: Options = _field(  # noqa: RUF009
-      _NONE, 'Options of its solvers alone, e.g. shift_range=2.')
+      _NONE, 'Options of its solvers alone, e.g. shift_range=2. They go before those of the model, '
+      'and before what a task needs of its solver, such as a wider shift.')
   # Data.
   memory: int = _field(30, 'Memory addresses N in training.', minimum=1)
   batch_size: int | None = _field(None, 'Sequences per iteration and model.', minimum=1)

@@ -46,7 +46,8 @@ class Family:
   optimizer: str = 'adam'
 
 
-# XOR of two words needs a hidden layer (section 4.1); Odd Recall must jump by two (section 5.2).
+# XOR of two words needs a hidden layer (section 4.1); Odd Recall must jump by two (section 5.2). To
+# read once more from the first item on, a head must go back to address 0.
 _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'odd_recall': {'shift_range': 2},
     'skip_recall': {'shift_range': 2},
@@ -59,6 +60,9 @@ _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'delayed_match': {'output_hidden': 10},
     'picture_change': {'output_hidden': 10},
     'picture_match': {'output_hidden': 10},
+    'repeat_copy': {'head': 'jump'},
+    'duplicate_string': {'head': 'jump'},
+    'odds_first': {'head': 'jump', 'shift_range': 2},
 }
 
 # The first author's solver of Sequence Comparison has more of both; he trained no other like it.

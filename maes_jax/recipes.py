@@ -64,10 +64,14 @@ _PAIRS = {
 _EVERY_OTHER = {'start_min_length': 1}
 # Beside a solver that starts in some direction, with answers of its own, some encoders never move.
 _EVEN = {'solver': {'start_scale': 0.}}
+# One address holds three tokens of two kinds as well as one: with so few at first encoders stay.
+_TOKENS = {'start_length': 6}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES: dict[str, Mapping[str, Any]] = {
     **dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
-    'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER, 'reverse_recall': _EVEN}
+    'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER, 'reverse_recall': _EVEN,
+    'duplicate_string': _TOKENS, 'odds_first': _TOKENS,
+    'reverse_string': {**_TOKENS, **_EVEN}, 'stack_manipulation': {**_TOKENS, **_EVEN}}
 # Few answers a sequence make the loss jump: batches of 64 (paper, section 5.3).
 _LARGE_BATCH = ('sequence_comparison', 'prefix_equality', *_EQUALITY, 'n_back', 'delayed_match',
                 'picture_change', 'picture_match')

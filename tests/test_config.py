@@ -233,6 +233,13 @@ def test_recipes_leave_nothing_about_training_open(recipe, task):
   assert families.resolve(config) == config
 
 
+@pytest.mark.parametrize('task', [
+    'reverse_string', 'stack_manipulation', 'duplicate_string', 'odds_first'])
+def test_strings_start_longer_than_one_address_can_hold(task):
+  assert families.resolve(Config(task=(task,))).start_length == 6
+  assert families.resolve(Config(task=(task,), start_length=4)).start_length == 4
+
+
 def test_recipes_do_not_touch_what_was_given():
   given = Config(recipe='plain', learning_rate=.5, b2=.5, batch_size=7)
   config = families.resolve(given)

@@ -212,6 +212,12 @@ class TestBuild:
     assert chosen(lambda cell: cell.output_hidden == 10) == {
         'sequence_comparison', 'sequence_equality', 'hard_equality', 'prefix_equality'}
 
+  @pytest.mark.parametrize('task', ['repeat_copy', 'duplicate_string', 'odds_first'])
+  def test_who_reads_once_more_from_the_first_item_on_can_jump(self, task):
+    built = lambda **options: models.build(Config(task=(task,), **options))
+    assert (built().encoder.head, built().solvers[task].head) == ('shift', 'jump')
+    assert built(solver={'head': 'shift'}).solvers[task].head == 'shift'
+
   def test_config_wins_over_the_table(self):
     model = models.build(Config(
         task=('odd_recall',), shift_range=3, solver_shift_range=1, output_hidden=4, units=7))

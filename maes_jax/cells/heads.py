@@ -1,7 +1,8 @@
 """How a head addresses the memory, as the cells' option `head` names it.
 
 A head gets its numbers from the cell's interface layer, and says from them, the memory and where it
-looked last where it looks next. The NTM's heads address by content and then shift, MAES's shift.
+looked last where it looks next. The NTM's heads address by content and then shift, MAES's shift;
+one that jumps may go back to address 0 first, where the encoder began.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import jax.numpy as jnp
 from maes_jax import addressing
 from maes_jax import errors
 from maes_jax import memory
+
+_SELDOM = 3.  # A gate half open at first would spread attention at every step.
 
 
 class Shift(NamedTuple):
@@ -30,6 +33,12 @@ class Content(NamedTuple):
   gate: chex.Array  # g_t [] in (0, 1)
   kernel: chex.Array  # s_t [2k + 1], sums to 1
   gamma: chex.Array  # gamma_t [] >= 1
+
+
+class Jump(NamedTuple):
+  """What a head needs that may go back to address 0 first, as the DWM's (arXiv:1809.11087)."""
+  gate: chex.Array  # g_t [] in (0, 1), how much of attention jumps
+  move: Shift
 
 
 def shift(raw: chex.Array) -> Shift:
@@ -53,6 +62,11 @@ def content(raw: chex.Array, width: int) -> Content:
       gate=jax.nn.sigmoid(scalars[1]),
       kernel=jax.nn.softmax(kernel),
       gamma=1 + jax.nn.softplus(scalars[2]))
+
+
+def jump(raw: chex.Array) -> Jump:
+  """Splits a head's part of the interface layer's output [1 + (2k + 1) + 1]."""
+  return Jump(gate=jax.nn.sigmoid(raw[0] - _SELDOM), move=shift(raw[1:]))
 
 
 def move(params: Shift | Content, attention: chex.Array,
@@ -101,11 +115,20 @@ def _by_content(raw, memory_tm1, attention_tm1):
   return address(content(raw, len(memory_tm1)), memory_tm1, attention_tm1)
 
 
+def _by_jump(raw, memory_tm1, attention_tm1):
+  del memory_tm1
+  params, first = jump(raw), jax.nn.one_hot(0, attention_tm1.size, dtype=attention_tm1.dtype)
+  # w~_t = g_t e_0 + (1 - g_t) w_{t-1}
+  return move(params.move, addressing.interpolate(first, attention_tm1, params.gate))
+
+
 HEADS: dict[str, Head] = {
     'shift': Head(lambda width, k: 2 * k + 2, _by_shift, by_shifts=True, sharpens=True,
                   kernel=lambda width, k: slice(0, 2 * k + 1)),
     'content': Head(lambda width, k: width + 2 * k + 4, _by_content, sharpens=True,
                     kernel=lambda width, k: slice(width, width + 2 * k + 1)),
+    'jump': Head(lambda width, k: 2 * k + 3, _by_jump, sharpens=True,
+                 kernel=lambda width, k: slice(1, 2 * k + 2)),
 }
 
 

@@ -90,8 +90,8 @@ class Maes(base.Cell):
       4 the unit adds up what comes in; above, it has two resting points and holds a bit.
     noise: standard deviation of what training adds to what goes into each hidden unit at each step,
       so that units learn to hold a bit for good. It grows from 0 as sequences do.
-    head: how it addresses, one of `heads.HEADS`: `shift` is the paper's. All see M_{t-1}, in both
-      readings of line 3.
+    head: how it addresses, one of `heads.HEADS`: `shift` is the paper's, `content` looks by content
+      first, `jump` may go back to address 0 first. All see M_{t-1}, in both readings of line 3.
   """
   width: int = option(10, minimum=1)
   units: int = option(5, minimum=1)

@@ -51,7 +51,7 @@ def repeat_copy(name: str = 'repeat_copy', most: int = 10) -> episode.Task:
   """# x $ R: x, R times over without a pause, then an end bit. R is an item, in binary.
 
   `length` counts the words of x. The solver must return to the first word at once, which attention
-  that shifts by one address a step cannot; one that looks by content can.
+  that only shifts cannot: MAES's has `head='jump'` here.
   """
   most = limits.size('most copies', most)
   if most >= 2 ** _BITS:

@@ -40,6 +40,7 @@ from maes_jax.config import Config
 CELLS = {
     'maes': maes.Maes(outputs=2, width=3, units=2, output_hidden=3),
     'maes_content': maes.Maes(outputs=2, width=3, units=2, head='content'),
+    'maes_jump': maes.Maes(outputs=2, width=3, units=2, head='jump'),
     'ntm': ntm.Ntm(outputs=2, width=3, units=2, read_heads=2),
     'dnc': dnc.Dnc(outputs=2, width=3, units=2, read_heads=2),
     'lstm': lstm.Lstm(outputs=2, layers=2, units=3),

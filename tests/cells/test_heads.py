@@ -36,8 +36,13 @@ def random_state(rng, module):
 @pytest.mark.parametrize('line3', maes.LINE3)
 def test_a_step_by_content_is_the_equations(line3, shift_range):
   """Algorithm 1 with equations 5 to 9 of Graves et al. 2014 for line 4; both see M_{t-1}."""
-  rng, module = np.random.default_rng(shift_range), cell(line3=line3, shift_range=shift_range)
-  address = functools.partial(ntm_oracle.address, taps=2 * shift_range + 1)
+  check_steps(cell(line3=line3, shift_range=shift_range),
+              functools.partial(ntm_oracle.address, taps=2 * shift_range + 1), line3)
+
+
+def check_steps(module, address, line3):
+  """Six steps against loops in which a head addresses so."""
+  rng = np.random.default_rng(module.shift_range)
   with jax.enable_x64(True):
     params = random_numbers.params(rng, module, ADDRESSES, INPUTS)
     state = expected = random_state(rng, module)
@@ -50,6 +55,27 @@ def test_a_step_by_content_is_the_equations(line3, shift_range):
       np.testing.assert_allclose(shown.read[0], before[2], rtol=1e-9, atol=1e-9)
       for found, wanted in zip(state, expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+
+
+def by_jump(raw, memory, attention):
+  """w~_t = g_t e_0 + (1 - g_t) w_{t-1}, then Algorithm 1's line 4."""
+  gate = 1 / (1 + np.exp(3 - raw[0]))
+  jumped = [gate * (i == 0) + (1 - gate) * weight for i, weight in enumerate(attention)]
+  return oracle.by_shift(raw[1:], memory, np.array(jumped))
+
+
+@pytest.mark.parametrize('shift_range', [0, 1, 2])
+@pytest.mark.parametrize('line3', maes.LINE3)
+def test_a_step_with_a_jump_is_the_equations(line3, shift_range):
+  check_steps(cell(head='jump', line3=line3, shift_range=shift_range), by_jump, line3)
+
+
+def test_an_open_gate_leads_from_anywhere_to_address_0_and_a_closed_one_nowhere():
+  stay, sharp = [-50., 50., -50.], [100.]
+  address = lambda gate: heads.HEADS['jump'].address(
+      jnp.array([gate, *stay, *sharp]), jnp.zeros((WIDTH, ADDRESSES)), jnp.eye(ADDRESSES)[4])
+  np.testing.assert_allclose(address(20.), np.eye(ADDRESSES)[0], atol=1e-6)
+  np.testing.assert_allclose(address(-20.), np.eye(ADDRESSES)[4], atol=1e-6)
 
 
 def test_a_key_finds_its_word_wherever_it_lies():
@@ -78,7 +104,8 @@ def first_parameters(**options):
       jax.random.key(0), module.initial_state(ADDRESSES), jnp.zeros(INPUTS))['params']
 
 
-@pytest.mark.parametrize('head, gamma', [('shift', True), ('content', True), ('blunt', False)])
+@pytest.mark.parametrize('head, gamma', [
+    ('shift', True), ('content', True), ('jump', True), ('blunt', False)])
 def test_gamma_starts_at_its_bias_and_nothing_else_does(monkeypatch, head, gamma):
   monkeypatch.setattr(heads, 'HEADS', dict(heads.HEADS))
   heads.register('blunt', heads.Head(lambda width, k: 1, lambda raw, memory, attention: attention))
@@ -89,7 +116,8 @@ def test_gamma_starts_at_its_bias_and_nothing_else_does(monkeypatch, head, gamma
 
 
 @pytest.mark.parametrize('head, kernel', [
-    ('shift', slice(0, 3)), ('content', slice(WIDTH, WIDTH + 3)), ('blunt', slice(0, 0))])
+    ('shift', slice(0, 3)), ('content', slice(WIDTH, WIDTH + 3)), ('jump', slice(1, 4)),
+    ('blunt', slice(0, 0))])
 def test_weights_of_kernel_and_output_alone_are_scaled_at_the_start(monkeypatch, head, kernel):
   monkeypatch.setattr(heads, 'HEADS', dict(heads.HEADS))
   heads.register('blunt', heads.Head(lambda width, k: 1, lambda raw, memory, attention: attention))
@@ -179,10 +207,11 @@ def whole():
   return jax.device_get(run(params, batch()))
 
 
-def test_a_window_cannot_follow_a_head_that_jumps():
-  assert cell().reach is None
+@pytest.mark.parametrize('head', ['content', 'jump'])
+def test_a_window_cannot_follow_a_head_that_jumps(head):
+  assert cell(head=head).reach is None
   assert cell(head='shift').reach == 1
-  assert not windowed.serves(cell(), addresses=1024)
+  assert not windowed.serves(cell(head=head), addresses=1024)
   assert windowed.serves(cell(head='shift'), addresses=1024)
 
 
