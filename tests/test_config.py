@@ -233,11 +233,15 @@ def test_recipes_leave_nothing_about_training_open(recipe, task):
   assert families.resolve(config) == config
 
 
-@pytest.mark.parametrize('task', [
-    'reverse_string', 'stack_manipulation', 'duplicate_string', 'odds_first'])
-def test_strings_start_longer_than_one_address_can_hold(task):
-  assert families.resolve(Config(task=(task,))).start_length == 6
-  assert families.resolve(Config(task=(task,), start_length=4)).start_length == 4
+@pytest.mark.parametrize('task, longest, written', [
+    ('reverse_string', 8, 0.), ('stack_manipulation', 8, 0.), ('duplicate_string', 6, -3.),
+    ('odds_first', 6, -3.)])
+def test_strings_start_longer_than_one_address_can_hold(task, longest, written):
+  config = families.resolve(Config(task=(task,)))
+  assert (config.start_length, config.cell['write_bias']) == (longest, written)
+  assert config.cell['gamma_bias'] == -3.
+  config = families.resolve(Config(task=(task,), start_length=4, write_bias=-2.))
+  assert (config.start_length, config.cell['write_bias']) == (4, -2.)
 
 
 def test_recipes_do_not_touch_what_was_given():
