@@ -66,7 +66,7 @@ _EVERY_OTHER = {'start_min_length': 1}
 _EVEN = {'solver': {'start_scale': 0.}}
 # One address holds three tokens of two kinds as well as one: with so few at first encoders stay.
 _TOKENS = {'start_length': 6}
-# A token is two ones of a few numbers, not six of ten: it is lost in a memory that is written little.
+# A token is a single one among a few numbers: a memory that is written little hardly shows it.
 _BACKWARDS = {'start_length': 8, 'cell': {'write_bias': 0.}, **_EVEN}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES: dict[str, Mapping[str, Any]] = {
