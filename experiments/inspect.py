@@ -60,7 +60,8 @@ def main():
       look.draw(recording, title, pathlib.Path(_PNG.value))
     if _GIF.value:
       look.film(recording, title, pathlib.Path(_GIF.value))
-  output.show(f'{title}: {recording.wrong.sum():,} of {recording.bits:,} bits wrong')
+  output.show(
+      f'{title}: {recording.wrong.sum():,} of {recording.bits:,} {recording.unit}s wrong')
   for line in proof:
     output.show(line)
 

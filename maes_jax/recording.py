@@ -40,6 +40,7 @@ class Recording(NamedTuple):
   starts: np.ndarray  # [P] the first step of each phase
   cells: tuple[str, ...]  # [P] the cell on duty
   control_bits: int  # of an input, before its data
+  unit: str  # what is right or wrong, in one word, e.g. bit
 
   @property
   def solving(self) -> int:
@@ -149,6 +150,7 @@ def _recording(task, tied, program, parts):
   lengths = [len(stretch['asked']) for stretch in stretches]
   return Recording(
       starts=np.cumsum([0, *lengths[:-1]]), control_bits=task.all_control_bits,
+      unit=task.answers.unit,
       cells=tuple(phase.cell.removeprefix(phases.OWN) for phase, _ in there),
       **{name: np.concatenate([stretch[name] for stretch in stretches]) for name in stretches[0]})
 

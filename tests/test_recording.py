@@ -29,10 +29,11 @@ def recorded():
 def test_encoding_and_solving_follow_each_other(recorded):
   recording = recorded[2]
   assert recording.solving == LENGTH + 1
-  assert {len(part) for part in recording[:-3]} == {2 * LENGTH + 2}
+  assert {len(part) for part in recording[:-4]} == {2 * LENGTH + 2}
   assert recording.starts.tolist() == [0, LENGTH + 1]
   assert recording.place.tolist() == 2 * list(range(LENGTH + 1))
   assert recording.cells == ('encoder', 'solver')
+  assert recording.unit == 'bit'
   assert recording.solves.tolist() == [False] * (LENGTH + 1) + [True] * (LENGTH + 1)
   store, recall = recording.inputs[0, :2], recording.inputs[recording.solving, :2]
   assert (store.tolist(), recall.tolist()) == ([1, 0], [0, 1])

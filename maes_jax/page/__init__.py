@@ -37,7 +37,7 @@ def render(recording: Recording, title: str, proof: Sequence[str] = ()) -> str:
 
 
 def _facts(recording) -> str:
-  facts = {'control': recording.control_bits, 'cells': recording.cells}
+  facts = {'control': recording.control_bits, 'cells': recording.cells, 'unit': recording.unit}
   return json.dumps(facts).replace('</', '<\\/')  # A cell may have any name.
 
 

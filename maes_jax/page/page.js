@@ -156,7 +156,7 @@ class Page {
     const asked = this.values('asked')[0];
     const wrong = this.values('wrong').filter(bit => bit).length;
     const verdict = !asked ? 'Nothing is asked.' :
-        wrong ? `Wrong bits: ${wrong}.` : 'All its bits are right.';
+        wrong ? `Wrong ${this.unit}s: ${wrong}.` : `All its ${this.unit}s are right.`;
     const [what, mark, who] = cell === 'solver' ? ['the answer', 'The marker “recall”', 'the solver'] :
         ['its phase', 'A marker', `the cell ${cell}`];
     return `${item ? `Step ${item} of ${what}` : `${mark} comes in`}; ${who} reads ${where}. ${verdict}`;

@@ -213,3 +213,12 @@ def test_a_cell_of_a_tasks_own_is_told_by_its_name(browser, tmp_path):
   blank = tab.locator('#bits tr').nth(1).locator('.blank').count()
   assert blank == recording.control_bits == 4
   tab.close()
+
+
+def test_what_is_counted_has_its_name():
+  model = models.build(Config(task=('reverse_string',)))
+  recording = recordings.record(model, model.init(jax.random.key(0)), tasks.get('reverse_string'),
+                                length=3, addresses=8)
+  asked = f'{recording.bits} tokens are'
+  assert recording.bits == 3
+  assert asked in ' '.join(page.render(recording, 'title').split())
