@@ -65,6 +65,11 @@ class Recording(NamedTuple):
     return ~self.right & self.asked[:, None]
 
   @property
+  def marked(self) -> np.ndarray:
+    """[T, Y] the numbers of an answer that a wrong unit consists of: all of a wrong token's."""
+    return np.repeat(self.wrong, self.answers.shape[1] // self.wrong.shape[1], axis=1)
+
+  @property
   def bits(self) -> int:
     """How many units count."""
     return int(self.asked.sum()) * self.right.shape[1]

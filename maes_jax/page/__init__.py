@@ -45,7 +45,7 @@ def _numbers(recording):
   """What the page's script needs; a word of memory lies in one piece."""
   return {
       'inputs': recording.inputs, 'targets': recording.targets, 'answers': recording.answers,
-      'asked': recording.asked, 'wrong': recording.wrong,
+      'asked': recording.asked, 'wrong': recording.wrong, 'marked': recording.marked,
       'memory': recording.memory.transpose(0, 2, 1),
       'write': recording.write, 'read': recording.read,
       'solves': recording.solves, 'place': recording.place, 'phase': recording.phase}

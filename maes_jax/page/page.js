@@ -167,10 +167,10 @@ class Page {
     const blank = Array(this.control).fill('');
     let rows = row('input', this.values('inputs'), dark);
     if (this.values('asked')[0]) {
-      const wrong = this.values('wrong');
+      const marked = this.values('marked');
       rows += row('target', [...blank, ...this.values('targets')], dark);
       rows += row('answer', [...blank, ...this.values('answers').map(value => value.toFixed(3))],
-                  (value, i) => dark(value) + (wrong[i - this.control] ? ' wrong' : ''));
+                  (value, i) => dark(value) + (marked[i - this.control] ? ' wrong' : ''));
     }
     return rows;
   }

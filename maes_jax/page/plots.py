@@ -103,7 +103,7 @@ def _weights(addresses, shown):
 
 
 def _bits(recording, now):
-  """Inputs, targets and answers by step, as squares; a cross on every wrong bit."""
+  """Inputs, targets and answers by step, as squares; a cross on all that is wrong."""
   rows = {'answer': recording.answers * recording.asked[:, None],
           'target': recording.targets, 'input': recording.inputs}
   gap = np.full((1, len(recording.inputs)), np.nan)
@@ -118,8 +118,8 @@ def _bits(recording, now):
   figure.image([np.concatenate(parts[:-1]).astype(np.float32)], x=-0.5, y=-0.5,
                dw=len(recording.inputs), dh=height - 1,
                color_mapper=_mapper(_shades(_INK, light='#eef1f4'), 0, 1, nan_color='white'))
-  step, bit = np.nonzero(recording.wrong)
-  figure.scatter(step, recording.answers.shape[1] - 1 - bit, marker='x', size=11, line_width=3,
+  step, number = np.nonzero(recording.marked)
+  figure.scatter(step, recording.answers.shape[1] - 1 - number, marker='x', size=11, line_width=3,
                  color=COLOURS['wrong'])
   figure.add_layout(now)
   figure.yaxis.ticker = list(ticks)

@@ -222,3 +222,18 @@ def test_what_is_counted_has_its_name():
   asked = f'{recording.bits} tokens are'
   assert recording.bits == 3
   assert asked in ' '.join(page.render(recording, 'title').split())
+
+
+def test_all_numbers_of_a_wrong_token_are_marked(browser, tmp_path):
+  model = models.build(Config(task=('reverse_string',)))
+  recording = recordings.record(model, model.init(jax.random.key(0)), tasks.get('reverse_string'),
+                                length=3, addresses=8)
+  step = int(np.flatnonzero(recording.wrong[:, 0])[0])
+  (tmp_path / 'page.html').write_text(page.render(recording, 'title'))
+  tab = browser.new_page()
+  tab.goto((tmp_path / 'page.html').as_uri())
+  tab.wait_for_function('document.getElementById("place").textContent.startsWith("0 of")')
+  tab.locator('#time').fill(str(step))
+  tab.wait_for_function(f'document.getElementById("place").textContent.startsWith("{step} of")')
+  assert tab.locator('#bits tr:nth-child(3) td.wrong').count() == recording.answers.shape[1] == 2
+  tab.close()
