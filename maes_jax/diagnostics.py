@@ -27,14 +27,18 @@ class Writing(NamedTuple):
 
 
 def writing(model: Model, params: Params, length: int, addresses: int) -> Writing:
-  """Measures the writes of one random sequence of `length` items.
+  """Measures the writes of one random sequence of `length` items, 2 at least.
 
   Raises:
     UserError: a number out of its bounds, a memory too small for the sequence or for the model, or
       none at all, or a task whose encoder does not read all the items at first, in one phase. So do
       the other functions that take a model.
   """
-  _, attention = encode_random(model, params, length, addresses)
+  episode = _sample(model, length, addresses)
+  if length == 1:
+    raise errors.UserError('length is 1, and nothing moves from one item to the next; use at '
+                           'least 2')
+  _, attention = _encode(model, params, episode, addresses)
   written = attention[1:].argmax(-1)  # [n] by item; the marker comes first
   used = jnp.zeros(addresses).at[written].add(1)
   moves = (jnp.diff(written) + addresses // 2) % addresses - addresses // 2
@@ -42,7 +46,7 @@ def writing(model: Model, params: Params, length: int, addresses: int) -> Writin
   return Writing(
       hardness=attention[1:].max(-1).min(),
       distinct=jnp.sum(used == 1) / length,
-      constant_step=histogram.max() / max(length - 1, 1),
+      constant_step=histogram.max() / (length - 1),
       step=histogram.argmax() - addresses // 2)
 
 

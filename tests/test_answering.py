@@ -162,6 +162,7 @@ class TestErrors:
       (np.zeros((3, 7)), {}, r'sequence 0 is \[3, 7\] of float64; .* must be \[n, 8\]'),
       (np.zeros((0, 8)), {}, r'sequence 0 is \[0, 8\] .* n at least 1'),
       ([np.zeros((3, 8)), np.full((1, 8), np.nan)], {}, 'sequence 1 holds nan'),
+      (np.ma.masked_equal(np.eye(8), 1), {}, 'sequence 0 has numbers that a mask hides'),
       (np.full((3, 8), .5), {}, 'sequence 0 holds 0.5 .* a bit must be 0 or 1'),
       (np.zeros((9, 8)), {'addresses': 9}, 'length is 9, more than addresses of 9 addresses'),
       (np.zeros((9, 8)), {'addresses': 0}, 'addresses is 0; it must be a whole number'),

@@ -196,6 +196,11 @@ def test_a_task_that_stores_in_another_way_has_no_picture_of_how_it_writes(funct
     assert '\n' not in str(error.value)
 
 
+def test_one_item_has_no_step_to_the_next():
+  with pytest.raises(errors.UserError, match=r'length is 1, .*; use at least 2'):
+    diagnostics.writing(model(), models.parameters(model()), 1, 60)
+
+
 def test_how_an_encoder_writes_is_the_same_while_jax_traces():
   look = lambda params: diagnostics.writing(model(), params, 12, 60)
   real = model().init(jax.random.key(0))

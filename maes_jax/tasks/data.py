@@ -329,9 +329,9 @@ class _Reader:
 
 
 def _numbers(given) -> np.ndarray:
-  """An array of what is given; of no kind of number where it is none."""
+  """An array of what is given; of no kind of number where it is none, or partly masked."""
   try:
-    return np.asarray(given)
+    return np.array(None) if values.is_masked(given) else np.asarray(given)
   except ValueError:  # Rows of several lengths.
     return np.array(None)
 

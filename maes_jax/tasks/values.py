@@ -20,8 +20,11 @@ def array(given: Any, said: str) -> np.ndarray:
   """What was given as an array of numbers.
 
   Raises:
-    UserError: it is none; `said` is what it is called.
+    UserError: it is none, or NumPy's mask hides some of it; `said` is what it is called.
   """
+  if is_masked(given):
+    raise errors.UserError(f'{said} has numbers that a mask hides, which would be read as if there '
+                           'were none; fill them, or say by lengths where the padding begins')
   try:
     found = np.asarray(given)
   except (TypeError, ValueError):  # Lists of mixed lengths.
@@ -29,6 +32,12 @@ def array(given: Any, said: str) -> np.ndarray:
   if found.dtype.kind not in 'biuf':
     raise errors.UserError(f'{said} is {errors.shortened(given)}; it must be an array of numbers')
   return found
+
+
+def is_masked(given: Any) -> bool:
+  """Whether NumPy's mask hides numbers of it, or of one of its rows."""
+  rows = given if isinstance(given, list | tuple) else [given]
+  return any(map(np.ma.is_masked, rows))
 
 
 def width(given: np.ndarray, said: str, one: bool = False) -> int:
