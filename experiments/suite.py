@@ -74,7 +74,8 @@ def render():
   workdir.write_text(results / 'suite.html', page.render(found))
   if shares := ledger.shares(found):
     from maes_jax import figures  # Which needs an extra.
-    figures.lengths(shares, ledger.REACHED, protocol.SIMPLE.max_length, results / ledger.FIGURE)
+    paper = protocol.SIMPLE
+    figures.lengths(shares, paper.reached, paper.max_length, results / ledger.FIGURE)
   output.show(f'{_OUTPUT.value} and {results / "suite.html"}: {len(found)} cells')
 
 

@@ -46,8 +46,9 @@ class Family:
   optimizer: str = 'adam'
 
 
-# XOR of two words needs a hidden layer (section 4.1); Odd Recall must jump by two (section 5.2). To
-# read once more from the first item on, a head must go back to address 0.
+# XOR of two words needs a hidden layer (section 4.1), numbers of two pictures a wider one; Odd
+# Recall must jump by two (section 5.2). To read once more from the first item on, a head must go
+# back to address 0.
 _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'odd_recall': {'shift_range': 2},
     'skip_recall': {'shift_range': 2},
@@ -58,8 +59,8 @@ _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'sequence_symmetry': {'output_hidden': 10},
     'n_back': {'output_hidden': 10},
     'delayed_match': {'output_hidden': 10},
-    'picture_change': {'output_hidden': 10},
-    'picture_match': {'output_hidden': 10},
+    'picture_change': {'output_hidden': 32},
+    'picture_match': {'output_hidden': 32},
     'repeat_copy': {'head': 'jump'},
     'duplicate_string': {'head': 'jump'},
     'odds_first': {'head': 'jump', 'shift_range': 2},

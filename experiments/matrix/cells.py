@@ -49,14 +49,16 @@ class Effort:
   others: int = 1
 
 
-# Of models that are slow at length, by name, or by name and part of the matrix. A step of the DNC
-# costs the square of its memory; an LSTM projects all steps at once, padded ones too, of which dual
-# tasks have many.
+# Of models that are slow at length, by name, or by name and part of the matrix, and of such a part
+# for all others. A step of the DNC costs the square of its memory; an LSTM projects all steps at
+# once, padded ones too, of which dual tasks have many. A sequence of pictures may have one answer,
+# and some of them will be wrong.
 EFFORTS: Mapping[str, Effort] = {
     'dnc': Effort(row=4, batch=1),
     'dnc/dual': Effort(row=1, batch=1),
     'lstm': Effort(row=8, batch=8),
-    'lstm/dual': Effort(row=2, batch=1)}
+    'lstm/dual': Effort(row=2, batch=1),
+    'pictures': Effort(row=256, converged=8, others=8)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +77,9 @@ class Cell:
 
   @property
   def effort(self) -> Effort:
-    of_part = f'{self.model}/{protocol.group(self.task)}'
-    return EFFORTS.get(of_part) or EFFORTS.get(self.model) or Effort()
+    part = protocol.group(self.task)
+    names = f'{self.model}/{part}', self.model, part
+    return next((EFFORTS[name] for name in names if name in EFFORTS), Effort())
 
   def config(self, seeds: int, max_iterations: int) -> Config:
     """The resolved config: the protocol of the task, the recipe of the family."""

@@ -15,7 +15,6 @@ from ..shared.records import versions_in
 
 Found = Mapping[str, Record]  # By the name of the cell, 'model/task'.
 
-REACHED = 0.99  # Share of units that are right at a length that a seed has reached.
 # How far a cell got, the best first; what stands in it is worked out from these.
 ALL, SOME, BEYOND, TRAINED, NOTHING, IMPOSSIBLE = (
     'all', 'some', 'beyond', 'trained', 'nothing', 'impossible')
@@ -41,8 +40,9 @@ A cell is a population of seeds of a model, trained on one task by the recipe of
 the changes that `maes_jax/recipes.py` and `maes_jax/families.py` make for some tasks, until all
 have converged or its budget is over. *Converged*: the loss that the recipe stops on is at most
 1e-5. *n of m*: so many of m seeds are right in every sequence of every test. *To L*: the best seed
-has at least {REACHED:.0%} of its bits (tokens) right at all lengths measured up to L. ×: not
-possible, and why below. ·: not measured. All models start from nothing but one; they are those of
+has at least {protocol.SIMPLE.reached:.0%} of its bits (tokens) right at all lengths measured up to
+L, of answers about pictures {protocol.PICTURES.reached:.0%}. ×: not possible, and why below. ·: not
+measured. All models start from nothing but one; they are those of
 [docs/models.md](docs/models.md), and
 
 {_VARIANTS}
@@ -98,13 +98,14 @@ def succeeded(record: Record) -> int:
 
 def reach(record: Record) -> int:
   """The length up to which the best seed is right at all lengths of its row; 0: at none."""
-  return max((_reach(seed['curve']) for seed in record['seeds']), default=0)
+  reached = protocol.of(record['task']).reached
+  return max((_reach(seed['curve'], reached) for seed in record['seeds']), default=0)
 
 
-def _reach(curve):
+def _reach(curve, reached):
   far = 0
   for length, share in sorted((int(length), share) for length, share in curve.items()):
-    if share < REACHED:
+    if share < reached:
       break
     far = length
   return far
@@ -120,8 +121,8 @@ def render(records: Found) -> str:
   return '\n'.join([
       _HEAD, *(line for title, tasks in parts(records).items()
                for line in _part(title, tasks, records)),
-      *_far(records), *_strings(records), *_protocols(records), *_impossible(records),
-      *_cells(records), *_made(records), ''])
+      *_far(records), *_strings(records), *_pictures(records), *_protocols(records),
+      *_impossible(records), *_cells(records), *_made(records), ''])
 
 
 def shares(records: Found) -> dict[str, dict[str, dict[int, list[float]]]]:
@@ -182,6 +183,25 @@ def _score(record):
   if record is None or record['impossible']:
     return _text(record)
   return f'{score(record):.0%}'.removesuffix('%')
+
+
+def _pictures(records):
+  """By set size; there is no section where no model was measured."""
+  cells = [(name, record['seeds']) for name, record in records.items()
+           if record['task'] in protocol.GROUPS['pictures'] and record['seeds']]
+  if not cells:
+    return []
+  sizes = sorted({int(size) for _, seeds in cells for seed in seeds for size in seed['curve']})
+  return ['## Pictures, by how many there are', '',
+          'Percent of answers right about pictures held out, seed by seed. Half is chance.', '',
+          *markdown.table(' | '.join(['cell', *(f'{size:,}' for size in sizes)]), [
+              (name, *('; '.join(_share(seed, size) for seed in seeds) for size in sizes))
+              for name, seeds in cells]), '']
+
+
+def _share(seed, size):
+  share = seed['curve'].get(str(size))
+  return '·' if share is None else f'{100 * share:.0f}'
 
 
 def _protocols(records):

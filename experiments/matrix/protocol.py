@@ -52,6 +52,7 @@ class Protocol:
     scored: lengths over which the mean of these shares is the published score; none: no such score.
     about: the same in words, as it stands in documents.
     min_length: see `max_length`.
+    reached: share of units that are right at a length that a seed has reached.
   """
   max_length: int
   tests: tuple[Test, ...]
@@ -59,6 +60,7 @@ class Protocol:
   about: str
   scored: tuple[int, ...] = ()
   min_length: int = 1
+  reached: float = 0.99
 
   @property
   def validation_length(self) -> int:
@@ -103,6 +105,10 @@ STRINGS = Protocol(
     40, (Test('1,000', 1000),), (10, 20, 40, 60, 100, 200, 300, 500),
     'trained on lengths 1 to 40, validated at 80, scored as the mean accuracy over lengths 41, 68, '
     '95, … 500 (each 27th of 41 to 500), tested at 1,000', scored=tuple(range(41, 501, 27)))
+PICTURES = Protocol(  # Of pictures never seen before none is told for certain.
+    10, (Test('1,000', 1000),), _CURVE,
+    'trained on 1 to 10 pictures, validated at 20, tested on 1,000, both on digits held out; a '
+    'length is reached where 90% of answers are right', reached=0.9)
 
 # Graves et al. (arXiv 1410.5401), sections 4.2 to 4.5: as they trained; tested beyond.
 _REPEAT_COPY = Protocol(
@@ -134,7 +140,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 TITLES = {'one': 'One sequence', 'dual': 'Two sequences, and sub-sequences',
           'streams': 'Streams, and tasks of the Neural Turing Machine', 'strings': 'Strings',
           'pictures': 'Pictures', 'others': "Users' own"}
-_OF_GROUPS = {'dual': DUAL, 'strings': STRINGS}
+_OF_GROUPS = {'dual': DUAL, 'strings': STRINGS, 'pictures': PICTURES}
 
 
 def group(task: str) -> str:

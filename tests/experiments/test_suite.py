@@ -265,6 +265,13 @@ def test_models_that_are_slow_at_length_are_tested_on_less():
              if name.startswith(('dnc', 'lstm')))
 
 
+def test_a_question_about_pictures_is_asked_of_many():
+  effort = {name: cells.Cell(name, 'picture_match').effort for name in ('maes', 'gru', 'dnc')}
+  assert effort['maes'] == effort['gru'] != cells.Effort()
+  assert effort['maes'].row == effort['maes'].others * effort['maes'].batch == 256
+  assert effort['dnc'] == cells.Cell('dnc', 'serial_recall').effort
+
+
 def test_dual_tasks_are_cut_as_published():
   (test, whole) = protocol.of('forget').tests
   made = test.made('forget')
@@ -368,8 +375,17 @@ def seed(curve, right):
     ([seed({'100': 1., '10': .5}, 0), seed({'100': .98, '10': .99}, 0)], ledger.TRAINED, 10),
     ([seed({'10': .98, '100': 1.}, 0)], ledger.NOTHING, 0)])
 def test_how_far_a_cell_got(seeds, level, reach):
-  found = {'impossible': '', 'trained_to': 10, 'seeds': seeds}
+  found = {'impossible': '', 'task': 'carry', 'trained_to': 10, 'seeds': seeds}
   assert (ledger.level(found), ledger.reach(found)) == (level, reach)
+
+
+def test_pictures_never_seen_are_allowed_some_errors():
+  seeds = [seed({'10': .95, '100': .91, '1000': .89}, 0), seed({'10': .96, '100': .5}, 0)]
+  found = {'impossible': '', 'task': 'picture_match', 'trained_to': 10, 'seeds': seeds}
+  assert (ledger.level(found), ledger.reach(found)) == (ledger.BEYOND, 100)
+  assert ledger._pictures({'maes/picture_match': found, 'maes/carry': {**found, 'task': 'carry'}})[
+      -3:] == ['|---|---|---|---|', '| maes/picture_match | 95; 96 | 91; 50 | 89; · |', '']
+  assert not ledger._pictures({'maes/picture_match': {**found, 'seeds': []}})
 
 
 def test_how_far_models_are_right_is_told_seed_by_seed():
