@@ -57,7 +57,7 @@ def main():
       page = maes_jax.page.render(recording, title, proof)
       workdir.write_text(pathlib.Path(_HTML.value), page)
     if _PNG.value:
-      look.draw(recording, title, pathlib.Path(_PNG.value))
+      look.draw(recording, task, title, pathlib.Path(_PNG.value))
     if _GIF.value:
       look.film(recording, title, pathlib.Path(_GIF.value))
   output.show(

@@ -37,11 +37,26 @@ def attention(
     memory: chex.Array,  # [W, N] what the encoder left
     title: str,
     path: pathlib.Path,
+    pictures: Mapping[int, chex.Array] | None = None,
 ):
-  """Write attention, the memory at the end, and read attention, over the same addresses."""
+  """Write attention, the memory at the end, and read attention, over the same addresses.
+
+  Beside the words that stand for them, by their addresses, `pictures` [h, w].
+  """
   content = np.min(memory), np.max(memory)
-  figure, _ = _three(write, memory, read, content, ('memory after encoding', title))
+  figure, (_, stored, _) = _three(write, memory, read, content, ('memory after encoding', title))
+  if pictures:
+    _beside(stored.axes, pictures, len(memory))
   save(figure, path)
+
+
+def _beside(axis, pictures, width):
+  """Pictures right of their words, each as high as a row and about as broad."""
+  rows = axis.get_ylim()
+  for address, picture in pictures.items():
+    axis.imshow(picture, aspect='auto', cmap='gray_r', vmin=0, interpolation='nearest',
+                extent=(width - 0.2, width + 1, address - 0.5, address + 0.5))
+  axis.set(xlim=(-0.5, width + 1), ylim=rows, xticks=range(0, width, 2))
 
 
 def animation(
@@ -132,7 +147,7 @@ def _episode(axis, task, episode):
                for phase in text.in_time(episode)]
   cells = list(dict.fromkeys([phases.ENCODER, phases.SOLVER, *(name for name, _, _ in stretches)]))
   read, due = (np.concatenate(parts, axis=1) for parts in list(zip(*stretches))[1:])
-  duty = np.concatenate([np.full(part.shape[1] // _breadth(task), cells.index(name))
+  duty = np.concatenate([np.full(part.shape[1] // breadth(task), cells.index(name))
                          for name, part, _ in stretches])
   top = len(read) + len(due)
   axis.imshow(np.concatenate([read, due]), cmap='Blues', vmin=-0.15, vmax=1, aspect='auto',
@@ -151,18 +166,18 @@ def _episode(axis, task, episode):
 
 def _read_and_due(task, phase):
   """What a phase reads [X, T], and what must be answered [Y, T]; of pictures [., 8 T]."""
-  steps, breadth = int(phase.steps), _breadth(task)
+  steps, broad = int(phase.steps), breadth(task)
   due = np.full((steps, task.outputs), np.nan)
   if phase.asked:
     due = np.where(phase.mask[:steps, None], phase.targets[:steps], np.nan)
   control, items = np.split(np.asarray(phase.inputs[:steps]), [task.inputs - task.items.width], 1)
-  rows = items.reshape(steps, -1, breadth).swapaxes(0, 1).reshape(-1, steps * breadth)
-  upright = rows if breadth == 1 else rows[::-1]  # Rows are drawn from the bottom on.
-  read = np.concatenate([np.repeat(control.T, breadth, axis=1), upright])
-  return read, np.repeat(due.T, breadth, axis=1)
+  rows = items.reshape(steps, -1, broad).swapaxes(0, 1).reshape(-1, steps * broad)
+  upright = rows if broad == 1 else rows[::-1]  # Rows are drawn from the bottom on.
+  read = np.concatenate([np.repeat(control.T, broad, axis=1), upright])
+  return read, np.repeat(due.T, broad, axis=1)
 
 
-def _breadth(task) -> int:
+def breadth(task: tasks.Task) -> int:
   """How broad an item is drawn: a picture as one, all else as a column."""
   return getattr(task.items, 'breadth', 1)
 

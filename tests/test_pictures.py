@@ -48,10 +48,26 @@ def test_every_head_is_in_a_picture(drawn, tmp_path):
   write[0, 0, 1] = write[0, 1, 3] = 1
   recording = types.SimpleNamespace(solving=2, write=write, read=write[::-1],
                                     memory=np.zeros((4, 3, 5)))
-  look.draw(recording, '', tmp_path)
+  look.draw(recording, tasks.get('carry'), '', tmp_path)
   writes, _, reads = (axis.images[0].get_array() for axis in drawn[0].axes[:3])
   np.testing.assert_array_equal(writes[:, 0], [0, 1, 0, 1, 0])
   np.testing.assert_array_equal(reads[:, 1], [0, 1, 0, 1, 0])
+
+
+def test_words_for_pictures_stand_beside_them(drawn, tmp_path):
+  """At the address of each the last that was written there, upright; none for the marker."""
+  inputs = np.zeros((8, 66), np.float32)
+  inputs[1:4, 2:] = np.arange(3)[:, None]
+  inputs[1, 2:10] = 9
+  write = np.eye(6)[[0, 4, 2, 2, 0, 0, 0, 0]][:, None]
+  recording = types.SimpleNamespace(solving=4, write=write, read=write, inputs=inputs,
+                                    marks=np.arange(8) % 4 == 0, memory=np.ones((8, 3, 6)))
+  look.draw(recording, tasks.get('picture_change'), '', tmp_path)
+  axis = drawn[0].axes[1]
+  (high, first), (low, last) = ((image.get_extent()[2:], image) for image in axis.images[1:])
+  assert (tuple(high), tuple(low)) == ((3.5, 4.5), (1.5, 2.5))
+  assert (first.get_array()[0] == 9).all() and (last.get_array() == 2).all()
+  assert first.origin == 'upper' and axis.get_ylim() == (-.5, 5.5)
 
 
 def test_an_item_that_is_a_picture_is_drawn_as_one(drawn, tmp_path):

@@ -2,6 +2,8 @@
 
 import pathlib
 
+import numpy as np
+
 import maes_jax
 from maes_jax import recording as recordings
 from maes_jax import tasks
@@ -26,14 +28,25 @@ def recorder(restored: Trained, task: tasks.Task, length: int) -> recordings.Rec
 def draw_attention(restored: Trained, task: tasks.Task, length: int, path: pathlib.Path):
   """Where one random sequence of `length` items is written, and where it is read again."""
   recording = recorder(restored, task, length).record(restored.params)
-  draw(recording, title(restored, task, length), path)
+  draw(recording, task, title(restored, task, length), path)
 
 
-def draw(recording: Recording, title: str, path: pathlib.Path):
+def draw(recording: Recording, task: tasks.Task, title: str, path: pathlib.Path):
   """Where the encoder writes, what it leaves, where the solver reads; of all heads the largest."""
   half = recording.solving
   write, read = _all_heads(recording)
-  maes_jax.figures.attention(write, read, recording.memory[half - 1], title, path)
+  pictures = _pictures(recording, write, task)
+  maes_jax.figures.attention(write, read, recording.memory[half - 1], title, path, pictures)
+
+
+def _pictures(recording, write, task):
+  """By address the picture that was written there last; none where items are no pictures."""
+  breadth = maes_jax.figures.breadth(task)
+  if breadth == 1:
+    return {}
+  items = np.flatnonzero(~recording.marks[:len(write)])
+  return {int(write[t].argmax()): recording.inputs[t, -task.items.width:].reshape(-1, breadth)
+          for t in items}
 
 
 def film(recording: Recording, title: str, path: pathlib.Path):

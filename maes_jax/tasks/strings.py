@@ -61,12 +61,12 @@ def modular_arithmetic(name: str = 'modular_arithmetic', modulus: int = 5) -> ep
 
 def stack_manipulation(name: str = 'stack_manipulation') -> episode.Task:
   """A stack of bits, its top last, then POP (2), PUSH 0 (3) or 1 (4): it from the top, then 2."""
-  return _task(name, 5, 3, _stack, start=phases.HANDOVER)
+  return _task(name, 5, 3, _stack)
 
 
 def reverse_string(name: str = 'reverse_string', vocabulary: int = 2) -> episode.Task:
-  """The string backwards; the solver begins where the encoder ended."""
-  return _task(name, vocabulary, vocabulary, _reversed, start=phases.HANDOVER)
+  """The string backwards."""
+  return _task(name, vocabulary, vocabulary, _reversed)
 
 
 def modular_arithmetic_brackets(
@@ -85,7 +85,7 @@ def solve_equation(name: str = 'solve_equation', modulus: int = 5) -> episode.Ta
 
 def duplicate_string(name: str = 'duplicate_string', vocabulary: int = 2) -> episode.Task:
   """The string, twice over."""
-  return _task(name, vocabulary, vocabulary, _duplicated)
+  return _task(name, vocabulary, vocabulary, _duplicated, start=phases.RESTART)
 
 
 def missing_duplicate(name: str = 'missing_duplicate') -> episode.Task:
@@ -95,30 +95,32 @@ def missing_duplicate(name: str = 'missing_duplicate') -> episode.Task:
 
 def odds_first(name: str = 'odds_first', vocabulary: int = 2) -> episode.Task:
   """Tokens 1, 3, 5, ..., then 0, 2, 4, ...; counted from 0."""
-  return _task(name, vocabulary, vocabulary, _odds_first)
+  return _task(name, vocabulary, vocabulary, _odds_first, start=phases.RESTART)
 
 
 def binary_addition(name: str = 'binary_addition') -> episode.Task:
   """Two binary numbers with a 2 between, lowest bits first: their sum to its highest 1, then 2."""
-  return _task(name, 3, 3, functools.partial(_of_two_numbers, combine=_sum), at_least=3)
+  make = functools.partial(_of_two_numbers, combine=_sum)
+  return _task(name, 3, 3, make, start=phases.RESTART, at_least=3)
 
 
 def binary_multiplication(name: str = 'binary_multiplication') -> episode.Task:
   """The same: their product."""
-  return _task(name, 3, 3, functools.partial(_of_two_numbers, combine=_product), at_least=3)
+  make = functools.partial(_of_two_numbers, combine=_product)
+  return _task(name, 3, 3, make, start=phases.RESTART, at_least=3)
 
 
 def compute_sqrt(name: str = 'compute_sqrt') -> episode.Task:
   """A binary number, highest bit first: its square root, rounded down, in half as many bits."""
-  return _task(name, 2, 2, _square_root)
+  return _task(name, 2, 2, _square_root, start=phases.RESTART)
 
 
 def bucket_sort(name: str = 'bucket_sort', vocabulary: int = 5) -> episode.Task:
   """The tokens in order."""
-  return _task(name, vocabulary, vocabulary, _sorted)
+  return _task(name, vocabulary, vocabulary, _sorted, start=phases.RESTART)
 
 
-def _task(name, vocabulary, answers, make, start=phases.RESTART, at_least=1):
+def _task(name, vocabulary, answers, make, start=phases.HANDOVER, at_least=1):
   items, answered = Tokens(vocabulary), Tokens(answers)
   ask = functools.partial(_ask, make=make, items=items, answers=answered, start=start)
   return episode.Task(name, answers, ask, items=items, answers=answered, at_least=at_least)
