@@ -54,9 +54,9 @@ def _beside(axis, pictures, width):
   """Pictures right of their words, each as high as a row and about as broad."""
   rows = axis.get_ylim()
   for address, picture in pictures.items():
-    axis.imshow(picture, aspect='auto', cmap='gray_r', vmin=0, interpolation='nearest',
-                extent=(width - 0.2, width + 1, address - 0.5, address + 0.5))
-  axis.set(xlim=(-0.5, width + 1), ylim=rows, xticks=range(0, width, 2))
+    axis.imshow(picture, aspect='auto', cmap='gray_r', vmin=0,
+                extent=(width - 0.2, width + 1.4, address - 0.5, address + 0.5))
+  axis.set(xlim=(-0.5, width + 1.4), ylim=rows, xticks=range(0, width, 2))
 
 
 def animation(

@@ -68,6 +68,12 @@ _EVEN = {'solver': {'start_scale': 0.}}
 _TOKENS = {'start_length': 6}
 # A token is a single one among a few numbers: a memory that is written little hardly shows it.
 _BACKWARDS = {'start_length': 8, 'cell': {'write_bias': 0.}, **_EVEN}
+# One answer of a few: states of an automaton are learnt on one token and two, many times over. More
+# than two states take more units, and batches.
+_TWO_STATES = {'start_min_length': 1, 'start_length': 2, 'hold': 5000, 'grow': 20_000,
+               'learning_rate': 0.01, 'cell': {'write_bias': 0.}}
+_MORE_STATES = {**_TWO_STATES, 'hold': 1000, 'grow': 5000, 'batch_size': 16,
+                'cell': {'write_bias': 0., 'units': 20}}
 # Numbers of a picture are learnt with what compares them, which takes a low rate: at 0.02 no seed
 # ever began. One digit and then another are enough to begin with.
 _PICTURES = {'learning_rate': 0.005, 'start_min_length': 1, 'start_length': 2,
@@ -78,6 +84,7 @@ _CHANGES: dict[str, Mapping[str, Any]] = {
     'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER, 'reverse_recall': _EVEN,
     'duplicate_string': _TOKENS, 'odds_first': _TOKENS,
     'reverse_string': _BACKWARDS, 'stack_manipulation': _BACKWARDS,
+    'parity_check': _TWO_STATES, 'even_pairs': _TWO_STATES, 'cycle_navigation': _MORE_STATES,
     'picture_change': _PICTURES, 'picture_match': _PICTURES}
 # Few answers a sequence make the loss jump: batches of 64 (paper, section 5.3).
 _LARGE_BATCH = ('sequence_comparison', 'prefix_equality', *_EQUALITY, 'n_back', 'delayed_match',
@@ -96,7 +103,7 @@ def maes(config: Config) -> Mapping[str, Any]:
   if config.batch_size == 1:  # It has no half.
     changes = {**changes, 'hard_batches': 0}
   cell = {**_SOFT, **changes.get('cell', {})}
-  return {**_schedule(config, 'short_first', **changes), **values, 'cell': cell}
+  return {**values, **_schedule(config, 'short_first', **changes), 'cell': cell}
 
 
 def _memory_for(config, length):
