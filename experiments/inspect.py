@@ -61,7 +61,7 @@ def main():
     if _GIF.value:
       look.film(recording, title, pathlib.Path(_GIF.value))
   output.show(
-      f'{title}: {recording.wrong.sum():,} of {recording.bits:,} {recording.unit}s wrong')
+      f'{title}: {recording.wrong.sum():,} of {recording.units:,} {recording.unit}s wrong')
   for line in proof:
     output.show(line)
 

@@ -70,8 +70,8 @@ class Recording(NamedTuple):
     return np.repeat(self.wrong, self.answers.shape[1] // self.wrong.shape[1], axis=1)
 
   @property
-  def bits(self) -> int:
-    """How many units count."""
+  def units(self) -> int:
+    """How many units of answers count."""
     return int(self.asked.sum()) * self.right.shape[1]
 
 

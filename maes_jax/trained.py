@@ -73,8 +73,6 @@ class Trained:
         task, one that is no question about items, or nothing to choose by `hard`: an answer that
         is not finite.
     """
-    if 'solvers' not in self.params:
-      raise errors.UserError('only the encoder was loaded; leave `only` out to load all of it')
     asked = answering.choose(self.model, task)
     several = isinstance(sequences, list | tuple)
     if several and aux is not None and len(aux) != len(sequences):

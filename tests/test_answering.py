@@ -198,7 +198,7 @@ class TestErrors:
       comparing.answer(np.zeros((3, 8)), np.zeros((2, 8)))
 
   def test_an_encoder_alone_answers_nothing(self):
-    with pytest.raises(errors.UserError, match='only the encoder was loaded'):
+    with pytest.raises(errors.UserError, match="have encoder and no 'solvers'; give"):
       trained.load('E_J', only='encoder').answer(np.zeros((3, 8)), task='serial_recall')
 
   @pytest.mark.usefixtures('own')

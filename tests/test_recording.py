@@ -68,7 +68,7 @@ def test_wrong_are_bits_on_the_other_side_of_a_half(recorded):
   recording = recorded[2]
   wrong = {(step, bit) for step in (7, 8, 9) for bit in range(8)
            if (recording.answers[step, bit] > .5) != (recording.targets[step, bit] == 1)}
-  assert 0 < len(wrong) < recording.bits == 24
+  assert 0 < len(wrong) < recording.units == 24
   assert set(zip(*map(list, np.nonzero(recording.wrong)))) == wrong
 
 

@@ -31,7 +31,7 @@ def render(recording: Recording, title: str, proof: Sequence[str] = ()) -> str:
   return environment.get_template('page.html').render(
       title=title, proof=proof, recording=recording, colours=plots.COLOURS, palette=plots.CONTENT,
       content=plots.content_range(recording),
-      asked=recording.bits, wrong=recording.wrong.sum(),
+      asked=recording.units, wrong=recording.wrong.sum(),
       numbers=json.dumps(numbers),
       facts=_facts(recording), **plots.embed(recording))
 

@@ -114,7 +114,7 @@ def test_wrong_bits_are_marked_and_counted(opened):
   marked = tab.locator('#bits tr:nth-child(3) td:not(.blank)').evaluate_all(
       'cells => cells.map(cell => cell.classList.contains("wrong"))')
   assert marked == recording.wrong[step].tolist()
-  assert f'{recording.wrong.sum()} of {recording.bits} bits are wrong' in ' '.join(
+  assert f'{recording.wrong.sum()} of {recording.units} bits are wrong' in ' '.join(
       tab.locator('.lead').inner_text().split())
 
 
@@ -219,8 +219,8 @@ def test_what_is_counted_has_its_name():
   model = models.build(Config(task=('reverse_string',)))
   recording = recordings.record(model, model.init(jax.random.key(0)), tasks.get('reverse_string'),
                                 length=3, addresses=8)
-  asked = f'{recording.bits} tokens are'
-  assert recording.bits == 3
+  asked = f'{recording.units} tokens are'
+  assert recording.units == 3
   assert asked in ' '.join(page.render(recording, 'title').split())
 
 
