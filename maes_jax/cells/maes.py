@@ -84,6 +84,8 @@ class Maes(base.Cell):
     add_activation: `sigmoid` or `linear`, for a_t; the paper names none.
     write_bias: first bias of the erase and add vectors, before their activation.
     gamma_bias: first bias of gamma, before its softplus.
+    walk_bias: first bias of s_t for a step to the next address, before its softmax; positive:
+      attention starts out going on by itself.
     start_scale: what first weights of s_t, before its softmax, and of the output are multiplied by.
       At 0 attention starts going each way alike, and no answer is likelier than another.
     latch: first weight of each hidden unit on itself; its first bias is minus half of that. Near
@@ -103,6 +105,7 @@ class Maes(base.Cell):
   add_activation: str = option('sigmoid', choices=tuple(ADD_ACTIVATIONS))
   write_bias: float = option(0., initial=True)
   gamma_bias: float = option(0., initial=True)
+  walk_bias: float = option(0., initial=True)
   start_scale: float = option(1., minimum=0., initial=True)
   latch: float = option(0., minimum=0., initial=True)
   noise: float = option(0., minimum=0., initial=True)
@@ -183,6 +186,10 @@ class Maes(base.Cell):
 
   def _bias(self, unused_key, shape, dtype):
     """Biases of (a, e) and the head's numbers, gamma the last, to start from."""
-    (size,) = shape
-    bias = jnp.zeros(size, dtype).at[:2 * self.width].set(self.write_bias)
-    return bias.at[-1].set(self.gamma_bias) if self._head.sharpens else bias
+    words, of_head = 2 * self.width, jnp.zeros(shape[0] - 2 * self.width, dtype)
+    if self._head.kernel is not None and self.shift_range:
+      no_step = self._head.kernel(self.width, self.shift_range).start + self.shift_range
+      of_head = of_head.at[no_step + 1].set(self.walk_bias)
+    if self._head.sharpens:
+      of_head = of_head.at[-1].set(self.gamma_bias)
+    return jnp.concatenate([jnp.full(words, self.write_bias, dtype), of_head])

@@ -115,6 +115,26 @@ def test_gamma_starts_at_its_bias_and_nothing_else_does(monkeypatch, head, gamma
   np.testing.assert_array_equal(bias, [*[-2.] * 2 * WIDTH, *rest])
 
 
+@pytest.mark.parametrize('head, shift_range, place', [
+    ('shift', 1, 2), ('shift', 2, 3), ('shift', 0, None), ('content', 1, WIDTH + 2),
+    ('jump', 2, 4), ('blunt', 1, None)])
+def test_the_step_to_the_next_address_starts_at_its_bias(monkeypatch, head, shift_range, place):
+  monkeypatch.setattr(heads, 'HEADS', dict(heads.HEADS))
+  heads.register('blunt', heads.Head(lambda width, k: 1, lambda raw, memory, attention: attention))
+  params = first_parameters(head=head, shift_range=shift_range, walk_bias=6.)
+  bias = params['interface']['bias'][2 * WIDTH:]
+  np.testing.assert_array_equal(bias, [6. if i == place else 0. for i in range(len(bias))])
+
+
+def test_attention_walks_at_a_large_bias_and_none_of_the_weights():
+  module = cell(head='shift', walk_bias=20., start_scale=0.)
+  state = module.initial_state(ADDRESSES)
+  params = module.init(jax.random.key(0), state, jnp.zeros(INPUTS))['params']
+  for step in range(1, 4):
+    state, _ = module.apply({'params': params}, state, jnp.ones(INPUTS))
+    np.testing.assert_allclose(state.attention, np.eye(ADDRESSES)[step], atol=1e-6)
+
+
 @pytest.mark.parametrize('head, kernel', [
     ('shift', slice(0, 3)), ('content', slice(WIDTH, WIDTH + 3)), ('jump', slice(1, 4)),
     ('blunt', slice(0, 0))])
