@@ -68,12 +68,15 @@ _EVEN = {'solver': {'start_scale': 0.}}
 _TOKENS = {'start_length': 6}
 # A token is a single one among a few numbers: a memory that is written little hardly shows it.
 _BACKWARDS = {'start_length': 8, 'cell': {'write_bias': 0.}, **_EVEN}
-# One answer of a few: states of an automaton are learnt on one token and two, many times over. More
-# than two states take more units, and batches.
+# One answer of two: states of an automaton are learnt on one token and two, many times over. An
+# encoder that stays at an address adds up there what it should hold; what it reads and writes on its
+# way is as good after a thousand steps as after ten. More states take more units, and batches.
+_WALKING = {'cell': {'write_bias': 0., 'gamma_bias': 1., 'walk_bias': 6.},
+            'solver': {'gamma_bias': -3., 'walk_bias': 0.}}
 _TWO_STATES = {'start_min_length': 1, 'start_length': 2, 'hold': 5000, 'grow': 20_000,
-               'learning_rate': 0.01, 'cell': {'write_bias': 0.}}
+               'learning_rate': 0.01, **_WALKING}
 _MORE_STATES = {**_TWO_STATES, 'hold': 1000, 'grow': 5000, 'batch_size': 16,
-                'cell': {'write_bias': 0., 'units': 20}}
+                'cell': {**_WALKING['cell'], 'units': 20}}
 # Numbers of a picture are learnt with what compares them, which takes a low rate: at 0.02 no seed
 # ever began. One digit and then another are enough to begin with.
 _PICTURES = {'learning_rate': 0.005, 'start_min_length': 1, 'start_length': 2,
