@@ -69,8 +69,8 @@ _TOKENS = {'start_length': 6}
 # A token is a single one among a few numbers: a memory that is written little hardly shows it.
 _BACKWARDS = {'start_length': 8, 'cell': {'write_bias': 0.}, **_EVEN}
 # One answer of two: states of an automaton are learnt on one token and two, many times over. An
-# encoder that stays at an address adds up there what it should hold; what it reads and writes on its
-# way is as good after a thousand steps as after ten. More states take more units, and batches.
+# encoder that stays at an address adds up there what it should hold; on its way it finds empty ones
+# after a thousand steps as after ten. More states take more units, and batches.
 _WALKING = {'cell': {'write_bias': 0., 'gamma_bias': 1., 'walk_bias': 6.},
             'solver': {'gamma_bias': -3., 'walk_bias': 0.}}
 _TWO_STATES = {'start_min_length': 1, 'start_length': 2, 'hold': 5000, 'grow': 20_000,
