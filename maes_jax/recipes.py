@@ -64,8 +64,9 @@ _PAIRS = {
 _EVERY_OTHER = {'start_min_length': 1}
 # Beside a solver that starts in some direction, with answers of its own, some encoders never move.
 _EVEN = {'solver': {'start_scale': 0.}}
-# One address holds three tokens of two kinds as well as one: with so few at first encoders stay.
-_TOKENS = {'start_length': 6}
+# One address holds three tokens of two kinds as well as one: with so few at first encoders stay. A
+# rate that falls a little ends what else goes to and fro for good.
+_TOKENS = {'start_length': 6, 'half_life': 15_000}
 # A token is a single one among a few numbers: a memory that is written little hardly shows it.
 _BACKWARDS = {'start_length': 8, 'cell': {'write_bias': 0.}, **_EVEN}
 # One answer of two: states of an automaton are learnt on one token and two, many times over. An
