@@ -182,7 +182,11 @@ def _strings(records):
 def _score(record):
   if record is None or record['impossible']:
     return _text(record)
-  return f'{score(record):.0%}'.removesuffix('%')
+  return _percent(score(record))
+
+
+def _percent(share):
+  return '·' if share is None else f'{share:.0%}'.removesuffix('%')
 
 
 def _pictures(records):
@@ -195,13 +199,9 @@ def _pictures(records):
   return ['## Pictures, by how many there are', '',
           'Percent of answers right about pictures held out, seed by seed. Half is chance.', '',
           *markdown.table(' | '.join(['cell', *(f'{size:,}' for size in sizes)]), [
-              (name, *('; '.join(_share(seed, size) for seed in seeds) for size in sizes))
+              (name, *('; '.join(_percent(seed['curve'].get(str(size))) for seed in seeds)
+                       for size in sizes))
               for name, seeds in cells]), '']
-
-
-def _share(seed, size):
-  share = seed['curve'].get(str(size))
-  return '·' if share is None else f'{100 * share:.0f}'
 
 
 def _protocols(records):

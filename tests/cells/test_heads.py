@@ -104,23 +104,28 @@ def first_parameters(**options):
       jax.random.key(0), module.initial_state(ADDRESSES), jnp.zeros(INPUTS))['params']
 
 
-@pytest.mark.parametrize('head, gamma', [
-    ('shift', True), ('content', True), ('jump', True), ('blunt', False)])
-def test_gamma_starts_at_its_bias_and_nothing_else_does(monkeypatch, head, gamma):
+@pytest.fixture
+def blunt(monkeypatch):
+  """A head of that name, which stays and does not sharpen."""
   monkeypatch.setattr(heads, 'HEADS', dict(heads.HEADS))
   heads.register('blunt', heads.Head(lambda width, k: 1, lambda raw, memory, attention: attention))
+
+
+@pytest.mark.usefixtures('blunt')
+@pytest.mark.parametrize('head, gamma', [
+    ('shift', True), ('content', True), ('jump', True), ('blunt', False)])
+def test_gamma_starts_at_its_bias_and_nothing_else_does(head, gamma):
   bias = first_parameters(head=head, gamma_bias=-3., write_bias=-2.)['interface']['bias']
   rest = np.zeros(len(bias) - 2 * WIDTH)
   rest[-1] = -3 if gamma else 0
   np.testing.assert_array_equal(bias, [*[-2.] * 2 * WIDTH, *rest])
 
 
+@pytest.mark.usefixtures('blunt')
 @pytest.mark.parametrize('head, shift_range, place', [
     ('shift', 1, 2), ('shift', 2, 3), ('shift', 0, None), ('content', 1, WIDTH + 2),
     ('jump', 2, 4), ('blunt', 1, None)])
-def test_the_step_to_the_next_address_starts_at_its_bias(monkeypatch, head, shift_range, place):
-  monkeypatch.setattr(heads, 'HEADS', dict(heads.HEADS))
-  heads.register('blunt', heads.Head(lambda width, k: 1, lambda raw, memory, attention: attention))
+def test_the_step_to_the_next_address_starts_at_its_bias(head, shift_range, place):
   params = first_parameters(head=head, shift_range=shift_range, walk_bias=6.)
   bias = params['interface']['bias'][2 * WIDTH:]
   np.testing.assert_array_equal(bias, [6. if i == place else 0. for i in range(len(bias))])
@@ -135,12 +140,11 @@ def test_attention_walks_at_a_large_bias_and_none_of_the_weights():
     np.testing.assert_allclose(state.attention, np.eye(ADDRESSES)[step], atol=1e-6)
 
 
+@pytest.mark.usefixtures('blunt')
 @pytest.mark.parametrize('head, kernel', [
     ('shift', slice(0, 3)), ('content', slice(WIDTH, WIDTH + 3)), ('jump', slice(1, 4)),
     ('blunt', slice(0, 0))])
-def test_weights_of_kernel_and_output_alone_are_scaled_at_the_start(monkeypatch, head, kernel):
-  monkeypatch.setattr(heads, 'HEADS', dict(heads.HEADS))
-  heads.register('blunt', heads.Head(lambda width, k: 1, lambda raw, memory, attention: attention))
+def test_weights_of_kernel_and_output_alone_are_scaled_at_the_start(head, kernel):
   whole, halved = (jax.device_get(first_parameters(head=head, start_scale=scale, output_hidden=3))
                    for scale in (1., .5))
   whole['output']['kernel'] = whole['output']['kernel'] / 2
