@@ -1,5 +1,6 @@
 """Our side of the rows: training a population, the long test, logits for the comparison."""
 
+from collections.abc import Mapping
 import pathlib
 from typing import Any
 
@@ -27,12 +28,14 @@ TASK = 'serial_recall'
 ADDRESSES = Config().memory
 CHECKPOINT = pathlib.Path('checkpoints/E_S')
 NEVER_DONE: dict[str, Any] = {'stop_loss': 0., 'max_iterations': 10**9}
+_AS_PEERS = {'transformer': {'position': 'none'}}  # Options of a cell that its peer is without.
 
 
-def config(model: str = 'maes', **options) -> Config:
+def config(model: str = 'maes', cell: Mapping[str, Any] | None = None, **options) -> Config:
   """Training as the paper has it, lengths 3 to 20 from the start, that never ends."""
   return families.resolve(Config(
-      model=model, task=(TASK,), recipe='plain', phase_bit=False, **NEVER_DONE, **options))
+      model=model, task=(TASK,), recipe='plain', phase_bit=False,
+      cell={**_AS_PEERS.get(model, {}), **(cell or {})}, **NEVER_DONE, **options))
 
 
 def training(
@@ -69,9 +72,9 @@ def testing(addresses: int = 1024, length: int = 1000, batch: int = 32) -> timin
   return timing.Workload(run, batch)
 
 
-def untrained(name: str, **options) -> tuple[Model, Params]:
-  """A model as it is before training."""
-  model = models.build(config(name, **options))
+def untrained(name: str, **cell) -> tuple[Model, Params]:
+  """A model with such options of its cell as it is before training."""
+  model = models.build(config(name, cell))
   return model, model.init(randomness.key(0, randomness.Stream.INIT))
 
 

@@ -1,7 +1,6 @@
 """The peers of each row, by name; the only file that needs the extra `bench`."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -10,6 +9,7 @@ from torch import nn
 
 from . import ours
 from . import timing
+from . import torch_layers
 from . import torch_maes
 from . import torch_ntm
 from . import torch_training
@@ -21,7 +21,9 @@ CLOSE = 1e-5  # Outputs of ours and of a peer may differ by this on the same par
 MODELS: dict[str, Callable[..., nn.Module]] = {
     'maes': torch_maes.Maes,
     'ntm': torch_ntm.Ntm,
-    'lstm': lambda addresses, **options: Lstm(**options),
+    'lstm': lambda addresses, **options: torch_layers.Lstm(**options),
+    'gru': lambda addresses, **options: torch_layers.Gru(**options),
+    'transformer': lambda addresses, **options: torch_layers.Transformer(**options),
 }
 
 
@@ -40,39 +42,6 @@ class Dnc(nn.Module):
     """Logits [T, B, 8] from main and aux [T, B, 10]."""
     answers, _ = self.dnc(torch.cat([main, aux]))
     return self.output(answers[len(main):])
-
-
-class Lstm(nn.Module):
-  """`torch.nn.LSTM` with an output layer: one stack of layers reads and answers."""
-
-  def __init__(self, inputs=10, units=512, layers=3, outputs=8):
-    super().__init__()
-    self.lstm = nn.LSTM(inputs, units, layers)
-    self.output = nn.Linear(units, outputs)
-
-  def forward(self, main, aux):
-    """Logits [T, B, 8] from main and aux [T, B, 10]."""
-    hidden, _ = self.lstm(torch.cat([main, aux]))
-    return self.output(hidden[len(main):])
-
-  @torch.no_grad()
-  def take(self, params: Mapping[str, Any], task: str):
-    """Copies the parameters of one of our models; of PyTorch's two biases one becomes 0."""
-    for layer in range(self.lstm.num_layers):
-      below, before = (params['encoder'][f'layer_{layer}_{part}'] for part in ('below', 'before'))
-      getattr(self.lstm, f'weight_ih_l{layer}').copy_(_gates(below['kernel']))
-      getattr(self.lstm, f'weight_hh_l{layer}').copy_(_gates(before['kernel']))
-      getattr(self.lstm, f'bias_ih_l{layer}').copy_(_gates(below['bias']))
-      getattr(self.lstm, f'bias_hh_l{layer}').zero_()
-    output = params['solvers'][task]['output']
-    self.output.weight.copy_(torch.from_numpy(np.array(output['kernel']).T))
-    self.output.bias.copy_(torch.from_numpy(np.array(output['bias'])))
-
-
-def _gates(array):
-  """Our gates (i, f, o, g) as [4 H, ...] in PyTorch's order (i, f, g, o)."""
-  keep_in, forget, show, candidate = np.split(np.array(array).T, 4)
-  return torch.from_numpy(np.concatenate([keep_in, forget, candidate, show]))
 
 
 def training(name: str, iterations: int, batch: int = 1) -> timing.Workload:

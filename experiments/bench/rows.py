@@ -91,9 +91,9 @@ def _on_card(batch, seeds):
              functools.partial(ours.training, seeds=seeds, batch=batch), peers, 'maes')
 
 
-def _baseline(name, peer, seeds, iterations, window, checked):
+def _baseline(name, peer, seeds, iterations, window, checked, title=''):
   return Row(
-      f'{name.upper()} training, batch 1, K = {seeds}', 'iterations per model',
+      f'{title or name.upper()} training, batch 1, K = {seeds}', 'iterations per model',
       functools.partial(ours.training, name, seeds=seeds, window=window),
       {peer: _peer('training', name, iterations)}, checked)
 
@@ -111,7 +111,9 @@ _EITHER = {
 ON_CPU: dict[str, Row] = {
     **{f'train_{batch}_{seeds}': _train(batch, seeds)
        for batch, populations in ((1, POPULATIONS), (64, (1, 10))) for seeds in populations},
-    **_EITHER, 'dnc': _baseline('dnc', PACKAGE, seeds=10, iterations=5, window=50, checked='')}
+    **_EITHER, 'dnc': _baseline('dnc', PACKAGE, seeds=10, iterations=5, window=50, checked=''),
+    **{name: _baseline(name, EAGER, seeds=10, iterations=20, window=100, checked=name, title=title)
+       for name, title in (('gru', 'GRU'), ('transformer', 'Transformer'))}}
 ON_CARD: dict[str, Row] = {
     **{f'card_1_{seeds}': _on_card(1, seeds) for seeds in CROWDS}, 'card_64_10': _on_card(64, 10),
     **_EITHER}
