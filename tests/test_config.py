@@ -257,7 +257,8 @@ def test_recipes_fit_round_what_was_given(given):
 
 
 @pytest.mark.parametrize('task, solver', [
-    (('sequence_equality', 'hard_equality'), {'latch': 3.}),
+    (('sequence_equality', 'hard_equality'), {
+        'latch': 3., 'start_scale': 0., 'output_centre': .5, 'output_start': .5}),
     (('prefix_equality',), {'latch': 6., 'noise': 1.}),
     (('hard_equality', 'prefix_equality'), {}),
     (('serial_recall', 'prefix_equality'), {})])

@@ -127,8 +127,7 @@ def _new_seeds(encoder, seeds):
 
 def _new_solvers(task, model):
   """Solvers on one encoder of such a population."""
-  first = 2000 if task in ENCODERS['E_J'] else 4000  # The others' recipes were chosen on 2000 on.
-  options = {'task': (task,), 'encoder_model': model, 'seed': first + 10 * model}
+  options = {'task': (task,), 'encoder_model': model, 'seed': _NEW_SOLVERS[task] + 10 * model}
   return Run(f'proofs/E_J-{task}/{model}', options, 'proofs/E_J', population=5)
 
 
@@ -145,7 +144,9 @@ _PREFIXES = dataclasses.replace(
     _transfer('short_first', 'E_J', 'prefix_equality', max_length=10, max_iterations=16_000),
     also=('hard_equality',))
 
-_NEW_SOLVERS = (*PROVABLE, 'sequence_equality')
+# By task the first seed: on those before it, from 2000 on, its recipe was chosen.
+_NEW_SOLVERS = {'serial_recall': 2000, 'reverse_recall': 2000, 'odd_recall': 4000,
+                'sequence_comparison': 4000, 'sequence_equality': 6000}
 # Drawn at random from those of 100 that converged.
 _DRAWN = (1, 3, 6, 15, 22, 25, 42, 47, 52, 53, 55, 57, 59, 61, 69, 70, 73, 84, 92, 93)
 
