@@ -18,6 +18,7 @@ from maes_jax import families
 from maes_jax import phases
 from maes_jax import tasks
 from maes_jax import windowed
+from maes_jax.tasks import dual
 from maes_jax.cells import maes
 from maes_jax.cells import ntm
 from maes_jax.config import Config
@@ -433,6 +434,18 @@ def test_four_phases_at_length_500_are_right_in_every_bit(name, start):
   tester = maes_jax.Tester(model, four_phases(name, start), 500, 1024, batch_size=4)
   counts = tester.test(weights, 500, batches=1)
   assert counts == (2 * 4 * 500 * 8,) * 2 + (2 * 4 * 500,) * 2 + (4,) * 2
+
+
+@pytest.mark.parametrize('name, right', [('E_J', False), ('E_J+', True)])
+def test_only_what_learnt_it_writes_over_old_words(name, right):
+  """Twenty sub-sequences of up to 50 words, one on top of the other; the last is recalled."""
+  loaded, solver = maes_jax.load(name), maes_jax.load('E_J+').params['solvers']['scratch_pad']
+  model = dataclasses.replace(
+      loaded.model, solvers={'scratch_pad': loaded.model.solvers['serial_recall']})
+  task = dual.scratch_pad(cuts=dual.Cuts(most=20, items=50))
+  tester = maes_jax.Tester(model, task, 1000, 1024, batch_size=4)
+  counts = tester.test({**loaded.params, 'solvers': {'scratch_pad': solver}}, 1000, batches=1)
+  assert (counts.bits_right == counts.bits) is right
 
 
 class TestWindow:

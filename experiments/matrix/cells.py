@@ -20,11 +20,14 @@ from maes_jax.tasks import episode
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     'maes': {'model': 'maes'},
     'maes_frozen': {'model': 'maes', 'encoder': 'E_J'},
+    'maes_frozen_plus': {'model': 'maes', 'encoder': 'E_J+'},
     'maes_content': {'model': 'maes', 'cell': {'head': 'content'}},
     **{f'transformer_{position}': {'model': 'transformer', 'cell': {'position': position}}
        for position in ('none', 'bias', 'random')}}
-MODELS = ('maes', 'maes_frozen', 'maes_content', 'dwm', 'ntm', 'dnc', 'lstm', 'gru')
+MODELS = ('maes', 'maes_frozen', 'maes_frozen_plus', 'maes_content', 'dwm', 'ntm', 'dnc', 'lstm',
+          'gru')
 ABOUT = {'maes': 'MAES, end to end', 'maes_frozen': 'MAES on the shipped encoder E_J, frozen',
+         'maes_frozen_plus': 'MAES on the shipped encoder E_J+, frozen; it learnt Scratch Pad, too',
          'maes_content': "MAES that looks by content, too (head='content')",
          'transformer': 'Transformer, positions by rotation',
          'transformer_none': 'Transformer, told no positions',

@@ -139,6 +139,10 @@ def _prefix(recipe):
 _CONTROL = _transfer(
     'short_first', 'E_J', 'odd_recall', 'odd_recall_shift_1', solver_shift_range=1)
 
+# Beyond the paper: an encoder that has learnt to write over old words, for tasks that make it.
+_OVERWRITING = Run(
+    'E_J+', {'task': (*ENCODERS['E_J'], 'scratch_pad'), 'recipe': 'short_first'})
+
 # One differing bit among a thousand items: trained with an answer after every item.
 _PREFIXES = dataclasses.replace(
     _transfer('short_first', 'E_J', 'prefix_equality', max_length=10, max_iterations=16_000),
@@ -155,6 +159,7 @@ _ALL = [
     *(_transfer('short_first', name, task) for name in ENCODERS for task in TASKS),
     _CONTROL,
     _PREFIXES,
+    _OVERWRITING,
     *(_encoder('plain', name) for name in ENCODERS),
     *(_transfer('plain', 'E_J', task) for task in PAPER_TASKS),
     *(_baseline(model, task) for model in BASELINES for task in PAPER_TASKS),
@@ -169,6 +174,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     'table1': ('E_S', *(f'E_S-{task}' for task in TASKS)),
     'section4_3': ('E_R', *(f'E_R-{task}' for task in TASKS)),
     'table2_maes': ('E_J', *(f'E_J-{task}' for task in TASKS), _CONTROL.name, _PREFIXES.name),
+    'beyond': (_OVERWRITING.name,),
     'plain': tuple(name for name in RUNS if name.startswith('plain/')),
     **{model: tuple(f'{model}-{task}' for task in PAPER_TASKS) for model in BASELINES},
     'figure4': ('E_S',),
