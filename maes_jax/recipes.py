@@ -42,10 +42,14 @@ _LSTM_TRAINING = {'learning_rate': 0.001}
 # One answer a sequence teaches little: comparing the last item alone is right on 255 of 256 unequal
 # sequences. Sequences of 1 to 3 items teach to compare, for long, as later on few show a pair of
 # words that is taken for equal; hidden units that hold on to what they saw, to remember every item;
-# and a rate that falls, what is rare. The solver starts as for pairs, see below.
-_ONE_ANSWER = {
+# and a rate that falls, what is rare. Units before the output must not be off for all words at
+# first: they would stay so.
+_ONE_ANSWER: dict[str, Any] = {
     'start_min_length': 1, 'start_length': 3, 'hold': 1000, 'grow': 4000, 'half_life': 1000,
-    'solver': {'latch': 3., 'start_scale': 0., 'output_centre': .5, 'output_start': .5}}
+    'solver': {'latch': 3., 'output_centre': .5, 'output_start': .5}}
+# On an encoder that is there, attention must not start in any direction. One that learns as well
+# would be held up.
+_ONE_ANSWER_LATER = {**_ONE_ANSWER, 'solver': {**_ONE_ANSWER['solver'], 'start_scale': 0.}}
 # An answer after every item teaches to remember with pairs of items. Hidden units with two resting
 # points then learn on a few items to hold one against noise, which is to hold it for good. Lengths
 # grow slowly: in long ones noise drowns what is to be learnt. `max_length=10` is enough.
@@ -103,12 +107,16 @@ def maes(config: Config) -> Mapping[str, Any]:
       'batch_size': _batch_size(config)}
   if config.recipe not in (None, 'short_first'):
     return {**_schedule(config, config.recipe), **values}
-  first, *others = (_CHANGES.get(task, {}) for task in config.task)
+  first, *others = (_changes(task, config.encoder) for task in config.task)
   changes = first if all(other == first for other in others) else {}
   if config.batch_size == 1:  # It has no half.
     changes = {**changes, 'hard_batches': 0}
   cell = {**_SOFT, **changes.get('cell', {})}
   return {**values, **_schedule(config, 'short_first', **changes), 'cell': cell}
+
+
+def _changes(task, encoder):
+  return _ONE_ANSWER_LATER if encoder and task in _EQUALITY else _CHANGES.get(task, {})
 
 
 def _memory_for(config, length):

@@ -258,12 +258,18 @@ def test_recipes_fit_round_what_was_given(given):
 
 @pytest.mark.parametrize('task, solver', [
     (('sequence_equality', 'hard_equality'), {
-        'latch': 3., 'start_scale': 0., 'output_centre': .5, 'output_start': .5}),
+        'latch': 3., 'output_centre': .5, 'output_start': .5}),
     (('prefix_equality',), {'latch': 6., 'noise': 1.}),
     (('hard_equality', 'prefix_equality'), {}),
     (('serial_recall', 'prefix_equality'), {})])
 def test_equality_alone_has_a_recipe_of_its_own(task, solver):
   assert families.resolve(Config(task=task)).solver == solver
+
+
+def test_attention_for_equality_starts_even_on_an_encoder_that_is_there():
+  config = families.resolve(Config(task=('sequence_equality',), encoder='E_J'))
+  assert config.solver == {
+      'latch': 3., 'output_centre': .5, 'output_start': .5, 'start_scale': 0.}
 
 
 def test_prefixes_start_with_two_items_and_a_rate_that_falls():
