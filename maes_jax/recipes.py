@@ -49,7 +49,7 @@ _ONE_ANSWER: dict[str, Any] = {
     'solver': {'latch': 3., 'output_centre': .5, 'output_start': .5}}
 # On an encoder that is there, attention must not start in any direction. One that learns as well
 # would be held up.
-_ONE_ANSWER_LATER = {**_ONE_ANSWER, 'solver': {**_ONE_ANSWER['solver'], 'start_scale': 0.}}
+_ONE_ANSWER_ON_ENCODER = {**_ONE_ANSWER, 'solver': {**_ONE_ANSWER['solver'], 'start_scale': 0.}}
 # An answer after every item teaches to remember with pairs of items. Hidden units with two resting
 # points then learn on a few items to hold one against noise, which is to hold it for good. Lengths
 # grow slowly: in long ones noise drowns what is to be learnt. `max_length=10` is enough.
@@ -95,6 +95,7 @@ _CHANGES: dict[str, Mapping[str, Any]] = {
     'reverse_string': _BACKWARDS, 'stack_manipulation': _BACKWARDS,
     'parity_check': _TWO_STATES, 'even_pairs': _TWO_STATES, 'cycle_navigation': _MORE_STATES,
     'picture_change': _PICTURES, 'picture_match': _PICTURES}
+_CHANGES_ON_ENCODER = {**_CHANGES, **dict.fromkeys(_EQUALITY, _ONE_ANSWER_ON_ENCODER)}
 # Few answers a sequence make the loss jump: batches of 64 (paper, section 5.3).
 _LARGE_BATCH = ('sequence_comparison', 'prefix_equality', *_EQUALITY, 'n_back', 'delayed_match',
                 'picture_change', 'picture_match')
@@ -107,16 +108,13 @@ def maes(config: Config) -> Mapping[str, Any]:
       'batch_size': _batch_size(config)}
   if config.recipe not in (None, 'short_first'):
     return {**_schedule(config, config.recipe), **values}
-  first, *others = (_changes(task, config.encoder) for task in config.task)
+  by_task = _CHANGES_ON_ENCODER if config.encoder else _CHANGES
+  first, *others = (by_task.get(task, {}) for task in config.task)
   changes = first if all(other == first for other in others) else {}
   if config.batch_size == 1:  # It has no half.
     changes = {**changes, 'hard_batches': 0}
   cell = {**_SOFT, **changes.get('cell', {})}
   return {**values, **_schedule(config, 'short_first', **changes), 'cell': cell}
-
-
-def _changes(task, encoder):
-  return _ONE_ANSWER_LATER if encoder and task in _EQUALITY else _CHANGES.get(task, {})
 
 
 def _memory_for(config, length):

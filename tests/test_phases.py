@@ -18,7 +18,6 @@ from maes_jax import families
 from maes_jax import phases
 from maes_jax import tasks
 from maes_jax import windowed
-from maes_jax.tasks import dual
 from maes_jax.cells import maes
 from maes_jax.cells import ntm
 from maes_jax.config import Config
@@ -31,6 +30,7 @@ from maes_jax.phases import Repeat
 from maes_jax.phases import RESTART
 from maes_jax.phases import RESUME
 from maes_jax.phases import SOLVER
+from maes_jax.tasks import dual
 
 ADDRESSES, INPUTS, OUTPUTS = 7, 4, 3
 MODEL = Model(

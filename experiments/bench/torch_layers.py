@@ -13,17 +13,14 @@ from torch.nn import functional as F
 
 
 class Tied(nn.Module):
-  """What they share.
-
-  Attributes:
-    stack: makes of inputs [T, B, X] what the output layer sees [T, B, U].
-  """
+  """What they share."""
 
   def __init__(self, units: int, outputs: int):
     super().__init__()
     self.output = nn.Linear(units, outputs)
 
   def stack(self, inputs: torch.Tensor) -> torch.Tensor:
+    """What the output layer sees [T, B, U] of inputs [T, B, X]."""
     raise NotImplementedError
 
   def copy(self, cell: Mapping[str, Any]):
@@ -99,9 +96,7 @@ class Transformer(Tied):
   def copy(self, cell):
     _copy(self.input, cell['input'])
     for layer, block in enumerate(self.blocks):
-      block.copy(*(cell[f'{part}_{layer}{rest}'] for part, rest in (
-          ('norm', ''), ('block', '_words'), ('block', '_out'), ('block', '_norm'),
-          ('block', '_units'), ('block', '_network'))))
+      block.copy(cell, layer)
 
 
 class Block(nn.Module):
@@ -121,13 +116,14 @@ class Block(nn.Module):
     stream = stream + found
     return stream + self.outer(F.gelu(self.inner(self.second_norm(stream)), approximate='tanh'))
 
-  def copy(self, first_norm, words, out, second_norm, inner, outer):
-    self.first_norm.weight.copy_(_tensor(first_norm['scale']))
-    self.second_norm.weight.copy_(_tensor(second_norm['scale']))
-    self.attention.in_proj_weight.copy_(_tensor(words['kernel']).t())
-    self.attention.out_proj.weight.copy_(_tensor(out['kernel']).t())
-    _copy(self.inner, inner)
-    _copy(self.outer, outer)
+  def copy(self, cell, layer):
+    part = lambda name: cell[f'block_{layer}_{name}']
+    self.first_norm.weight.copy_(_tensor(cell[f'norm_{layer}']['scale']))
+    self.attention.in_proj_weight.copy_(_tensor(part('words')['kernel']).t())
+    self.attention.out_proj.weight.copy_(_tensor(part('out')['kernel']).t())
+    self.second_norm.weight.copy_(_tensor(part('norm')['scale']))
+    _copy(self.inner, part('units'))
+    _copy(self.outer, part('network'))
 
 
 def _copy(layer: nn.Linear, dense):
