@@ -20,11 +20,11 @@ import maes_jax
 from maes_jax import checkpoints
 from maes_jax import tasks
 from maes_jax import trained
+from maes_jax.certificates import claims
 from maes_jax.training.workdir import Workdir
 
 SHIPPED = ('E_S', 'E_R', 'E_J', 'E_J+',
            *(f'E_J-{task}' for task in (*runs.PAPER_TASKS, 'prefix_equality')))
-_UNCLAIMED = {'scratch_pad'}
 _WORKDIR = cli.define_folder('workdir', 'Folder of the runs.')
 _CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')
 _ONLY = flags.DEFINE_list('only', list(SHIPPED), 'Names of runs, with commas.')
@@ -53,7 +53,7 @@ def ship(name: str, workdir: pathlib.Path, folder: pathlib.Path):
 def prove(folder: pathlib.Path):
   """Writes the verdict on a shipped model, for each task that something is claimed about."""
   model = trained.load(folder)
-  for task in map(tasks.get, sorted({*model.config.task} - _UNCLAIMED)):
+  for task in map(tasks.get, sorted({*model.config.task} & claims.CLAIMS.keys())):
     proofs.write(folder / f'proof-{task.name}.json', [model], task, [maes_jax.certify(model, task)])
 
 

@@ -1,6 +1,5 @@
 """The matrix as one HTML file: models × tasks, a click opens a cell; without a network."""
 
-import json
 import pathlib
 from typing import Any
 
@@ -21,9 +20,10 @@ _OF_CONFIG = ('model', 'cell', 'solver', 'recipe', 'batch_size', 'learning_rate'
 def render(records: ledger.Found) -> str:
   """The page of these records as HTML."""
   environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_PARTS), autoescape=False)
+  environment.policies['json.dumps_kwargs'] = {'ensure_ascii': False}  # And not sorted.
   return environment.get_template('page.html').render(
       levels=ledger.LEVELS, measured=sum(not record['impossible'] for record in records.values()),
-      matrix=json.dumps(_matrix(records), ensure_ascii=False).replace('</', '<\\/'))
+      matrix=_matrix(records))
 
 
 def _matrix(records) -> dict[str, Any]:

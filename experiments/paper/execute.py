@@ -160,13 +160,19 @@ def _lengths(settings):
 
 
 def _proved(config, population):
-  """What came out, by seed, and by task why it is not proved right; '' where it is."""
+  """What came out, by seed, and by task what is known about it."""
   model = models.build(config)
   return [{
       'seed': int(state.seed), 'iterations': int(state.iteration),
       'converged': outcomes.or_none(state.converged), 'loss': float(state.loss),
-      'still_open': {name: verdict.still_open(model, state.params, tasks.get(name))
-                     for name in config.task}} for state in outcomes.models(population)]
+      **_known(model, state.params, config.task)} for state in outcomes.models(population)]
+
+
+def _known(model, params, names):
+  """By task why a model is not proved right, '' where it is; and by which sequence it is wrong."""
+  said = {name: verdict.still_open(model, params, tasks.get(name)) for name in names}
+  return {'still_open': said, 'refuted': {
+      name: verdict.refuted(model, params, tasks.get(name)) for name in names if said[name]}}
 
 
 def _batches(run, state, settings):

@@ -209,7 +209,7 @@ def _proofs(checkpoints):
 
 
 def _proved_seeds(results):
-  """How many of many new seeds are proved right, and what is open about the others."""
+  """How many of many new seeds are proved right, and what is known about the others."""
   by_part = _by_part(results, [name for name, run in runs.RUNS.items() if run.is_proved])
   return _section(
       'Proved at every length, seed by seed',
@@ -217,7 +217,7 @@ def _proved_seeds(results):
       'random\nfrom the E_J above that converged, and frozen. The recipes of Odd Recall, Sequence '
       'Comparison and\nEquality were chosen on other seeds of solvers, on some of these encoders, '
       'that of E_R on other seeds.',
-      'trained | task | certified | converged | iterations, median [min–max] | what is open',
+      'trained | task | certified | converged | iterations, median [min–max] | the others',
       [row for part, seeds in by_part.items() for row in _proved_rows(part, seeds)])
 
 
@@ -251,12 +251,19 @@ def _by_part(results, names):
 
 def _proved_rows(part, seeds):
   for task in seeds[0]['still_open']:
-    # By how much an answer may be wrong differs from seed to seed.
-    reasons = collections.Counter(seed['still_open'][task].split(', by ')[0] for seed in seeds)
+    reasons = collections.Counter(_why(seed, task) for seed in seeds)
     certified = reasons.pop('', 0)
     done = sorted(seed['converged'] for seed in seeds if seed['converged'] is not None)
     yield (part, task, f'{certified} of {len(seeds)}', str(len(done)), claims.span(done),
            '; '.join(f'{count} × {reason}' for reason, count in reasons.most_common()))
+
+
+def _why(seed, task):
+  """It is not proved; '' where it is. By how much what is wrong differs from seed to seed."""
+  if seed.get('refuted', {}).get(task):
+    return 'refuted: wrong on a sequence that a search found'
+  reason = seed['still_open'][task].split(', by ')[0]
+  return reason and f'open: {reason}'
 
 
 def _budget(found, name):

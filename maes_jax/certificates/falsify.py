@@ -1,7 +1,7 @@
 """Searches for a sequence that a model gets wrong: any model, on a task with a claim about it.
 
 Short sequences are tried first, all there are where there are few; then random ones, regular ones,
-and such that the gradient of the smallest margin leads to.
+and such that the gradient of the smallest margin leads to, or the words that make it smallest.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +23,8 @@ from maes_jax.encoder_solver import Params
 LENGTHS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 64, 128, 256, 1000)
 _PADDED = {8: 256, 64: 256, LENGTHS[-1]: 64}  # To these lengths, so many sequences at a time.
 _ROUNDS = 8  # Of a search along the gradient.
+_BY_WORD = {2: 256, 3: 32, 4: 32}  # By length, how many times `effort` sequences a search by word has.
+_NEAREST, _TURNS = 16, 3  # How many of a draw it goes on with, and how often through their words.
 
 
 class Sequences(NamedTuple):
@@ -118,16 +120,27 @@ class Falsifier:
 
   def wrong(self, params: Params, sequences: Sequences) -> Witness | None:
     """The first of these sequences that is answered wrong, if any."""
-    length, size = self._size(sequences)
-    for begin in range(0, len(sequences.items), size):
-      items, shown = (part[begin:begin + size] for part in sequences)
-      right, asked = self._truth(items, shown)
-      logits = self._compute(False, params, items, shown)
+    addresses = self.addresses(self._size(sequences)[0])
+    for answered in self._answered(params, sequences):
+      _, _, logits, right, asked = answered
       wrong = (_wrong(logits, right) & asked[..., None]).any((1, 2))
       if wrong.any():
         i = int(wrong.argmax())
-        return Witness(items[i], shown[i], logits[i], right[i], asked[i], self.addresses(length))
+        return Witness(*(part[i] for part in answered), addresses)
     return None
+
+  def margins(self, params: Params, sequences: Sequences) -> np.ndarray:
+    """How far the nearest logit of each is on its right side [B]; negative where one is wrong."""
+    return np.concatenate([
+        np.where(asked[..., None], np.where(right, logits, -logits), np.inf).min((1, 2))
+        for _, _, logits, right, asked in self._answered(params, sequences)])
+
+  def _answered(self, params, sequences):
+    """Some at a time, as `Witness` has them: items, shown, logits, right bits, what is asked."""
+    _, size = self._size(sequences)
+    for begin in range(0, len(sequences.items), size):
+      some = [part[begin:begin + size] for part in sequences]
+      yield *some, self._compute(False, params, *some), *self._truth(*some)
 
   def search(self, params: Params, effort: int = 1000, seed: int = 0,
              longest: int = LENGTHS[-1]) -> Search:
@@ -161,6 +174,7 @@ class Falsifier:
       yield self._regular(random, length)
       if length <= 64:
         yield from self._led(params, drawn)
+      yield from self._by_word(params, random, length, _BY_WORD.get(length, 0) * effort)
 
   def _everything(self, length, effort) -> Sequences | None:
     """All sequences of a length, if they are few enough."""
@@ -214,6 +228,26 @@ class Falsifier:
         flat = which.reshape(len(which), -1)
         flat[better, best[better]] = 1 - flat[better, best[better]]
       yield Sequences(items.copy(), shown.copy())
+
+  def _by_word(self, params, random, length, budget) -> Iterator[Sequences]:
+    """Puts each word there is in the place of one, of those whose margin is smallest."""
+    words = places.words(self.task.items.width)
+    of_each = _NEAREST * len(words)
+    turns = [(which, place) for which in range(1 + self.claim.shown) for place in range(length)]
+    for _ in range(budget // (of_each * len(turns) * _TURNS)):
+      near = self._nearest(params, self._drawn(random, 256, length))
+      for which, place in turns * _TURNS:
+        tried = Sequences(*(np.repeat(part, len(words), axis=0) for part in near))
+        tried[which][:, place] = np.tile(words, (len(near.items), 1))
+        yield tried
+        near = self._nearest(params, tried, len(words))
+
+  def _nearest(self, params, sequences, of_each=0) -> Sequences:
+    """Those of the smallest margins; or of so many each the one that has it."""
+    margins = self.margins(params, sequences)
+    best = (margins.reshape(-1, of_each).argmin(1) + of_each * np.arange(len(margins) // of_each)
+            if of_each else np.argsort(margins)[:_NEAREST])
+    return Sequences(*(part[best] for part in sequences))
 
   def _shortened(self, params, witness) -> Witness:
     """Leaves items out as long as it stays wrong."""

@@ -118,6 +118,12 @@ def still_open(model: Model, params: Params, task: tasks.Task) -> str:
   return ''
 
 
+def refuted(model: Model, params: Params, task: tasks.Task, effort: int = 1000) -> str:
+  """By which sequence a model is wrong, as `certify` says it; '' if none was found."""
+  found = _search(model, params, task, claims.get(task), '', effort)
+  return found.reason if found.status == REFUTED else ''
+
+
 def falsify_trained(trained: Trained, task: tasks.Task, effort: int = 1000) -> Verdict:
   """Only searches, whatever the model; see `falsify`.
 

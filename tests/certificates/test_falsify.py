@@ -73,6 +73,21 @@ def test_a_witness_is_shortened_and_nothing_is_found_where_nothing_is_wrong():
   assert whole == falsify.Search(None, 256)
 
 
+def test_a_search_word_by_word_finds_what_no_single_pair_shows():
+  """A model that is wrong on some words after some others, and on none of 4,096 drawn at random."""
+  trained = maes_jax.load('E_J-sequence_comparison')
+  search, random = falsifier(trained.model, 'sequence_comparison'), np.random.default_rng(0)
+  smallest = lambda params, sequences: search.margins(params, sequences).min()
+  pairs, drawn = search._everything(1, effort=1), search._drawn(random, 4096, 2)
+  by_word = search._by_word(trained.params, random, 2, budget=50_000)
+  found = min(smallest(trained.params, tried) for tried in by_word)
+  params = machines.plain(trained.params)
+  shift = (found + smallest(trained.params, pairs)) / 2
+  params['solvers']['sequence_comparison']['output']['bias'][0] += shift  # Towards equal.
+  assert smallest(params, pairs) > .01 < smallest(params, drawn)
+  assert len(search.search(params, effort=200).witness.items) == 2
+
+
 @pytest.mark.parametrize('name, asked', [
     ('sequence_equality', [False, False, True]), ('hard_equality', [False, False, True]),
     ('prefix_equality', [True, True, True]), ('odd_recall', [True, True, False])])
