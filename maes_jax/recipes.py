@@ -69,6 +69,9 @@ _PAIRS = {
 _EVERY_OTHER = {'start_min_length': 1}
 # Beside a solver that starts in some direction, with answers of its own, some encoders never move.
 _EVEN = {'solver': {'start_scale': 0.}}
+# What is rare hides in a mean loss, and answers that are repeated are all wrong: sequences that are
+# longer than any of training are to be right, too, before training ends.
+_REPEATED = {'stop_on': 'validation', **_EVEN}
 # One address holds three tokens of two kinds as well as one: with so few at first encoders stay. A
 # rate that falls a little ends what else goes to and fro for good.
 _TOKENS = {'start_length': 6, 'half_life': 15_000}
@@ -91,6 +94,7 @@ _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES: dict[str, Mapping[str, Any]] = {
     **dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
     'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER, 'reverse_recall': _EVEN,
+    'repeat_serial': _REPEATED, 'repeat_reverse': _REPEATED,
     'duplicate_string': _TOKENS, 'odds_first': _TOKENS,
     'reverse_string': _BACKWARDS, 'stack_manipulation': _BACKWARDS,
     'parity_check': _TWO_STATES, 'even_pairs': _TWO_STATES, 'cycle_navigation': _MORE_STATES,

@@ -23,7 +23,7 @@ from maes_jax.encoder_solver import Params
 LENGTHS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 64, 128, 256, 1000)
 _PADDED = {8: 256, 64: 256, LENGTHS[-1]: 64}  # To these lengths, so many sequences at a time.
 _ROUNDS = 8  # Of a search along the gradient.
-_BY_WORD = {2: 256, 3: 32, 4: 32}  # By length, how many times `effort` sequences a search by word has.
+_BY_WORD = {2: 256, 3: 32, 4: 32}  # By length, how many times `effort` a search by word tries.
 _NEAREST, _TURNS = 16, 3  # How many of a draw it goes on with, and how often through their words.
 
 
