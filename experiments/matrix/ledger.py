@@ -42,7 +42,7 @@ have converged or its budget is over. *Converged*: the loss that the recipe stop
 1e-5. *n of m*: so many of m seeds are right in every sequence of every test. *To L*: the best seed
 has at least {protocol.SIMPLE.reached:.0%} of its bits (tokens) right at all lengths measured up to
 L, of answers about pictures {protocol.PICTURES.reached:.0%}. ×: not possible, and why below. ·: not
-measured. All models start from nothing but one; they are those of
+measured. Models start from nothing, but for those on a frozen encoder; they are those of
 [docs/models.md](docs/models.md), and
 
 {_VARIANTS}
