@@ -19,12 +19,13 @@ _RESULTS = flags.DEFINE_string('results', 'results', 'Folder of the records.')
 _CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')
 _OUTPUT = flags.DEFINE_string('output', 'RESULTS.md', 'File to write.')
 _BENCHMARKS = flags.DEFINE_string('benchmarks', 'BENCHMARKS.md', 'File on speed to write.')
-_README = flags.DEFINE_string('readme', 'README.md', 'README whose table of results is renewed.')
+_README = flags.DEFINE_string('readme', 'README.md', 'README whose table is renewed; empty: none.')
 _FIGURES = flags.DEFINE_boolean('figures', True, 'Draw the figures as well.')
 
 
 def main():
   results = pathlib.Path(_RESULTS.value)
+  readme = ledger.into_readme(pathlib.Path(_README.value), results) if _README.value else ''
   if _FIGURES.value:
     extras.need('figures', '--figures')
     for name in plots.drawable(results, pathlib.Path(_CHECKPOINTS.value)):
@@ -32,8 +33,8 @@ def main():
   workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(
       results, pathlib.Path(_CHECKPOINTS.value)))
   render.write(results, pathlib.Path(_BENCHMARKS.value))
-  readme = pathlib.Path(_README.value)
-  workdir.write_text(readme, ledger.into_readme(readme.read_text(), results))
+  if readme:
+    workdir.write_text(pathlib.Path(_README.value), readme)
 
 
 if __name__ == '__main__':

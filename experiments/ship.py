@@ -18,6 +18,7 @@ from .shared import output
 from .shared import proofs
 import maes_jax
 from maes_jax import checkpoints
+from maes_jax import errors
 from maes_jax import tasks
 from maes_jax import trained
 from maes_jax.certificates import claims
@@ -31,6 +32,8 @@ _ONLY = flags.DEFINE_list('only', list(SHIPPED), 'Names of runs, with commas.')
 
 
 def main():
+  for name in _ONLY.value:
+    errors.pick('run', name, runs.RUNS)
   for name in _ONLY.value:
     ship(name, pathlib.Path(_WORKDIR.value), pathlib.Path(_CHECKPOINTS.value))
     output.show(name)

@@ -91,7 +91,7 @@ class _Progress:
     left = self._todo - ended
     each = (time.monotonic() - self._start) / 60 / ended if ended else self._minutes
     more = f', about {_in_words(left * each)} left' if left else ''
-    stopping.say(f'{self._asked - left} of {self._asked} cells done{more}')
+    stopping.say(f'{self._asked - left} of {self._asked} cells ended{more}')
 
 
 def _in_words(minutes: float) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 import dataclasses
+import pathlib
 from typing import Any
 
 from . import protocol
@@ -100,6 +101,9 @@ class Cell:
     Raises:
       UserError: what has nothing to do with the two: a package or the encoder is missing.
     """
+    if config.encoder and pathlib.Path(config.encoder).exists():
+      raise errors.UserError(f'there is a folder {config.encoder} here, and {self.model} is about '
+                             'the shipped model of that name; start in another folder')
     source = trained.load(config.encoder, only='encoder') if config.encoder else None
     try:
       models.check(config)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 import dataclasses
-import json
 import math
 import pathlib
 import time
@@ -59,7 +58,7 @@ class Settings:
   def __post_init__(self):
     limits.check(seeds=self.seeds, max_iterations=self.max_iterations)
     if not 0 < self.minutes < math.inf:
-      raise errors.UserError(f'minutes is {self.minutes}; it must be more than 0')
+      raise errors.UserError(f'minutes is {self.minutes}; it must be more than 0, and finite')
 
 
 def read(results: pathlib.Path, cell: cells.Cell) -> dict[str, Any] | None:
@@ -97,6 +96,18 @@ def _obstacle(cell, settings) -> str:
     return cell.obstacle(cell.config(settings.seeds, settings.max_iterations))
   except errors.UserError:  # Something else is in the way; `execute` says what.
     return ''
+
+
+def _check_not_less(cell, settings):
+  """What replaces a record by the protocol of today has as many seeds, and as large a budget."""
+  record = read(settings.results, cell)
+  if record is None or record['impossible'] or not _as_today(record, cell.protocol):
+    return
+  had = {'seeds': len(record['seeds']), **record['budget']}
+  if any(getattr(settings, name) < value for name, value in had.items()):
+    said = ', '.join(f'--{name}={value:g}' for name, value in had.items())
+    raise errors.UserError(f'its record is of {said}, and what is asked has less of one of these; '
+                           'ask for as much or give another folder of --results')
 
 
 def _as_today(record, protocol):
@@ -138,15 +149,17 @@ def execute(cell: cells.Cell, settings: Settings) -> str:
   if reason := cell.obstacle(config):
     _write(cell, settings, config, [], impossible=reason, ended='', train_seconds=0., seconds=0.)
     return f'{cell.name}: not possible, {reason}'
+  _check_not_less(cell, settings)
   testers = _testers(cell, config)  # Before minutes of training.
   start = time.monotonic()
-  state, rows, spent = _train(cell, settings, config)
+  state, rows, clock = _train(cell, settings, config)
   ended = _ended(state, config)
   seeds = [{**outcomes.trained(one, [row for row in rows if row['model'] == k]),
             'ended': ended[k], **_tested(cell, one, testers)}
            for k, one in enumerate(outcomes.models(state))]
   _write(cell, settings, config, seeds, impossible='', ended=_of_all(ended),
-         train_seconds=round(spent, 1), seconds=round(time.monotonic() - start, 1))
+         train_seconds=round(clock.seconds, 3),
+         seconds=round(clock.before + time.monotonic() - start, 1))
   converged = ended.count(CONVERGED)
   return (f'{cell.name}: {converged} of {len(seeds)} seeds converged, '
           f'{sum(map(succeeded, seeds))} right throughout, ended by {_of_all(ended)}')
@@ -166,12 +179,27 @@ class _Clock:
 
   def __init__(self, path: pathlib.Path):
     self._path = path
-    self.before = json.loads(path.read_text()) if path.exists() else 0.
+    self.before = self._read() if path.exists() else 0.
     self._start: float | None = None
+    self._end: float | None = None
+
+  def _read(self):
+    try:
+      said = float(files.read_json(self._path))
+    except (OSError, TypeError, ValueError):
+      said = math.nan
+    if 0 <= said < math.inf:
+      return said
+    raise errors.UserError(f'{self._path} is damaged, it says for how many seconds this cell has '
+                           'trained; write a number into it, e.g. 0')
 
   @property
   def seconds(self) -> float:
-    return self.before + (time.monotonic() - self._start if self._start else 0.)
+    end = self._end or time.monotonic()
+    return self.before + (end - self._start if self._start else 0.)
+
+  def stop(self):
+    self._end = time.monotonic()
 
   def write(self, state, rows):
     self._start = self._start or time.monotonic()
@@ -184,13 +212,14 @@ class _Clock:
 
 
 def _train(cell, settings, config):
-  """The population, what it logged, and the seconds that it trained in all."""
+  """The population, what it logged, and how long it trained in all."""
   workdir = Workdir(settings.workdir / cell.name)
   clock = _Clock(workdir.path / 'seconds')
   state = training.train(
       config, workdir.path, callbacks=[clock], save_seconds=settings.save_seconds,
       seconds=max(0., 60 * settings.minutes - clock.before), show_progress=False)
-  return jax.device_get(state), metrics.read(workdir.metrics), clock.seconds
+  clock.stop()
+  return jax.device_get(state), metrics.read(workdir.metrics), clock
 
 
 def _ended(state, config) -> list[str]:

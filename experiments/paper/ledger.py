@@ -10,6 +10,7 @@ from . import runs
 from .claims import Claim
 from ..shared import markdown
 from ..shared import records
+from maes_jax import errors
 from maes_jax import models
 from maes_jax.certificates import verdict as verdicts
 
@@ -125,10 +126,19 @@ def render(results: pathlib.Path, checkpoints: pathlib.Path) -> str:
       *_seeds(found), *_made(found), ''])
 
 
-def into_readme(text: str, results: pathlib.Path) -> str:
-  """The README with its table of results brought up to date."""
-  before, rest = text.split(_MARKS[0])
-  _, after = rest.split(_MARKS[1])
+def into_readme(readme: pathlib.Path, results: pathlib.Path) -> str:
+  """The README with its table of results brought up to date.
+
+  Raises:
+    UserError: there is none, or it has no such table.
+  """
+  try:
+    before, rest = readme.read_text().split(_MARKS[0])
+    _, after = rest.split(_MARKS[1])
+  except (OSError, ValueError) as error:
+    marks = ' and '.join(mark.strip() for mark in _MARKS)
+    raise errors.UserError(f'{readme} has no table between {marks} to renew; give --readme=FILE, '
+                           'or an empty one for none') from error
   lines = '\n'.join(_summary(_found(results)))
   return f'{before}{_MARKS[0]}{lines}\n{_MARKS[1]}{after}'
 

@@ -1,11 +1,11 @@
 """Files of verdicts, as `certify --json` writes them and shipped models have them beside them."""
 
 from collections.abc import Sequence
-import json
 import pathlib
 from typing import Any
 
 from maes_jax import errors
+from maes_jax import files
 from maes_jax import tasks
 from maes_jax.certificates.verdict import confirmed
 from maes_jax.certificates.verdict import Verdict
@@ -32,7 +32,7 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
     UserError: it holds none.
   """
   try:
-    said = json.loads(path.read_text())
+    said = files.read_json(path)
     return [{**{name: one[name] for name in _FIELDS}, 'task': said['task']}
             for one in said['verdicts']]
   except (OSError, ValueError, KeyError, TypeError) as error:

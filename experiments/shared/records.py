@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping
 import dataclasses
 import importlib.metadata
-import json
 import os
 import pathlib
 import platform
@@ -12,6 +11,7 @@ from typing import Any
 import jax
 
 from maes_jax import errors
+from maes_jax import files
 from maes_jax.config import Config
 from maes_jax.training import workdir
 
@@ -52,13 +52,17 @@ def load(file: pathlib.Path, keys: Collection[str], mend: str) -> dict[str, Any]
   if not file.exists():
     return None
   try:
-    record = json.loads(file.read_text())
-  except ValueError as error:
+    record = files.read_json(file)
+  except (OSError, ValueError) as error:
     raise errors.UserError(f'record {file} is damaged ({error}); restore it or delete it and '
                            f'{mend}') from error
   if not isinstance(record, dict) or not record.keys() >= set(keys):
     raise errors.UserError(f'record {file} is damaged (it lacks some of {sorted(keys)}); '
                            f'restore it or delete it and {mend}')
+  if not isinstance(record['config'], dict) or not isinstance(record['seeds'], list) or not all(
+      isinstance(seed, dict) for seed in record['seeds']):
+    raise errors.UserError(f'record {file} is damaged (its config or its seeds are none); restore '
+                           f'it or delete it and {mend}')
   return record
 
 

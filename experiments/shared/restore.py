@@ -17,7 +17,8 @@ _SOLVER = flags.DEFINE_string(
     'solver', None, 'Task whose solver is asked instead of that of --task.')
 _ALL = 'all'
 _INDEX = flags.DEFINE_string('model_index', None, 'Model of the population; default: the best.')
-flags.register_validator('model_index', lambda index: index in (None, _ALL) or index.isdecimal(),
+flags.register_validator('model_index', lambda index: (
+    index in (None, _ALL) or (index.isdecimal() and len(index) < 10)),
                          message='give the number of a model, from 0')
 
 

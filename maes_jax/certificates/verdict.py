@@ -206,15 +206,41 @@ def confirmed(trained: Trained, task: tasks.Task, said: Mapping[str, Any]) -> Ve
   """
   if said['certificate']:
     recheck(trained, said['certificate'], task)
+    return Verdict(CERTIFIED, certificate=said['certificate'],
+                   radius=_proved_again(trained, task, said['radius']))
   if said['witness']:
     return _refuted(_wrong_again(trained, task, said['witness']), said['tried'])
-  return Verdict(said['status'], said['reason'], said['certificate'], said['radius'],
-                 tried=said['tried'])
+  if said['status'] != OPEN:
+    raise errors.UserError(f'a file says {errors.shortened(said["status"])} without certificate or '
+                           'sequence; make another with experiments.certify')
+  return Verdict(OPEN, str(said['reason']), tried=said['tried'])
+
+
+def _proved_again(trained, task, radius):
+  """A radius, if there is a proof with it."""
+  try:
+    if radius not in _RADII:
+      raise Refused('none that is tried')
+    claim = claims.get(task)
+    prove(of(trained.params, task.name), _says(trained.model, task, claim), radius)
+  except Refused as reason:
+    raise errors.UserError(f'nothing is proved if every number is off by {errors.shortened(radius)}'
+                           f' ({reason}); make another file with experiments.certify') from reason
+  return radius
 
 
 def _wrong_again(trained, task, witness):
   falsifier = falsify.Falsifier(trained.model, task, claims.get(task))
-  found = falsifier.wrong(trained.params, falsify.witness(witness))
+  try:
+    sequence = falsify.witness(witness)
+    shape = 1, len(sequence.items[0]), task.items.width
+    if not shape[1] or any(part.shape != shape for part in sequence):
+      raise ValueError(f'words of {task.items.width} bits are due')
+  except (KeyError, TypeError, ValueError, IndexError) as error:
+    raise errors.UserError('the sequence that is said to be answered wrong is damaged '
+                           f'({errors.shortened(error)}); make another with experiments.certify'
+                           ) from error
+  found = falsifier.wrong(trained.params, sequence)
   if found is None:
     raise errors.UserError('the sequence that is said to be answered wrong is answered right by '
                            'this model; make another with experiments.certify')

@@ -147,8 +147,8 @@ class _Run:
     while self.trainer.active(state).any() and not self._over(state):
       with self._not_begun(first) if iteration(state) == first else contextlib.nullcontext():
         placed, state, rows = self._window(placed, state)
+      self._record(state, rows)  # The first record compiles its picture.
       self.end = self.end or time.monotonic() + self.seconds
-      self._record(state, rows)
       stop = devices.any_process(self.wish.stop)  # Once: a signal may come at any line.
       if stop or devices.any_process(time.monotonic() - clock >= self.save_seconds):
         saved, clock = self._save(state), time.monotonic()

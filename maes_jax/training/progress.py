@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from maes_jax import extras
+from maes_jax.config import WINDOW
 from maes_jax.training import metrics
 from maes_jax.training import optimizer
 from maes_jax.training.metrics import Row
@@ -20,8 +21,8 @@ class Progress:
   """Shows loss, validation accuracy, iterations per second and the time left at most."""
 
   def __init__(self, iteration: int, max_iterations: int):
-    self._start, self._total = (iteration, time.monotonic()), max_iterations
-    self._bar = _bar(iteration, max_iterations)
+    self._start, self._total = (iteration, time.monotonic()), -(-max_iterations // WINDOW) * WINDOW
+    self._bar = _bar(iteration, self._total)
     self._accuracy = ''
 
   def write(self, state: TrainState, rows: Sequence[Row]):

@@ -176,6 +176,20 @@ def test_a_task_that_is_the_same_is_certified_as_such(certified):
   assert verdict.recheck(trained, found.certificate, task) >= found.certificate['margin']
 
 
+@pytest.mark.parametrize('change, line', [
+    ({'certificate': None}, "'certified' without certificate"), ({'radius': 5.}, 'off by 5.0'),
+    ({'radius': 'abc'}, "off by 'abc'"), ({'radius': [1.]}, 'none that is tried'),
+    ({'certificate': None, 'witness': 'x'}, 'damaged'),
+    ({'certificate': None, 'witness': {'items': ['01']}}, 'damaged'),
+    ({'certificate': None, 'witness': {'items': ['01', '1'], 'shown': ['00', '0']}}, 'damaged'),
+    ({'certificate': None, 'witness': {'items': ['01'], 'shown': ['00']}}, 'words of 8 bits')])
+def test_what_a_file_says_is_held_against_the_model(certified, change, line):
+  trained, found = certified
+  said, task = found.to_json(), tasks.get('serial_recall')
+  assert verdict.confirmed(trained, task, said) == dataclasses.replace(found)
+  assert line in one_line(verdict.confirmed, trained, task, {**said, **change})
+
+
 def test_several_tasks_need_a_choice():
   assert 'give one' in one_line(verdict.certify, maes_jax.load('E_J'))
 

@@ -29,7 +29,7 @@ def test_results_are_what_the_records_give():
 
 def test_readme_table_is_what_the_records_give():
   text = (ROOT / 'README.md').read_text()
-  assert text == ledger.into_readme(text, ROOT / 'results')
+  assert text == ledger.into_readme(ROOT / 'README.md', ROOT / 'results')
 
 
 def test_converging_twice_as_fast_in_nine_of_ten_seeds_is_better():

@@ -72,13 +72,13 @@ def test_a_users_own_side_by_side_from_the_command_line(launched):
   """Both processes import the user's module; then nothing is left to do."""
   folder, done = launched
   assert done.returncode == 0, done.stderr
-  assert done.stderr.startswith('0 of 2 cells done, about ')
-  assert '\n2 of 2 cells done\n' in done.stderr
+  assert done.stderr.startswith('0 of 2 cells ended, about ')
+  assert '\n2 of 2 cells ended\n' in done.stderr
   assert f'{OURS.name}: 0 of 2 seeds converged, 0 right throughout, ended by max_it' in done.stderr
   before = {file: file.read_bytes() for file in (folder / 'results').rglob('*.json')}
   assert len(before) >= 2
   again = launch(folder, *FLAGS)
-  assert (again.returncode, again.stderr) == (0, '2 of 2 cells done\n')
+  assert (again.returncode, again.stderr) == (0, '2 of 2 cells ended\n')
   assert {file: file.read_bytes() for file in before} == before
 
 
@@ -206,6 +206,42 @@ def test_a_cell_out_of_time_goes_on_where_it_was(tmp_path, monkeypatch):
   rows = metrics.read(tmp_path / 'w' / STRINGS.name / 'metrics.jsonl')
   assert [row['iteration'] for row in rows] == [100, 200, 300]
   assert execute.done(STRINGS, long)
+
+
+def test_a_cell_that_was_cut_off_in_its_tests_trains_no_more(tmp_path, monkeypatch):
+  monkeypatch.setattr(protocol, 'of', lambda task: SMALL)
+  monkeypatch.setattr(execute, '_testers', lambda cell, config: {})
+  monkeypatch.setattr(execute, '_tested', lambda cell, state, testers: {'tests': {}})
+  settings = execute.Settings(tmp_path / 'w', tmp_path / 'r', seeds=1, minutes=.01)
+  execute.execute(STRINGS, settings)
+  whole = execute.read(settings.results, STRINGS)
+  (tmp_path / 'r' / 'suite' / f'{STRINGS.name}.json').unlink()
+  execute.execute(STRINGS, settings)
+  again = execute.read(settings.results, STRINGS)
+  assert again['seeds'] == whole['seeds']
+  assert again['seconds'] >= again['train_seconds'] - .1 >= .5
+
+
+def test_less_does_not_replace_a_record_of_more(tmp_path, monkeypatch):
+  monkeypatch.setattr(protocol, 'of', lambda task: SMALL)
+  monkeypatch.setattr(execute, '_testers', lambda cell, config: {})
+  monkeypatch.setattr(execute, '_tested', lambda cell, state, testers: {'tests': {}})
+  more = execute.Settings(tmp_path / 'w', tmp_path / 'r', seeds=2, minutes=1e-6)
+  execute.execute(STRINGS, more)
+  record = execute.read(more.results, STRINGS)
+  less = dataclasses.replace(more, seeds=1, minutes=5., workdir=tmp_path / 'other')
+  assert not execute.done(STRINGS, less)
+  with pytest.raises(errors.UserError, match='its record is of --seeds=2, --minutes=1e-06'):
+    execute.execute(STRINGS, less)
+  assert execute.read(more.results, STRINGS) == record
+  assert not (tmp_path / 'other').exists()
+
+
+@pytest.mark.parametrize('said', ['', 'null', '[1]', 'NaN', '-1000'])
+def test_a_damaged_clock_is_named(tmp_path, said):
+  (tmp_path / 'seconds').write_text(said)
+  with pytest.raises(errors.UserError, match=r'seconds is damaged'):
+    execute._Clock(tmp_path / 'seconds')
 
 
 def test_one_that_fails_leaves_the_others_be(tmp_path, monkeypatch, capfd):
