@@ -64,8 +64,11 @@ def answers(
   asked = [_read(task, sequences, aux, i) for i in range(len(sequences))]
   found: list[Any] = [None] * len(asked)
   for (size, shown), members in _by_size(asked).items():
-    n = max(memory, size + 1) if addresses is None else addresses
+    n = addresses
+    if n is None:
+      n = max(memory, size + 1, _needs(model, size + shown))
     limits.check(length=max(len(asked[i].items) for i in members), addresses=n)
+    _check_room(model, max(len(asked[i].items) + len(asked[i].aux) for i in members), n)
     for start in range(0, len(members), TOGETHER):
       some = members[start:start + TOGETHER]
       batch = _padded([asked[i] for i in some], size, shown)
@@ -74,6 +77,20 @@ def answers(
         _check_choice(i, known[mask].all() or not hard)
         found[i] = answer[mask]
   return found
+
+
+def _needs(model, steps):
+  """Addresses with which a model remembers all of so many items, and of both markers."""
+  return model.encoder.addresses_for(steps + 2) if model.tied else 1
+
+
+def _check_room(model, steps, addresses):
+  needed = _needs(model, steps)
+  if needed > addresses:
+    raise errors.UserError(
+        f'sequences and what is shown have up to {steps:,} items in all, of which '
+        f'{type(model.encoder).__name__} forgets the first with {addresses:,} addresses; use '
+        f'addresses={needed} or more')
 
 
 def _check_choice(i, known):

@@ -11,6 +11,7 @@ from maes_jax import answering
 from maes_jax import encoder_solver
 from maes_jax import errors
 from maes_jax import items
+from maes_jax import models
 from maes_jax import tasks
 from maes_jax import trained
 from maes_jax.cells import maes
@@ -220,3 +221,20 @@ def test_a_model_in_half_precision_answers(joint):
   model = dataclasses.replace(joint, saved={'params': half})
   found = model.answer(MIXED[3], task='serial_recall', hard=True)
   assert found.shape == MIXED[3].shape
+
+
+def test_a_transformer_remembers_the_sequence_however_much_is_shown():
+  """Which takes more tokens than in training, and is refused where too few are asked for."""
+  draw = lambda count: RNG.integers(0, 2, (count, 4))
+  aux = [draw(count) for count in (5, 2, 5, 3)]
+  tasks.register(tasks.from_arrays('shown_more', [draw(5) for _ in aux], [a[:, :1] for a in aux],
+                                   aux=aux))
+  config = Config(model='transformer', task=('shown_more',), memory=8, max_length=5)
+  model = models.build(config)
+  found = trained.Trained(config, model, 0, {'params': model.init(jax.random.key(0))})
+  words, shown = draw(5), draw(120)
+  answers = found.answer(words, shown)
+  np.testing.assert_allclose(answers, found.answer(words, shown, addresses=200), atol=1e-6)
+  assert np.abs(found.answer(1 - words, shown) - answers)[-5:].max() > 1e-3
+  with pytest.raises(errors.UserError, match=r'up to 125 items in all.*addresses=63 or more'):
+    found.answer(words, shown, addresses=62)

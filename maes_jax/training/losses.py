@@ -20,13 +20,13 @@ def masked_mean(
   """Mean loss of every unit of every masked-in answer; a scalar.
 
   For a part of a batch, `answers` is how many answers of the whole are masked in: the parts'
-  results then add up to the whole's.
+  results then add up to the whole's. Where nothing is asked it is 0.
   """
   chex.assert_equal_shape([outputs, targets], custom_message='answers and targets')
   units = _losses(outputs, targets, mask, kind)
   total = jnp.sum(units)
   answers = mask.sum() if answers is None else answers
-  return total / (units.shape[-1] * jnp.asarray(answers, total.dtype))
+  return total / (units.shape[-1] * jnp.asarray(jnp.maximum(answers, 1), total.dtype))
 
 
 def _losses(outputs, targets, mask, kind):

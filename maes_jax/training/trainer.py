@@ -108,16 +108,20 @@ class Trainer(devices.Picklable):
     """
     iterations = iteration + jnp.arange(self.window_size, dtype=jnp.int32)
     start = (state.params, state.optimizer)
-    (params, opt_state), batch_losses = lax.scan(
+    (params, opt_state), (batch_losses, asked) = lax.scan(
         lambda carry, i: self.iterate(carry, state.seed, i), start, iterations)
     trained = state._replace(
         params=params, optimizer=opt_state, iteration=state.iteration + self.window_size,
-        loss=_mean_of_finite(batch_losses, state.loss),
-        **self._record(state, iterations, batch_losses))
+        loss=_mean_of_finite(jnp.where(asked, batch_losses, jnp.nan), state.loss),
+        **self._record(state, iterations, batch_losses, asked))
     return _where(self.active(state), trained, state)
 
   def iterate(self, carry, seed: chex.Array, iteration: chex.Array):
-    """One step of gradient descent on a fresh batch: (params, optimizer) -> the same, loss."""
+    """One step of gradient descent on a fresh batch.
+
+    Returns:
+      (params, optimizer) after it; and the loss of the batch, and whether all tasks ask anything.
+    """
     params, opt_state = carry
     episodes = self._batch(params, seed, iteration)
     loss, gradients = microbatches.value_and_grad(
@@ -125,7 +129,7 @@ class Trainer(devices.Picklable):
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
-    return (optax.apply_updates(params, updates), opt_state), loss
+    return (optax.apply_updates(params, updates), opt_state), (loss, self._asked(episodes))
 
   def _batch(self, params, seed, iteration):
     """Episodes by task to train on; half of them hard ones, if the config says so."""
@@ -169,6 +173,11 @@ class Trainer(devices.Picklable):
     return {name: batch._replace(ring=batching.vmap(draw(self._tasks[name]))(keys, batch.length))
             for name, batch in episodes.items()}
 
+  def _asked(self, episodes):
+    """Whether every task asks for an answer, in any sequence of a batch."""
+    answers = devices.total([batch.mask.sum() for batch in episodes.values()], self.mesh)
+    return functools.reduce(jnp.logical_and, (count > 0 for count in answers))
+
   def _noise(self, seed, iteration):
     """By sequence that a device has: a key of its noise, and how much there is; () for none."""
     if not noise.serves(self.model):
@@ -191,12 +200,14 @@ class Trainer(devices.Picklable):
     logits = self.model.answer_batch(params, episodes, self.config.memory, _unroll(episodes))
     return losses.worst(logits, episodes)
 
-  def _record(self, state, iterations, batch_losses):
-    """Both readings of "converged"; neither counts before lengths reach the full range."""
+  def _record(self, state, iterations, batch_losses, asked):
+    """Both readings of "converged"; neither counts before lengths reach the full range, nor what
+    asks nothing."""
     full = iterations >= self.config.full_range_from
-    low = full & (batch_losses <= self.config.stop_loss)
+    low = full & asked & (batch_losses <= self.config.stop_loss)
     first_batch = jnp.where(low.any(), iterations[low.argmax()] + 1, NEVER)
-    done = full[0] & (batch_losses.mean() <= self.config.stop_loss) & self._stops_on('training')
+    mean = batch_losses.mean(where=asked)  # Not a number where none asks.
+    done = full[0] & (mean <= self.config.stop_loss) & self._stops_on('training')
     return {
         'first_batch': jnp.where(state.first_batch == NEVER, first_batch, state.first_batch),
         'converged': jnp.where(done, iterations[-1] + 1, state.converged)}
@@ -214,7 +225,8 @@ class Trainer(devices.Picklable):
         for name, batch in episodes.items()}
     answers = devices.total({name: batch.mask.sum() for name, batch in episodes.items()}, self.mesh)
     loss = losses.loss(logits, episodes, self._weights, answers)
-    return devices.total(loss, self.mesh), counts
+    loss = devices.total(loss, self.mesh)
+    return jnp.where(self._asked(episodes), loss, jnp.nan), counts
 
   def _record_validation(self, state: TrainState, validation_losses, due, proved) -> TrainState:
     """A population [K] with the losses of a validation, for the models that were `due` [K]."""

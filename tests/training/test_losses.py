@@ -24,6 +24,12 @@ def test_undecided_costs_ln_2():
   np.testing.assert_allclose(cross_entropy([[0.]], [[1.]], [True]), np.log(2), rtol=1e-6)
 
 
+def test_where_nothing_is_asked_there_is_no_loss_and_no_gradient():
+  nothing = lambda logits: cross_entropy(logits, [[1.]], [False])
+  loss, slope = jax.value_and_grad(nothing)(jnp.ones((1, 1)))
+  assert loss == 0 and not slope.any()
+
+
 def test_mean_over_bits_of_counted_steps():
   """Counted: right, wrong (step 0) and right, right (step 2). Step 1 does not count."""
   loss = cross_entropy(

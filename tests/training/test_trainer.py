@@ -214,7 +214,7 @@ class Scripted(Trainer):
     del seed
     params, opt_state = carry
     params = jax.tree.map(lambda leaf: leaf + 1, params)
-    return (params, opt_state), jnp.array(self.script)[iteration]
+    return (params, opt_state), (jnp.array(self.script)[iteration], jnp.bool_(True))
 
 
 def windows(script, **changes):
@@ -286,3 +286,32 @@ class TestConverged:
 def test_joint_loss_weighs_tasks_as_the_config_says():
   config = dataclasses.replace(CONFIG, task=('odd_recall', TASK), task_weights=(1., 3.))
   assert Trainer(config, MODEL)._weights == {'odd_recall': .25, TASK: .75}
+
+
+class TestNothingAsked:
+  """Of batches in which no answer counts training takes no notice."""
+
+  @staticmethod
+  def train(name, share, stop_loss):
+    def ask(key, words, length):
+      mask = tasks.within(length, len(words)) & (jax.random.uniform(key) < share)
+      return tasks.Question(aux=words, targets=words, mask=mask)
+    tasks.register(tasks.Task(name, 8, ask))
+    config = dataclasses.replace(CONFIG, task=(name,), seeds=1, batch_size=1, min_length=2,
+                                 hold=0, grow=0, start_length=4, stop_loss=stop_loss)
+    trainer = Trainer(config, Model(Tiny(), {name: Tiny(outputs=8)}, tied=True))
+    return train(trainer, trainer.init())
+
+  def test_it_is_not_skipped_and_does_not_converge(self):
+    state = self.train('never_asked', 0., stop_loss=1.)
+    assert optimizer.skipped(state.optimizer) == 0
+    assert (state.converged, state.first_batch) == (NEVER, NEVER)
+    assert np.isinf(state.loss)
+
+  def test_others_are_what_counts(self):
+    often, always = (self.train(name, share, stop_loss=1.)
+                     for name, share in (('half_asked', .5), ('always_asked', 1.)))
+    assert optimizer.skipped(often.optimizer) == 0
+    assert often.converged == always.converged == WINDOW
+    assert often.loss > .5 * always.loss
+    assert self.train('half_asked_low', .5, stop_loss=.1).first_batch == NEVER
