@@ -59,8 +59,9 @@ def load(file: pathlib.Path, keys: Collection[str], mend: str) -> dict[str, Any]
   if not isinstance(record, dict) or not record.keys() >= set(keys):
     raise errors.UserError(f'record {file} is damaged (it lacks some of {sorted(keys)}); '
                            f'restore it or delete it and {mend}')
-  if not isinstance(record['config'], dict) or not isinstance(record['seeds'], list) or not all(
-      isinstance(seed, dict) for seed in record['seeds']):
+  config, seeds = record.get('config', {}), record.get('seeds', [])
+  if not (isinstance(config, dict) and isinstance(seeds, list) and
+          all(isinstance(seed, dict) for seed in seeds)):
     raise errors.UserError(f'record {file} is damaged (its config or its seeds are none); restore '
                            f'it or delete it and {mend}')
   return record
