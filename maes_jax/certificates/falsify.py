@@ -121,12 +121,11 @@ class Falsifier:
   def wrong(self, params: Params, sequences: Sequences) -> Witness | None:
     """The first of these sequences that is answered wrong, if any."""
     addresses = self.addresses(self._size(sequences)[0])
-    for answered in self._answered(params, sequences):
-      _, _, logits, right, asked = answered
+    for items, shown, logits, right, asked in self._answered(params, sequences):
       wrong = (_wrong(logits, right) & asked[..., None]).any((1, 2))
       if wrong.any():
         i = int(wrong.argmax())
-        return Witness(*(part[i] for part in answered), addresses)
+        return Witness(items[i], shown[i], logits[i], right[i], asked[i], addresses)
     return None
 
   def margins(self, params: Params, sequences: Sequences) -> np.ndarray:
