@@ -25,9 +25,10 @@ _FIGURES = flags.DEFINE_boolean('figures', True, 'Draw the figures as well.')
 
 def main():
   results = pathlib.Path(_RESULTS.value)
-  readme = ledger.into_readme(pathlib.Path(_README.value), results) if _README.value else ''
   if _FIGURES.value:
     extras.need('figures', '--figures')
+  readme = ledger.into_readme(pathlib.Path(_README.value), results) if _README.value else ''
+  if _FIGURES.value:
     for name in plots.drawable(results, pathlib.Path(_CHECKPOINTS.value)):
       output.show(str(plots.draw(name, results, pathlib.Path(_CHECKPOINTS.value))))
   workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(

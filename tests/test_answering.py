@@ -223,6 +223,7 @@ def test_a_model_in_half_precision_answers(joint):
   assert found.shape == MIXED[3].shape
 
 
+@pytest.mark.usefixtures('own')
 def test_a_transformer_remembers_the_sequence_however_much_is_shown():
   """Which takes more tokens than in training, and is refused where too few are asked for."""
   draw = lambda count: RNG.integers(0, 2, (count, 4))

@@ -205,7 +205,7 @@ class _Clock:
     self._start = self._start or time.monotonic()
 
   def flush(self):
-    files.write_atomically(self._path, f'{self.seconds:.1f}\n')
+    files.write_atomically(self._path, f'{self.seconds}\n')
 
   def close(self):
     pass

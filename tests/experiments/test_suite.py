@@ -194,7 +194,7 @@ def test_a_cell_out_of_time_goes_on_where_it_was(tmp_path, monkeypatch):
   monkeypatch.setattr(execute, '_testers', lambda cell, config: {})
   monkeypatch.setattr(execute, '_tested', lambda cell, state, testers: {'tests': {}})
   short, long = (execute.Settings(tmp_path / 'w', tmp_path / 'r', seeds=1, minutes=minutes,
-                                  max_iterations=300) for minutes in (1e-6, 5.))
+                                  max_iterations=300) for minutes in (1e-12, 5.))
   assert execute.execute(STRINGS, short).endswith('ended by minutes')
   first = execute.read(short.results, STRINGS)
   assert (first['ended'], first['seeds'][0]['iterations']) == ('minutes', 100)

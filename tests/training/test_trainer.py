@@ -291,6 +291,10 @@ def test_joint_loss_weighs_tasks_as_the_config_says():
 class TestNothingAsked:
   """Of batches in which no answer counts training takes no notice."""
 
+  @pytest.fixture(autouse=True)
+  def own(self, monkeypatch):
+    monkeypatch.setattr(tasks, 'TASKS', dict(tasks.TASKS))
+
   @staticmethod
   def train(name, share, stop_loss):
     def ask(key, words, length):
