@@ -21,6 +21,7 @@ from maes_jax.encoder_solver import Params
 from maes_jax.tasks import values
 
 TOGETHER = 32  # Sequences of one call of a program, whatever their number: others are empty.
+_MARKERS = 2  # Steps of a program beside its items and what is shown.
 SHORTEST = 16  # Steps of the shortest program, the marker included.
 
 
@@ -66,7 +67,7 @@ def answers(
   for (size, shown), members in _by_size(asked).items():
     n = addresses
     if n is None:
-      n = max(memory, size + 1, _needs(model, size + shown))
+      n = max(memory, size + 1, model.addresses_for(size + shown + _MARKERS))
     limits.check(length=max(len(asked[i].items) for i in members), addresses=n)
     _check_room(model, max(len(asked[i].items) + len(asked[i].aux) for i in members), n)
     for start in range(0, len(members), TOGETHER):
@@ -79,13 +80,8 @@ def answers(
   return found
 
 
-def _needs(model, steps):
-  """Addresses with which a model remembers all of so many items, and of both markers."""
-  return model.encoder.addresses_for(steps + 2) if model.tied else 1
-
-
 def _check_room(model, steps, addresses):
-  needed = _needs(model, steps)
+  needed = model.addresses_for(steps + _MARKERS)
   if needed > addresses:
     raise errors.UserError(
         f'sequences and what is shown have up to {steps:,} items in all, of which '

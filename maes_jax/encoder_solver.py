@@ -150,6 +150,10 @@ class Model:
                              f'{", ".join(sorted(self.solvers))}')
     return self.solvers[name]
 
+  def addresses_for(self, steps: int) -> int:
+    """The fewest addresses with which one cell remembers all of a program of so many steps."""
+    return self.encoder.addresses_for(steps) if self.tied else 1
+
   def asking(self, solver: str, task: str) -> 'Model':
     """The model in which the solver of one task is asked another; see `asked`.
 

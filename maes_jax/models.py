@@ -193,7 +193,7 @@ def _check_room(task, program, length, model, addresses):
         f'task {task.name!r} stores up to {stored:,} items and markers, and the memory has '
         f'{addresses:,} addresses; use a memory of at least {stored:,}, or give the task '
         'reuses_memory=True if what it stores may be written over')
-  needed = model.encoder.addresses_for(phases.size(program)) if model.tied else 1
+  needed = model.addresses_for(phases.size(program))
   if needed > addresses:
     raise errors.UserError(
         f'task {task.name!r} has sequences of up to {phases.size(program):,} steps, of which '

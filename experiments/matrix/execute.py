@@ -152,14 +152,13 @@ def execute(cell: cells.Cell, settings: Settings) -> str:
   _check_not_less(cell, settings)
   testers = _testers(cell, config)  # Before minutes of training.
   start = time.monotonic()
-  state, rows, clock = _train(cell, settings, config)
+  state, rows, before, spent = _train(cell, settings, config)
   ended = _ended(state, config)
   seeds = [{**outcomes.trained(one, [row for row in rows if row['model'] == k]),
             'ended': ended[k], **_tested(cell, one, testers)}
            for k, one in enumerate(outcomes.models(state))]
   _write(cell, settings, config, seeds, impossible='', ended=_of_all(ended),
-         train_seconds=round(clock.seconds, 3),
-         seconds=round(clock.before + time.monotonic() - start, 1))
+         train_seconds=round(spent, 3), seconds=round(before + time.monotonic() - start, 1))
   converged = ended.count(CONVERGED)
   return (f'{cell.name}: {converged} of {len(seeds)} seeds converged, '
           f'{sum(map(succeeded, seeds))} right throughout, ended by {_of_all(ended)}')
@@ -181,7 +180,6 @@ class _Clock:
     self._path = path
     self.before = self._read() if path.exists() else 0.
     self._start: float | None = None
-    self._end: float | None = None
 
   def _read(self):
     try:
@@ -195,11 +193,7 @@ class _Clock:
 
   @property
   def seconds(self) -> float:
-    end = self._end or time.monotonic()
-    return self.before + (end - self._start if self._start else 0.)
-
-  def stop(self):
-    self._end = time.monotonic()
+    return self.before + (time.monotonic() - self._start if self._start else 0.)
 
   def write(self, state, rows):
     self._start = self._start or time.monotonic()
@@ -212,14 +206,13 @@ class _Clock:
 
 
 def _train(cell, settings, config):
-  """The population, what it logged, and how long it trained in all."""
+  """The population, what it logged, and the seconds that it trained before, and in all."""
   workdir = Workdir(settings.workdir / cell.name)
   clock = _Clock(workdir.path / 'seconds')
   state = training.train(
       config, workdir.path, callbacks=[clock], save_seconds=settings.save_seconds,
       seconds=max(0., 60 * settings.minutes - clock.before), show_progress=False)
-  clock.stop()
-  return jax.device_get(state), metrics.read(workdir.metrics), clock
+  return jax.device_get(state), metrics.read(workdir.metrics), clock.before, clock.seconds
 
 
 def _ended(state, config) -> list[str]:

@@ -129,7 +129,8 @@ class Trainer(devices.Picklable):
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
-    return (optax.apply_updates(params, updates), opt_state), (loss, self._asked(episodes))
+    asked = _all_ask(self._answers(episodes))
+    return (optax.apply_updates(params, updates), opt_state), (loss, asked)
 
   def _batch(self, params, seed, iteration):
     """Episodes by task to train on; half of them hard ones, if the config says so."""
@@ -173,10 +174,9 @@ class Trainer(devices.Picklable):
     return {name: batch._replace(ring=batching.vmap(draw(self._tasks[name]))(keys, batch.length))
             for name, batch in episodes.items()}
 
-  def _asked(self, episodes):
-    """Whether every task asks for an answer, in any sequence of a batch."""
-    answers = devices.total([batch.mask.sum() for batch in episodes.values()], self.mesh)
-    return functools.reduce(jnp.logical_and, (count > 0 for count in answers))
+  def _answers(self, episodes):
+    """By task how many answers of a batch count, on all devices."""
+    return devices.total({name: batch.mask.sum() for name, batch in episodes.items()}, self.mesh)
 
   def _noise(self, seed, iteration):
     """By sequence that a device has: a key of its noise, and how much there is; () for none."""
@@ -223,10 +223,9 @@ class Trainer(devices.Picklable):
     counts = {
         name: evaluation.count(logits[name], batch.targets, batch.mask, self._tasks[name].answers)
         for name, batch in episodes.items()}
-    answers = devices.total({name: batch.mask.sum() for name, batch in episodes.items()}, self.mesh)
-    loss = losses.loss(logits, episodes, self._weights, answers)
-    loss = devices.total(loss, self.mesh)
-    return jnp.where(self._asked(episodes), loss, jnp.nan), counts
+    answers = self._answers(episodes)
+    loss = devices.total(losses.loss(logits, episodes, self._weights, answers), self.mesh)
+    return jnp.where(_all_ask(answers), loss, jnp.nan), counts
 
   def _record_validation(self, state: TrainState, validation_losses, due, proved) -> TrainState:
     """A population [K] with the losses of a validation, for the models that were `due` [K]."""
@@ -289,6 +288,11 @@ def _unroll(episodes):
   """The quickest way through a microbatch."""
   alone = len(jax.tree.leaves(episodes)[0]) == 1
   return encoder_solver.alone if alone else encoder_solver.skipping
+
+
+def _all_ask(answers):
+  """Whether there is an answer that counts, of every task."""
+  return functools.reduce(jnp.logical_and, (count > 0 for count in answers.values()))
 
 
 def _mean_of_finite(values, otherwise):

@@ -188,11 +188,17 @@ def test_right_throughout_is_of_something(tests, right):
   assert execute.succeeded({'tests': counts}) == right
 
 
-def test_a_cell_out_of_time_goes_on_where_it_was(tmp_path, monkeypatch):
-  """A window at first; with more minutes the rest, and no row of the log twice."""
+@pytest.fixture
+def untested(monkeypatch):
+  """Cells of few sequences that are only trained."""
   monkeypatch.setattr(protocol, 'of', lambda task: SMALL)
   monkeypatch.setattr(execute, '_testers', lambda cell, config: {})
   monkeypatch.setattr(execute, '_tested', lambda cell, state, testers: {'tests': {}})
+
+
+@pytest.mark.usefixtures('untested')
+def test_a_cell_out_of_time_goes_on_where_it_was(tmp_path):
+  """A window at first; with more minutes the rest, and no row of the log twice."""
   short, long = (execute.Settings(tmp_path / 'w', tmp_path / 'r', seeds=1, minutes=minutes,
                                   max_iterations=300) for minutes in (1e-12, 5.))
   assert execute.execute(STRINGS, short).endswith('ended by minutes')
@@ -208,10 +214,8 @@ def test_a_cell_out_of_time_goes_on_where_it_was(tmp_path, monkeypatch):
   assert execute.done(STRINGS, long)
 
 
-def test_a_cell_that_was_cut_off_in_its_tests_trains_no_more(tmp_path, monkeypatch):
-  monkeypatch.setattr(protocol, 'of', lambda task: SMALL)
-  monkeypatch.setattr(execute, '_testers', lambda cell, config: {})
-  monkeypatch.setattr(execute, '_tested', lambda cell, state, testers: {'tests': {}})
+@pytest.mark.usefixtures('untested')
+def test_a_cell_that_was_cut_off_in_its_tests_trains_no_more(tmp_path):
   settings = execute.Settings(tmp_path / 'w', tmp_path / 'r', seeds=1, minutes=.01)
   execute.execute(STRINGS, settings)
   whole = execute.read(settings.results, STRINGS)
@@ -222,10 +226,8 @@ def test_a_cell_that_was_cut_off_in_its_tests_trains_no_more(tmp_path, monkeypat
   assert again['seconds'] >= again['train_seconds'] - .1 >= .5
 
 
-def test_less_does_not_replace_a_record_of_more(tmp_path, monkeypatch):
-  monkeypatch.setattr(protocol, 'of', lambda task: SMALL)
-  monkeypatch.setattr(execute, '_testers', lambda cell, config: {})
-  monkeypatch.setattr(execute, '_tested', lambda cell, state, testers: {'tests': {}})
+@pytest.mark.usefixtures('untested')
+def test_less_does_not_replace_a_record_of_more(tmp_path):
   more = execute.Settings(tmp_path / 'w', tmp_path / 'r', seeds=2, minutes=1e-6)
   execute.execute(STRINGS, more)
   record = execute.read(more.results, STRINGS)
