@@ -41,11 +41,11 @@ def choose(model: Model, task: tasks.Task | str = '') -> tasks.Task:
       other items.
   """
   known = ', '.join(model.tasks)
-  if not task and len(model.tasks) != 1:
+  if task == '' and len(model.tasks) != 1:
     raise errors.UserError(f'this model has solvers for several tasks; say which: {known}; '
                            'give one as task')
-  task = task or known
-  model.cell(task if isinstance(task, str) else task.name)
+  task = known if task == '' else task
+  model.cell(task if isinstance(task, str) else tasks.checked(task).name)
   task = tasks.get(task) if isinstance(task, str) else task
   models.check_reads(model, task)
   return task

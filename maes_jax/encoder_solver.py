@@ -306,7 +306,14 @@ class _Run:
     return {**encoder, **own} if self.model.tied else own
 
 
+def check_params(params: Any):
+  """Raises UserError where parameters are none, e.g. what holds them."""
+  errors.of_type('the parameters are', params, Mapping,
+                 'those that Model.init makes, or maes_jax.load has as params')
+
+
 def _part(params, name):
+  check_params(params)
   if name not in params:
     raise errors.UserError(f'the parameters have {", ".join(sorted(params)) or "nothing"} and no '
                            f'{name!r}; give those that Model.init makes, or maes_jax.load')

@@ -39,10 +39,22 @@ def _spelled(sign):
 
 def pick(kind: str, name: str, table):
   """Returns table[name]; an unknown name is an error that lists the known and the closest."""
-  if name in table:
+  if isinstance(name, str) and name in table:
     return table[name]
-  raise UserError(f'unknown {kind} {name!r}: it must be one of {", ".join(sorted(table))}'
+  said = f'{name!r}' if isinstance(name, str) else shortened(name)
+  raise UserError(f'unknown {kind} {said}: it must be one of {", ".join(sorted(table))}'
                   f'{hint(name, table)}')
+
+
+def of_type(said: str, given: Any, wanted: Any, example: str) -> Any:
+  """What was given; an error where it is of another type than `isinstance` wants.
+
+  >>> of_type('the width is', 8, int, 'a whole number')
+  8
+  """
+  if isinstance(given, wanted):
+    return given
+  raise UserError(f'{said} {shortened(given)}; give {example}')
 
 
 def hint(name: str, known: Iterable[str]) -> str:
@@ -51,12 +63,13 @@ def hint(name: str, known: Iterable[str]) -> str:
   >>> hint('untis', ['units', 'width'])
   "; did you mean 'units'?"
   """
-  close = difflib.get_close_matches(name[:MOST], known, n=1)
+  close = difflib.get_close_matches(str(name)[:MOST], known, n=1)
   return f'; did you mean {close[0]!r}?' if close else ''
 
 
 def add(kind: str, name: str, value, table):
-  """Puts a value into a table of names; one that is taken is an error."""
+  """Puts a value into a table of names; one that is taken or no text is an error."""
+  of_type(f'the name of a {kind} is', name, str, 'text')
   if name in table:
     raise UserError(f'{kind} {name!r} is registered already; give it another name')
   table[name] = value

@@ -1,6 +1,6 @@
 """How right a model is: per bit and per whole sequence, at any length and memory size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import dataclasses
 import functools
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from maes_jax import errors
 from maes_jax import limits
 from maes_jax import models
 from maes_jax import phases
+from maes_jax import precision
 from maes_jax import randomness
 from maes_jax import room
 from maes_jax import shapes
@@ -70,7 +71,7 @@ def count(
   """Counts right answers by sequence, leaves [B]; `answers` says what is right."""
   shapes.check(logits=(logits, 'BAY', float), targets=(targets, 'BAY', float),
                mask=(mask, 'BA', bool))
-  right = answers.right(logits, targets) & mask[..., None]
+  right = answers.right(precision.at_least_single(logits), targets) & mask[..., None]
   counted = jnp.broadcast_to(mask[..., None], right.shape)
   whole = right.all(-1)
   units, units_right, items, items_right = (
@@ -96,8 +97,8 @@ class Tester(devices.Picklable):
     devices: what a batch is spread over; all there are by default.
 
   Raises:
-    UserError: a number out of its bounds, a memory too small for the sequences or for the model,
-      a task that the model has no solver for, or more than there is room for.
+    UserError: no model, a number out of its bounds, a memory too small for the sequences or for the
+      model, a task that the model has no solver for, or more than there is room for.
   """
   model: Model
   task: tasks.Task
@@ -107,6 +108,7 @@ class Tester(devices.Picklable):
   devices: Sequence[jax.Device] = dataclasses.field(default_factory=devices.first)
 
   def __post_init__(self):
+    errors.of_type('the model is', self.model, Model, 'a Model, e.g. that of maes_jax.load')
     limits.check(
         max_length=self.max_length, addresses=self.addresses, batch_size=self.batch_size)
     models.walk(self.model, [self.task], self.max_length, self.addresses)
@@ -119,10 +121,12 @@ class Tester(devices.Picklable):
     Goes through a window on the memory wherever that is exact, else through all of it.
 
     Raises:
-      UserError: a length of less than 1 or more than `max_length`, one that no example of a task
-        from data has, a number out of its bounds, or sequences in which nothing is asked.
+      UserError: no parameters, a length of less than 1 or more than `max_length`, one that no
+        example of a task from data has, a number out of its bounds, or sequences in which nothing
+        is asked.
     """
     limits.check(length=length, max_length=self.max_length, batches=batches, seed=seed)
+    encoder_solver.check_params(params)
     self.task.check_tested(length)
     with devices.within(self._mesh):
       total = self._total(params, length, batches, seed)
@@ -143,6 +147,7 @@ class Tester(devices.Picklable):
 
   def curve(self, params: Params, lengths: Sequence[int], seed: int = 0) -> dict[int, Counts]:
     """A batch at each length, by length; see `test`."""
+    lengths = list(errors.of_type('lengths are', lengths, Iterable, 'a list of whole numbers'))
     for length in lengths:
       limits.check(length=length, max_length=self.max_length, seed=seed)
       self.task.check_tested(length)

@@ -95,8 +95,9 @@ def register(name: str, family: Family):
   """Makes a model known by its name, to the library and, through `--plugins`, to every binary.
 
   Raises:
-    UserError: the name is taken.
+    UserError: it is no family, or the name is taken or no text.
   """
+  errors.of_type('the family is', family, Family, 'a maes_jax.families.Family')
   errors.add('model', name, family, FAMILIES)
 
 

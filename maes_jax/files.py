@@ -32,8 +32,9 @@ def local(path: str | os.PathLike) -> pathlib.Path:
   'serial'
 
   Raises:
-    UserError: it lies somewhere else, e.g. in a bucket.
+    UserError: it is no path, or lies somewhere else, e.g. in a bucket.
   """
+  errors.of_type('the path is', path, str | os.PathLike, 'a folder or a file, as text')
   if _SCHEME.match(os.fspath(path)):
     raise errors.UserError(
         f'{os.fspath(path)!r} is no path of this machine: mount the bucket, e.g. with gcsfuse or '

@@ -106,6 +106,7 @@ def sharpen(attention: chex.Array, gamma: chex.Array) -> chex.Array:
   shapes.check(attention=(attention, 'N', float), gamma=(gamma, '', float))
   # w_t = w~_t^gamma / sum w~_t^gamma = softmax(gamma log w~_t)
   weights = precision.at_least_single(attention)
+  gamma = jnp.asarray(gamma, weights.dtype)
   present = weights >= jnp.finfo(weights.dtype).tiny  # 1 / w overflows below
-  logits = precision.at_least_single(gamma) * jnp.log(jnp.where(present, weights, 1))
+  logits = gamma * jnp.log(jnp.where(present, weights, 1))
   return jax.nn.softmax(logits, where=present).astype(attention.dtype)

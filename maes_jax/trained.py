@@ -75,8 +75,13 @@ class Trained:
     """
     asked = answering.choose(self.model, task)
     several = isinstance(sequences, list | tuple)
-    if several and aux is not None and len(aux) != len(sequences):
-      raise errors.UserError(f'{len(sequences):,} sequences and {len(aux):,} aux; give as many')
+    if not isinstance(hard, bool | np.bool_):
+      raise errors.UserError(f'hard is {errors.shortened(hard)}; it must be True or False')
+    if several and aux is not None:
+      errors.of_type('aux is', aux, list | tuple | np.ndarray | jax.Array,
+                     'a list, as the sequences are')
+      if len(aux) != len(sequences):
+        raise errors.UserError(f'{len(sequences):,} sequences and {len(aux):,} aux; give as many')
     found = answering.answers(
         self.model, self.params, asked, sequences if several else [sequences],
         aux if several or aux is None else [aux], self.config.memory, addresses, hard)
@@ -119,7 +124,8 @@ def _restored(path, only=()):
   model = models.build(config)
   whole = _saved(config, model)
   params = whole['params']
-  only = [only] if isinstance(only, str) else only or params.keys()
+  only = [only] if isinstance(only, str) else errors.of_type(
+      'only is', only, Sequence, "keys of the parameters, e.g. 'encoder'") or params.keys()
   wanted = {**whole, 'params': {key: params[key] for key in only if key in params}}
   if not wanted['params']:
     raise errors.UserError(f'{path} has no parameters {errors.shortened(list(only))}; it has '

@@ -106,3 +106,22 @@ def test_what_has_no_hash_is_refused_when_a_task_is_made():
       raise NotImplementedError
   with pytest.raises(errors.UserError, match=r'ask of task .mine. cannot .*frozen=True'):
     tasks.Task('mine', 8, Ask())
+
+
+@pytest.mark.parametrize('name', families.FAMILIES)
+@pytest.mark.parametrize('way', [{}, {'skip_padding': True}, {'alone': True}], ids=str)
+def test_more_steps_than_items_are_as_many_as_items(name, way):
+  cell = models.build(Config(model=name)).solvers['serial_recall']
+  state, inputs = cell.initial_state(8), jax.random.normal(jax.random.key(1), (3, 10))
+  params = cell.init(jax.random.key(0), state, inputs[0])['params']
+  run = jax.jit(lambda steps: cell.unroll(params, state, inputs, steps, **way))
+  jax.tree.map(np.testing.assert_array_equal, run(5), run(3))
+
+
+@pytest.mark.parametrize('steps', [-1, 4])
+def test_a_phase_of_other_steps_than_it_has_items_is_refused(steps):
+  def ask(key, items, length):
+    stored, asked = tasks.get('serial_recall').about(items, length, items, length)
+    return dataclasses.replace(stored, inputs=stored.inputs[:3], steps=steps), asked
+  with pytest.raises(errors.UserError, match=f'with 3 items and steps={steps}; use 0 to 3'):
+    tasks.dry_run(tasks.Task('mine', 8, ask), 5)

@@ -177,8 +177,8 @@ class Cell(nn.Module):
       params: the cell's parameters; all is computed in their dtype (see `precision`).
       state: the state before the first step.
       inputs: the items of the sequence.
-      steps: how many there are, the others are padding; what is kept of those means nothing. None:
-        all.
+      steps: how many there are, at most T, the others are padding; what is kept of those means
+        nothing. None: all.
       collect: what to keep of a step.
       skip_padding: steps beyond the longest sequence of a batch take no time. The result can then
         be differentiated in reverse mode alone, and once.
@@ -192,6 +192,7 @@ class Cell(nn.Module):
     shapes.check(inputs=(inputs, 'TX', float))
     params, state, inputs = precision.given(params, state, inputs)
     steps = jnp.asarray(len(inputs) if steps is None else steps, jnp.int32)
+    steps = jnp.minimum(steps, len(inputs))  # Else a loop would do the last one again.
     inputs = phases.cleared(inputs, steps)
     disturbed = {} if noise is None else {'noise': precision.as_params(noise, params)}
     if alone:  # Then no step that is done is padding.

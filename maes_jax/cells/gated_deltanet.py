@@ -73,7 +73,7 @@ class GatedDeltaNet(residual.Residual):
     state_t = update(state_tm1.state, _of_length_1(key), value, keep, rate)
     # o_t = S_t q_t;  W_o (norm(o_t) o SiLU(W_g z_t))
     found = jnp.einsum('hvk,hk->hv', state_t, _of_length_1(query))
-    shown = nn.RMSNorm(name=f'{name}_norm')(found).ravel() * nn.silu(dense('gate', inner))
+    shown = residual.norm(f'{name}_norm', found).ravel() * nn.silu(dense('gate', inner))
     out = nn.Dense(self.units, use_bias=False, name=f'{name}_out')(shown)
     return Block(before, state_t), out
 

@@ -63,5 +63,5 @@ class Mamba2(residual.Residual):
     # y_t = h_t C_t + D x_t;  W_o norm(y_t o SiLU(gate))
     skip = self.param(f'{name}_d', nn.initializers.ones, (self.heads,), jnp.float32)
     y_t = (state_t @ c_t + skip[:, None] * x_t).ravel() * nn.silu(gate)
-    shown = nn.RMSNorm(name=f'{name}_norm')(y_t)
+    shown = residual.norm(f'{name}_norm', y_t)
     return Block(before, state_t), nn.Dense(self.units, use_bias=False, name=f'{name}_out')(shown)

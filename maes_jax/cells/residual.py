@@ -17,6 +17,7 @@ from maes_jax.cells import base
 from maes_jax.options import MANY
 from maes_jax.options import option
 
+
 class State(NamedTuple):
   """What the cell carries from one step to the next."""
   stream: chex.Array  # u_t [D] behind the last block; no step reads it, it is there to be shown
@@ -65,7 +66,7 @@ class Residual(base.Cell):
     stream_t, blocks_t = nn.Dense(self.units, name='input', bias_init=bias)(x_t), []
     for layer in range(self.layers):
       block_tm1 = jax.tree.map(lambda leaf: leaf[layer], state_tm1.blocks)  # noqa: B023
-      z_t = nn.RMSNorm(name=f'norm_{layer}')(stream_t)
+      z_t = norm(f'norm_{layer}', stream_t)
       # u_t <- u_t + block(norm(u_t))
       block_t, added_t = self.block(f'block_{layer}', block_tm1, z_t)
       stream_t = self.further(f'block_{layer}', stream_t + added_t)
@@ -90,6 +91,12 @@ class Residual(base.Cell):
     step = nn.softplus(raw + self.param(f'{name}_step_bias', _step_bias, raw.shape))
     rate = self.param(f'{name}_rate', _rate, raw.shape)  # A = -exp(rate)
     return step, jnp.exp(-jnp.exp(rate) * step)
+
+
+def norm(name: str, numbers: chex.Array) -> chex.Array:
+  """x / sqrt(mean x^2) by the last axis, times learnt numbers, in the dtype of both."""
+  with jax.numpy_dtype_promotion('standard'):  # Flax's own means are in float32 at least.
+    return nn.RMSNorm(name=name)(numbers)
 
 
 def _step_bias(key, shape):

@@ -48,6 +48,7 @@ class RNNCell(nn.RNNCellBase):
   def initialize_carry(self, rng: chex.PRNGKey, input_shape: tuple[int, ...]) -> base.State:
     """The first state, leaves [*batch, ...], for inputs of the shape [*batch, X]."""
     del rng  # It is no random one.
+    limits.check(addresses=self.addresses)
     state = self.cell.initial_state(self.addresses)
     return jax.tree.map(
         lambda leaf: jnp.broadcast_to(leaf, (*input_shape[:-1], *leaf.shape)), state)

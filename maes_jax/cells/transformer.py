@@ -96,7 +96,7 @@ class Transformer(residual.Residual):
 
   def further(self, name, stream_t):
     # u + W_2 gelu(W_1 norm(u) + b_1) + b_2
-    z_t = nn.RMSNorm(name=f'{name}_norm')(stream_t)
+    z_t = residual.norm(f'{name}_norm', stream_t)
     units = nn.gelu(nn.Dense(self.inner, name=f'{name}_units')(z_t))
     return stream_t + nn.Dense(self.units, name=f'{name}_network')(units)
 

@@ -89,6 +89,7 @@ def certify(trained: Trained, task: tasks.Task | str = '', effort: int = 1000) -
       is no number of sequences.
   """
   limits.check(effort=effort)
+  errors.of_type('the model is', trained, Trained, 'what maes_jax.load returns')
   model, params = trained.model, trained.params
   asked = answering.choose(model, task)
   claim = claims.get(asked)

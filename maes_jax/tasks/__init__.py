@@ -16,6 +16,7 @@ from maes_jax.tasks import strings
 from maes_jax.tasks.data import DataTask
 from maes_jax.tasks.data import from_arrays
 from maes_jax.tasks.data import from_iterator
+from maes_jax.tasks.episode import checked
 from maes_jax.tasks.episode import dry_run
 from maes_jax.tasks.episode import HELD_OUT
 from maes_jax.tasks.episode import Question
@@ -39,9 +40,9 @@ def register(task: Task) -> Task:
   >>> del TASKS['silence']
 
   Raises:
-    UserError: the name is taken.
+    UserError: it is no task, or the name is taken.
   """
-  errors.add('task', task.name, task, TASKS)
+  errors.add('task', checked(task).name, task, TASKS)
   return task
 
 

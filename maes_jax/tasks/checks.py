@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -90,11 +91,22 @@ def _check_phase(task, phase, repeats):
     wanted |= {'targets': (phase.targets, (*repeats, *steps[:1], task.outputs), np.floating),
                'mask': (phase.mask, (*repeats, *steps[:1]), np.bool_)}
   _check_arrays(f'task {task.name!r}', f'a phase of {phase.cell!r} must have', wanted)
+  _check_steps(task, phase, steps[0])
   start(task.name, phase.start)
   if phase.cell in ('', phases.OWN) or (phase.asked and phase.again):
     raise errors.UserError(f'task {task.name!r} has a phase with cell={phase.cell!r}, asked='
                            f'{phase.asked}, again={phase.again}; name a cell, e.g. '
                            f'{phases.OWN + "second"!r}, and ask in phases that are not again')
+
+
+def _check_steps(task, phase, size):
+  """Where they are known, there are as many as the phase has items, or fewer."""
+  if isinstance(phase.steps, jax.core.Tracer):
+    return
+  for steps in np.ravel(phase.steps):
+    if not 0 <= steps <= size:
+      raise errors.UserError(f'task {task.name!r} has a phase of {phase.cell!r} with {size:,} '
+                             f'items and steps={steps:,}; use 0 to {size:,}')
 
 
 def _check_arrays(who, must, wanted):
@@ -150,6 +162,9 @@ def kind(name: str, what: str, given: Any):
   Raises:
     UserError: it lacks a part; says which.
   """
+  if isinstance(given, type):
+    raise errors.UserError(f'{what} of task {name!r} is the class {given.__name__}; give a kind '
+                           f'that is made of it, e.g. items.Bits(8)')
   lacking = [part for part in _OF_KIND[what] if not hasattr(given, part)]
   if lacking:
     raise errors.UserError(f'{what} of task {name!r}: {errors.shortened(given)} has no '

@@ -231,6 +231,7 @@ def from_iterator(name: str, examples: Iterable, count: int, **options: Any) -> 
     **options: of `from_arrays`, but for `aux` and `lengths`.
   """
   limits.check(count=count)
+  errors.of_type(f'task {name!r}: examples are', examples, Iterable, 'tuples (sequence, targets)')
   read = list(itertools.islice(examples, count))
   sizes = {len(one) if isinstance(one, tuple) else 0 for one in read}
   if len(sizes) > 1 or not sizes <= {2, 3}:

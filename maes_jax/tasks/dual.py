@@ -155,8 +155,7 @@ def scratch_pad(name: str = 'scratch_pad', cuts: Cuts = Cuts()) -> episode.Task:
   The encoder begins at address 0 with each and writes over what is there, so that x_c lies where
   the solver begins. One that never erased, as E_J, leaves a blend.
   """
-  ask = functools.partial(_of_one_sequence, cuts=cuts, start=phases.RESTART, asked=_all_of_last)
-  return episode.Task(name, _BITS, ask, reuses_memory=True)
+  return _alone(name, cuts, start=phases.RESTART, asked=_all_of_last)
 
 
 def reading_span(name: str = 'reading_span', cuts: Cuts = Cuts()) -> episode.Task:
@@ -165,7 +164,11 @@ def reading_span(name: str = 'reading_span', cuts: Cuts = Cuts()) -> episode.Tas
   The encoder goes on where it was. The solver, which moves with every answer, finds the words if
   they lie side by side: if the encoder writes each word over the one before, and moves on with #.
   """
-  ask = functools.partial(_of_one_sequence, cuts=cuts, start=phases.RESUME, asked=_last_of_each)
+  return _alone(name, cuts, start=phases.RESUME, asked=_last_of_each)
+
+
+def _alone(name, cuts, **options):
+  ask = functools.partial(_of_one_sequence, cuts=_checked(cuts), **options)
   return episode.Task(name, _BITS, ask, reuses_memory=True)
 
 
@@ -176,10 +179,8 @@ def _dual(name, cuts, **options):
 
 
 def _checked(cuts):
-  if not isinstance(cuts, Cuts):
-    raise errors.UserError(f'cuts are {errors.shortened(cuts)}; give '
-                           'maes_jax.tasks.dual.Cuts(most=3), or with items=')
-  return cuts
+  return errors.of_type('cuts are', cuts, Cuts,
+                        'maes_jax.tasks.dual.Cuts(most=3), or with items=')
 
 
 def _beside_as_many(length):

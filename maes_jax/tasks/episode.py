@@ -214,6 +214,16 @@ class Task:
     return two_phases(items, length, question, slots, self.all_control_bits, shared=shared)
 
 
+def checked(task: Any) -> Task:
+  """The task itself.
+
+  Raises:
+    UserError: it is something else, e.g. the name of one.
+  """
+  return errors.of_type('the task is', task, Task,
+                        "a maes_jax.tasks.Task, e.g. maes_jax.tasks.get('serial_recall')")
+
+
 def two_phases(
     items: chex.Array,  # [L, D]
     length: chex.Array,  # []
@@ -252,9 +262,11 @@ def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int,
     split: of a task from data, which of its examples to draw from: `TRAINING` or `HELD_OUT`.
 
   Raises:
-    UserError: a known length of less than 1 or more than `max_length`, or a question of other
-      shapes than `Question` or `Phase` says.
+    UserError: no task, a known length of less than 1 or more than `max_length`, an unknown split,
+      or a question of other shapes than `Question` or `Phase` says.
   """
+  checked(task)
+  errors.pick('split', split, dict.fromkeys((TRAINING, HELD_OUT)))
   limits.check(length=length, max_length=max_length)
   task.check_length(length)
   task.check_length(max_length)
@@ -286,6 +298,7 @@ def sample_batch(
     split: str = HELD_OUT,
 ) -> Episode:
   """A batch of episodes of any mix of lengths; every leaf has a leading axis B. See `sample`."""
+  checked(task)
   shapes.check(lengths=(lengths, 'B', int))
   limits.check(lengths=lengths, max_length=max_length)
   task.check_length(lengths)
@@ -300,9 +313,7 @@ def dry_run(task: Task, max_length: int) -> Episode:
     UserError: its function fails or asks a question of other shapes than `Question` says, or
       `stores` fails.
   """
-  if not isinstance(task, Task):
-    raise errors.UserError(f'the task is {errors.shortened(task)}; give a maes_jax.tasks.Task, '
-                           "e.g. maes_jax.tasks.get('serial_recall')")
+  checked(task)
   draw = lambda seed, length: sample(task, jax.random.key(seed), length, max_length)
   number = jax.ShapeDtypeStruct((), jnp.int32)
   jax.eval_shape(task.needs, number)

@@ -29,6 +29,8 @@ def array(given: Any, said: str) -> np.ndarray:
     found = np.asarray(given)
   except (TypeError, ValueError):  # Lists of mixed lengths.
     found = np.array(None)
+  if jnp.issubdtype(found.dtype, jnp.floating):  # Of which NumPy itself does not know bfloat16.
+    found = found.astype(np.promote_types(found.dtype, np.float32))
   if found.dtype.kind not in 'biuf':
     raise errors.UserError(f'{said} is {errors.shortened(given)}; it must be an array of numbers')
   return found

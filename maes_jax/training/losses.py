@@ -6,6 +6,7 @@ import functools
 import chex
 import jax.numpy as jnp
 
+from maes_jax import precision
 from maes_jax import tasks
 from maes_jax.items import Items
 
@@ -31,7 +32,7 @@ def masked_mean(
 
 def _losses(outputs, targets, mask, kind):
   """Of every unit, 0 where no answer counts; targets there may be anything, NaN too."""
-  counts = mask[..., None]
+  counts, outputs = mask[..., None], precision.at_least_single(outputs)
   return jnp.where(counts, kind.losses(outputs, jnp.where(counts, targets, 0)), 0)
 
 

@@ -263,10 +263,10 @@ class TestExtremesOfAnyPrecision:
 
   def test_strict_promotion_mixes_nothing_in_attention(self, dtype):
     def worked_out(attention):
-      return (memory.sharpen(attention, jnp.array(2, dtype)),
+      return (memory.sharpen(attention, jnp.array(2, dtype)), memory.sharpen(attention, gamma=2.),
               addressing.cosine_similarity(jnp.stack([attention, attention]), attention[:2]))
     attention = jnp.array([.5, .25, .25], dtype)
-    with jax.numpy_dtype_promotion('strict'):
+    with jax.enable_x64(True), jax.numpy_dtype_promotion('strict'):
       found = worked_out(attention)
     jax.tree.map(np.testing.assert_array_equal, found, worked_out(attention))
     assert {leaf.dtype for leaf in found} == {np.dtype(dtype)}

@@ -37,11 +37,12 @@ def test_every_task_is_drawn_by_the_same_program(name, double):
 
 
 @SETTINGS
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16], ids=['single', 'half'])
 @pytest.mark.parametrize('kind', {task.answers: 0 for task in tasks.TASKS.values()}, ids=str)
-def test_every_kind_of_answer_is_graded_alike(kind, double):
+def test_every_kind_of_answer_is_graded_alike(kind, dtype, double):
   def graded():
     targets = jnp.asarray(kind.draw(jax.random.wrap_key_data(KEY), 3))[None, :, :kind.outputs]
-    logits, mask = 8 * targets - 4, jnp.ones((1, 3), bool)
+    logits, mask = (8 * targets - 4).astype(dtype), jnp.ones((1, 3), bool)
     return (evaluation.count(logits, targets, mask, kind),
             losses.masked_mean(logits, targets, mask, kind))
 

@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -43,14 +44,16 @@ def test_double_precision_and_strict_promotion_train_the_same_models(options):
   jax.tree.map(np.testing.assert_array_equal, found, wanted)
 
 
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16, jnp.float16])
 @pytest.mark.parametrize('name', sorted(families.FAMILIES))
-def test_double_precision_changes_no_type_of_any_model(name):
+def test_settings_change_no_type_of_any_model(name, dtype):
   config = families.resolve(Config(model=name, **SMALL))
   with jax.enable_x64(True), jax.numpy_dtype_promotion('strict'):
     model = models.build(config)
-    params = models.parameters(model)
+    params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype),
+                          models.parameters(model))
     episodes = {task: tasks.dry_run(tasks.get(task), config.max_length) for task in config.task}
     answers = jax.eval_shape(
         functools.partial(model.answer, addresses=config.memory), params, episodes)
-  for path, leaf in jax.tree_util.tree_leaves_with_path((params, answers)):
-    assert leaf.dtype == np.float32, path
+  for path, leaf in jax.tree_util.tree_leaves_with_path(answers):
+    assert leaf.dtype == dtype, path
