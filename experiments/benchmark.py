@@ -37,7 +37,7 @@ _PARTS = {'limits': lambda repeats: limits.measure(),
 _ON_CARD = ('precision', 'launch', 'crowd', *rows.ON_CARD)
 _ON_CPU = (*(part for part in _PARTS if part not in ('precision', 'crowd')), *rows.ON_CPU)
 
-_ONLY = flags.DEFINE_list(
+_ONLY = cli.define_names(
     'only', None, 'Rows and parts to measure, with commas; default: all that are for the platform.')
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Turns that ours and the peers take.', lower_bound=1)
 _CHOICES = flags.DEFINE_boolean(

@@ -32,7 +32,8 @@ _FAILED = 2
 
 
 def main():
-  if _CHECK.value:  # Its certificates say what task they are about.
+  if _CHECK.value:
+    _check_alone()
     _check(restore.models())
     return
   restored, task = restore.several_from_flags()
@@ -55,6 +56,13 @@ def _summary(found):
   count = lambda status: sum(verdict.status == status for verdict in found)
   return (f'{count(verdicts.CERTIFIED)} of {len(found)} certified, {count(verdicts.REFUTED)} '
           f'refuted, {count(verdicts.OPEN)} open')
+
+
+def _check_alone():
+  for name in ('task', 'json', 'falsify', 'effort'):
+    if flags.FLAGS[name].present:
+      raise errors.UserError('--check goes through the certificates of a file, which say what they '
+                             f'are about; leave --{name} out')
 
 
 def _check(restored):

@@ -15,7 +15,7 @@ from .shared import stopping
 from .paper import execute
 from .paper import runs
 
-_ONLY = flags.DEFINE_list(
+_ONLY = cli.define_names(
     'only', list(runs.GROUPS), 'Parts of the paper, or names of single runs, with commas; proofs: '
     'new seeds, proved right or, on Equality, tested.')
 _WORKDIR = cli.define_folder('workdir', 'Folder of all the runs.')

@@ -28,7 +28,7 @@ SHIPPED = ('E_S', 'E_R', 'E_J', 'E_J+',
            *(f'E_J-{task}' for task in (*runs.PAPER_TASKS, 'prefix_equality')))
 _WORKDIR = cli.define_folder('workdir', 'Folder of the runs.')
 _CHECKPOINTS = flags.DEFINE_string('checkpoints', 'checkpoints', 'Folder of shipped models.')
-_ONLY = flags.DEFINE_list('only', list(SHIPPED), 'Names of runs, with commas.')
+_ONLY = cli.define_names('only', list(SHIPPED), 'Names of runs, with commas.')
 
 
 def main():

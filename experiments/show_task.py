@@ -22,7 +22,7 @@ from maes_jax import randomness
 from maes_jax import tasks
 from maes_jax.tasks import text
 
-_TASK = flags.DEFINE_list('task', None, 'Task, or several with commas.', required=True)
+_TASK = cli.define_names('task', None, 'Task, or several with commas.', required=True)
 _LENGTH = flags.DEFINE_integer('length', None, 'Length of the episode; default: 5, or more where '
                                'the task needs more.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Seed of the episode.', lower_bound=0)

@@ -24,9 +24,9 @@ from .matrix import protocol
 from maes_jax import errors
 from maes_jax.training import workdir
 
-_MODELS = flags.DEFINE_list(
+_MODELS = cli.define_names(
     'models', list(cells.MODELS), 'Models of the matrix, or families, with commas.')
-_TASKS = flags.DEFINE_list(
+_TASKS = cli.define_names(
     'tasks', [cells.ALL], f'Tasks, or parts of the matrix: {", ".join(protocol.GROUPS)}.')
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of all the runs.')
 flags.register_validator('workdir', lambda path: path != '', message='name a folder')

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import functools
 import importlib
+import os
 import re
 import sys
 import traceback
@@ -73,13 +74,15 @@ def program(main: Callable[[], None], **options) -> Callable[[], None]:
 
 
 def _import_plugins():
+  if _PLUGINS.value and os.getcwd() not in sys.path:
+    sys.path.append(os.getcwd())  # An installed program's own folder is another.
   for name in _PLUGINS.value:
     try:
       importlib.import_module(name)
     except ModuleNotFoundError as error:
       raise errors.UserError(f'plugin {name!r} cannot be imported ({error}); name a module in '
                              'this folder or an installed one') from error
-    except (Exception, SystemExit) as error:  # pylint: disable=broad-except; it may be anything
+    except (Exception, SystemExit, GeneratorExit) as error:  # pylint: disable=broad-except; it may be anything
       raise errors.UserError(f'plugin {name!r} cannot be imported ({_bug(error)}); mend it or '
                              'leave it out') from error
 
@@ -159,6 +162,14 @@ def define_folder(name: str, text: str) -> flags.FlagHolder:
   return holder
 
 
+def define_names(name: str, default: list[str] | None, text: str, **options) -> flags.FlagHolder:
+  """A flag for names with commas; of none there is nothing to do."""
+  holder = flags.DEFINE_list(name, default, text, **options)
+  flags.register_validator(name, lambda names: names is None or names != [],
+                           message='name at least one')
+  return holder
+
+
 def define_training_flags():
   """How a run goes about it; none of these changes what comes out, so they are no config."""
   cluster.define_flags()
@@ -168,8 +179,11 @@ def define_training_flags():
 
 
 def define_save_seconds() -> flags.FlagHolder:
-  return flags.DEFINE_float('save_seconds', loop.SAVE_SECONDS,
-                            'At least this long between two checkpoints.', lower_bound=0.)
+  holder = flags.DEFINE_float('save_seconds', loop.SAVE_SECONDS,
+                              'At least this long between two checkpoints.', lower_bound=0.)
+  flags.register_validator('save_seconds', lambda seconds: seconds >= 0,  # Which NaN is not.
+                           message='give a number of 0 or more')
+  return holder
 
 
 def training_options() -> dict[str, Any]:

@@ -64,7 +64,7 @@ def train(
       found one; the last checkpoint is as it was, and so it is after an error of a callback.
   """
   callbacks_lib.check(callbacks)
-  seconds = _checked(seconds)
+  _check(seconds=seconds, save_seconds=save_seconds)
   with interrupts.graceful() as wish, devices.within(trainer.mesh):
     with _nothing_to_save(wish, 'stopped; run the same command again to go on'):
       state, digest = restore(trainer, workdir, pretrained or {})
@@ -73,11 +73,11 @@ def train(
       return jax.device_get(run.to_the_end(state))
 
 
-def _checked(seconds):
-  if not isinstance(seconds, int | float) or not seconds >= 0:
-    raise errors.UserError(f'seconds is {errors.shortened(seconds)}; it must be a number of 0 or '
-                           'more')
-  return seconds
+def _check(**durations):
+  for name, seconds in durations.items():
+    if not isinstance(seconds, int | float) or not seconds >= 0:
+      raise errors.UserError(f'{name} is {errors.shortened(seconds)}; it must be a number of 0 or '
+                             'more')
 
 
 def iteration(state: TrainState) -> int:

@@ -144,6 +144,7 @@ def test_an_encoder_of_other_sizes_is_refused(launch, joint, tmp_path):
     ('--layers=2', ('layers',)),
     ('--tsk=odd_recall', ('tsk',)),
     ('--plugins=no_such_module', ('no_such_module',)),
+    ('--save_seconds=nan', ('--save_seconds=nan', 'a number of 0 or more')),
 ])
 def test_wrong_flags_get_one_line_and_write_nothing(launch, tmp_path, flag, words):
   assert_one_line(launch('train', f'--workdir={tmp_path}/run', flag), *words)
@@ -154,6 +155,7 @@ def test_wrong_flags_get_one_line_and_write_nothing(launch, tmp_path, flag, word
     ('def f():\n  1 / 0\nf()', ('my_plugin.py:2: ZeroDivisionError: division by zero',)),
     ('import no_such', ("No module named 'no_such'",)),
     ('import sys; sys.exit(3)', ('my_plugin.py:1: SystemExit: 3',)),
+    ('raise GeneratorExit', ('my_plugin.py:1: GeneratorExit',)),
     ('def', ('SyntaxError: invalid syntax (my_plugin.py, line 1)',)),
     ('assert False', ('AssertionError',))])
 def test_a_plugin_that_raises_gets_one_line(launch, tmp_path, text, words):
@@ -162,6 +164,16 @@ def test_a_plugin_that_raises_gets_one_line(launch, tmp_path, text, words):
   result = launch('train', f'--workdir={tmp_path}/run', '--plugins=my_plugin', PYTHONPATH=path)
   assert_one_line(result, "plugin 'my_plugin' cannot be imported", *words)
   assert not (tmp_path / 'run').exists()
+
+
+def test_an_installed_program_finds_plugins_in_the_current_folder(tmp_path):
+  (tmp_path / 'my_plugin.py').write_text('raise ValueError("found")')
+  program = 'from experiments.train import program; program()'
+  result = subprocess.run(  # -P: as where another folder than this is the first of the path.
+      [sys.executable, '-P', '-c', program, '--workdir=run', '--plugins=my_plugin'], cwd=tmp_path,
+      env=os.environ | {'PYTHONPATH': str(ROOT), 'JAX_PLATFORMS': 'cpu'}, capture_output=True,
+      text=True, check=False)
+  assert_one_line(result, 'my_plugin.py:1: ValueError: found')
 
 
 @pytest.mark.parametrize('flags', [
@@ -323,7 +335,7 @@ class TestShowTask:
 
   @pytest.mark.parametrize('flags, words', [
       (('--task=forgot',), ("unknown task 'forgot'", "did you mean 'forget'")),
-      (('--task=',), ('no task to show',)),
+      (('--task=',), ('name at least one',)),
       (('--task=n_back', '--length=2'), ("'n_back' needs 3 items or more",)),
       (('--task=forget', '--length=1001'), ('length is 1,001; it must be at most 1,000',)),
       (('--task=forget', '--seed=4294967296'), ('seed is 4294967296',)),
@@ -350,11 +362,12 @@ class TestCertify:
     other = launch('certify', '--checkpoint=E_J-reverse_recall', f'--check={path}')
     assert_one_line(other, 'of other parameters')
     path.write_text(path.read_text().replace('"eta": 0.0001', '"eta": 0.0002'))
-    changed = launch('certify', '--checkpoint=E_J', '--task=reverse_recall', f'--check={path}')
+    changed = launch('certify', '--checkpoint=E_J', f'--check={path}')
     assert_one_line(changed, 'changed')
     path.write_text('{')
-    assert_one_line(launch('certify', '--checkpoint=E_J', '--task=reverse_recall',
-                           f'--check={path}'), 'no certificates')
+    assert_one_line(launch('certify', '--checkpoint=E_J', f'--check={path}'), 'no certificates')
+    assert_one_line(launch('certify', '--checkpoint=E_J', f'--check={path}', '--falsify'),
+                    'which say what they are about; leave --falsify out')
 
   def test_what_is_refuted_ends_with_status_2(self, launch, joint, tmp_path):
     path, _, _ = joint

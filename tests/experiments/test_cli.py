@@ -1,5 +1,8 @@
-"""What a user reads when the runtime fails."""
+"""What a user reads when the runtime fails, or a flag is of no use."""
 
+import functools
+
+from absl import flags
 import jax
 import pytest
 
@@ -34,3 +37,15 @@ def test_a_bug_stays_a_bug(error):
   with pytest.raises(type(error)) as raised:
     cli.in_words(error)
   assert raised.value is error
+
+
+def test_a_list_of_no_names_is_refused(monkeypatch, capfd):
+  own = flags.FlagValues()
+  monkeypatch.setattr(flags, 'FLAGS', own)
+  for define in ('DEFINE_list', 'register_validator'):
+    monkeypatch.setattr(flags, define, functools.partial(getattr(flags, define), flag_values=own))
+  cli.define_names('only', None, 'Names.')
+  cli.parse(['program'])
+  with pytest.raises(SystemExit):
+    cli.parse(['program', '--only='])
+  assert capfd.readouterr().err == 'error: flag --only=[]: name at least one\n'

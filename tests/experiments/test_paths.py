@@ -38,6 +38,15 @@ def test_a_bucket_is_refused_before_any_work(values, capfd, name):
   assert line.startswith("error: 'gs://bucket/x' is no path of this machine: mount")
 
 
+def test_two_results_in_one_file_are_refused(values, tmp_path, capfd):
+  with pytest.raises(SystemExit):
+    cli.parse(['program', f'--json={tmp_path}/x', f'--figure={tmp_path}/y/../x'])
+  assert capfd.readouterr().err == (
+      f'error: --json and --figure are both {tmp_path}/x; give each a file of its own\n')
+  cli.parse(['program', '--json=/dev/null', '--figure=/dev/null', f'--workdir={tmp_path}',
+             f'--results={tmp_path}'])
+
+
 def defined(source):
   """Names of flags whose help begins with what they name."""
   for node in ast.walk(ast.parse(source)):

@@ -159,10 +159,11 @@ def test_a_run_out_of_time_is_saved_and_goes_on(tmp_path, alone, monkeypatch, ca
   assert remains.differences(alone, tmp_path) == []
 
 
+@pytest.mark.parametrize('name', ['seconds', 'save_seconds'])
 @pytest.mark.parametrize('seconds', [-1, float('nan'), '5'])
-def test_seconds_that_are_none(tmp_path, seconds):
-  with pytest.raises(errors.UserError, match=r'seconds is .*; it must be a number of 0 or more'):
-    train(tmp_path, seconds=seconds)
+def test_seconds_that_are_none(tmp_path, name, seconds):
+  with pytest.raises(errors.UserError, match=f'^{name} is .*; it must be a number of 0 or more'):
+    train(tmp_path, **{name: seconds})
 
 
 def test_a_model_that_fails_ends_alone(tmp_path, capsys):
