@@ -33,8 +33,6 @@ MOST = 1000  # Of a length that is shown.
 
 def main():
   limits.check(seed=_SEED.value)
-  if not _TASK.value:
-    raise errors.UserError('no task to show; give --task, e.g. --task=serial_recall')
   if _FIGURE.value:
     extras.need('figures', '--figure')
   shown = [tasks.get(name) for name in _TASK.value]
