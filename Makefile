@@ -18,11 +18,14 @@ INSTALLED := .venv/installed
 PEERS := .venv/peers
 SITE := .venv/site
 OLDEST := .venv-oldest/installed
-# Not run with the oldest versions: binaries, pages, documents and other platforms, and what hardly
-# asks JAX for more than sums: tasks against their oracles, and certificates, which are NumPy. Doctests
-# try both. Of the cells' derivatives those of MAES and the LSTM are, which have a loop each.
+# Not run with the oldest versions: binaries, pages, documents and other platforms; what hardly asks
+# JAX for more than sums: tasks against their oracles, and certificates, which are NumPy; and what puts
+# the same calls together in other ways. Doctests try all. Of the cells' derivatives those of MAES and
+# the LSTM are, which have a loop each.
 LEFT_OUT := experiments page reliability tasks certificates test_docs.py test_notebook.py \
-    test_package.py test_platforms.py
+    test_package.py test_platforms.py test_items.py test_padding.py test_extremes.py \
+    test_extending.py test_extras.py test_own_cells.py test_limits.py test_room.py \
+    test_wrong_kinds.py $(addprefix training/test_,settings.py noise.py mining.py proofs.py)
 OLDEST_ONLY := not test_derivatives or maes or lstm
 
 .PHONY: look demo test test-oldest docs bench bench-accelerator bench-choices test-accelerator lint \

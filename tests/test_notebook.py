@@ -15,17 +15,43 @@ import pytest
 NOTEBOOK = pathlib.Path(__file__).parents[1] / 'notebooks' / 'maes_colab.ipynb'
 
 
+# Each program is lowered for other platforms before it runs here, and calls nothing of a CPU's.
+# All models and sequences at once, as there.
+LOWER = """
+from maes_jax import compilation, evaluation
+from maes_jax.training import microbatches
+microbatches._on_cpu = lambda: False
+evaluation.Tester._at_once = 3
+jit, lowered = compilation.jit, []
+
+def checking(function, **options):
+  jitted = jit(function, **options)
+
+  def call(*args):
+    text = jitted.trace(*args).lower(lowering_platforms=('tpu', 'cuda')).as_text()
+    assert 'custom_call' not in text
+    lowered.append(function)
+    return jitted(*args)
+  return call
+
+compilation.jit = checking
+"""
+
+
 @pytest.mark.slow
 def test_runs_to_the_end_and_is_right_at_length_1000(monkeypatch):
   monkeypatch.setenv('JAX_PLATFORMS', 'cpu')
   notebook = nbformat.read(NOTEBOOK, as_version=4)
   assert not any(cell.get('outputs') for cell in notebook.cells)  # Committed without any.
+  notebook.cells.insert(0, nbformat.v4.new_code_cell(LOWER))
+  notebook.cells.append(nbformat.v4.new_code_cell('print(len(lowered), "programs lowered")'))
   nbclient.NotebookClient(
       notebook, timeout=600, resources={'metadata': {'path': NOTEBOOK.parent}}).execute()
   printed = ''.join(output.get('text', '') for cell in notebook.cells
                     for output in cell.get('outputs', []))
   right, bits = re.search(r'([\d,]+) of ([\d,]+) bits right', printed).groups()
   assert right == bits == '640,000'
+  assert int(re.search(r'(\d+) programs lowered', printed)[1]) > 5
   pictures = [output for cell in notebook.cells for output in cell.get('outputs', [])
               if 'image/png' in output.get('data', {})]
   assert len(pictures) == 2

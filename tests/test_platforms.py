@@ -1,14 +1,13 @@
 """Every program lowers for TPUs and GPUs, as an accelerator takes it, and calls nothing of a CPU's.
 
-That nothing is bound to a platform, not that it was run there.
+That nothing is bound to a platform, not that it was run there. Those of the notebook are lowered
+where it runs, in `test_notebook`.
 """
 
 import jax
 import jax.numpy as jnp
-import nbformat
 import pytest
 
-from maes_jax import compilation
 from maes_jax import evaluation
 from maes_jax import families
 from maes_jax import models
@@ -16,7 +15,6 @@ from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.training import microbatches
 from maes_jax.training.trainer import Trainer
-from tests.test_notebook import NOTEBOOK
 
 PLATFORMS = ('tpu', 'cuda')
 
@@ -59,29 +57,3 @@ def test_long_tests(name):
   check(tester._through_all, *given)
   if tester._serves:
     check(tester._through_window, *given)
-
-
-@pytest.mark.slow
-def test_the_notebook(monkeypatch, tmp_path):
-  """Its own cells, on short runs: each program is lowered for the others before it runs here."""
-  jit, seen = compilation.jit, []
-
-  def checking(function, **options):
-    jitted = jit(function, **options)
-
-    def call(*args):
-      seen.append(function)
-      check(jitted, *args)
-      return jitted(*args)
-    return call
-
-  monkeypatch.setattr(compilation, 'jit', checking)
-  monkeypatch.chdir(tmp_path)
-  cells = [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells
-           if cell.cell_type == 'code' and 'SOURCE =' not in cell.source]
-  names = {}
-  for cell in cells:
-    assert '6000' in cell or 'max_iterations' not in cell
-    exec(compile(cell.replace('6000', '100'), str(NOTEBOOK), 'exec'), names)
-  assert names['counts'].bits == 5 * 32 * 500 * 8
-  assert len(seen) > 5

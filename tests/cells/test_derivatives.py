@@ -112,7 +112,7 @@ def assert_close(found, wanted, tolerance=1e-9):
 @EITHER_WAY
 class TestReverseMode:
 
-  @ANY_CELL
+  @EACH_KIND
   def test_gradients_of_examples_and_models_are_those_one_by_one(self, name, skip_padding):
     """`vmap(grad)` over examples, and over models; `grad(vmap)`; through `jax.checkpoint`."""
     if name == 'lstm' and skip_padding and jax.__version_info__ < (0, 10):
@@ -140,7 +140,7 @@ class TestReverseMode:
       products = jax.tree.map(lambda leaf, d: jnp.tensordot(leaf, d, d.ndim), rows, along)
       assert_close(sum(jax.tree.leaves(products)), differences(function, at, along), 1e-7)
 
-  @ANY_CELL
+  @EACH_KIND
   def test_devices_that_share_a_batch_add_up_its_gradient(self, name, skip_padding):
     """`shard_map` with its default checks, on one device: what varies is checked all the same."""
     params, inputs = drawn(name)  # Meshes and double precision do not go together in every JAX.
