@@ -1,7 +1,6 @@
 """The claim ledger: every number of the paper beside ours, as Markdown, from the records alone."""
 
 import collections
-import json
 import pathlib
 
 from . import claims
@@ -9,6 +8,7 @@ from . import plots
 from . import runs
 from .claims import Claim
 from ..shared import markdown
+from ..shared import proofs
 from ..shared import records
 from maes_jax import errors
 from maes_jax import models
@@ -199,15 +199,6 @@ def _protocol(found, name):
 
 def _proofs(checkpoints):
   """Verdicts on the shipped models, from the files beside them."""
-  def row(path):
-    record = json.loads(path.read_text())
-    (verdict,) = record['verdicts']
-    certificate = verdict['certificate']
-    if certificate is None:
-      said = f'**{verdict["status"]}**: {verdict["reason"]}'
-      return path.parent.name, record['task'], said, '', '', ''
-    return (path.parent.name, record['task'], verdict['status'], verdicts.memory(certificate),
-            f'{certificate["margin"]:.2f}', f'{verdict["radius"]:g}')
   return _section(
       'Proved at every length',
       'The shipped models. *Certified*: right on every sequence of n items, for every n, in every\n'
@@ -215,7 +206,23 @@ def _proofs(checkpoints):
       'every number of every step is off by *η* ([docs/certificates.md](docs/certificates.md)).\n'
       'The certificates lie beside the models, `checkpoints/NAME/proof-TASK.json`.',
       'model | task | verdict | memory | margin | η',
-      map(row, sorted(checkpoints.glob('*/proof-*.json'))))
+      map(_proof, sorted(checkpoints.glob('*/proof-*.json'))))
+
+
+def _proof(path):
+  """The row of a file with the verdict on one shipped model."""
+  found = proofs.read(path)
+  try:
+    (said,) = found
+    certificate = said['certificate']
+    if certificate is None:
+      words = f'**{said["status"]}**: {said["reason"]}'
+      return path.parent.name, said['task'], words, '', '', ''
+    return (path.parent.name, said['task'], said['status'], verdicts.memory(certificate),
+            f'{certificate["margin"]:.2f}', f'{said["radius"]:g}')
+  except (KeyError, TypeError, ValueError) as error:
+    raise errors.UserError(f'{path} is damaged ({error}); make it again by experiments.ship or '
+                           'take it from a copy') from error
 
 
 def _proved_seeds(results):

@@ -1,6 +1,7 @@
 """Files of verdicts, as `certify --json` writes them and shipped models have them beside them."""
 
 from collections.abc import Sequence
+import operator
 import pathlib
 from typing import Any
 
@@ -33,8 +34,8 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
   """
   try:
     said = files.read_json(path)
-    return [{**{name: one[name] for name in _FIELDS}, 'task': said['task']}
-            for one in said['verdicts']]
+    return [{**{name: one[name] for name in _FIELDS}, 'task': said['task'],
+             'model_index': operator.index(one['model_index'])} for one in said['verdicts']]
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise errors.UserError(f'{path} holds no certificates ({error}); give a file that --json '
                            'wrote') from error

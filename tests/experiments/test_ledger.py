@@ -76,6 +76,15 @@ def test_a_damaged_record_is_named(tmp_path, text):
   assert (tmp_path / 'E_S.json').read_text() == text
 
 
+@pytest.mark.parametrize('text', ['', '{"verdicts": [', '{"task": "x", "verdicts": []}'])
+def test_a_damaged_proof_is_named(tmp_path, text):
+  (tmp_path / 'E_J').mkdir()
+  path = tmp_path / 'E_J' / 'proof-serial_recall.json'
+  path.write_text(text)
+  with pytest.raises(errors.UserError, match=f'^{path} .*; (make it again|give a file)'):
+    ledger.render(ROOT / 'results', tmp_path)
+
+
 def test_groups_bring_the_encoders_they_need_and_put_them_first():
   names = [run.name for run in runs.select(['E_J-odd_recall', 'E_S'])]
   assert set(names) == {'E_S', 'E_J', 'E_J-odd_recall'}
