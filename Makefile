@@ -18,14 +18,12 @@ INSTALLED := .venv/installed
 PEERS := .venv/peers
 SITE := .venv/site
 OLDEST := .venv-oldest/installed
-# Not run with the oldest versions: binaries, pages, documents and other platforms; what hardly asks
-# JAX for more than sums: tasks against their oracles, and certificates, which are NumPy; and what puts
-# the same calls together in other ways. Doctests try all. Of the cells' derivatives those of MAES and
-# the LSTM are, which have a loop each.
-LEFT_OUT := experiments page reliability tasks certificates test_docs.py test_notebook.py \
-    test_package.py test_platforms.py test_items.py test_padding.py test_extremes.py \
-    test_extending.py test_extras.py test_own_cells.py test_limits.py test_room.py \
-    test_wrong_kinds.py $(addprefix training/test_,settings.py noise.py mining.py proofs.py)
+# With the oldest versions: doctests, and what calls JAX, Flax, Optax and Orbax in ways of its own.
+# Other tests put the same calls together. Of the cells' derivatives those of MAES and the LSTM are
+# run, which have a loop each.
+OF_VERSIONS := $(addprefix cells/test_,derivatives scan maes lstm rnn) test_checkpoints \
+    test_compilation test_devices test_encoder_solver test_evaluation test_trained test_windowed \
+    $(addprefix training/test_,loop trainer optimizer callbacks)
 OLDEST_ONLY := not test_derivatives or maes or lstm
 
 .PHONY: look demo test test-oldest docs bench bench-accelerator bench-choices test-accelerator lint \
@@ -49,7 +47,7 @@ test: $(INSTALLED) lint
 
 test-oldest: $(OLDEST)
 	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m 'not slow' -k '$(OLDEST_ONLY)' \
-	    $(LEFT_OUT:%=--ignore=tests/%)
+	    maes_jax $(OF_VERSIONS:%=tests/%.py)
 
 docs: $(SITE)
 	$(BIN)/mkdocs build
