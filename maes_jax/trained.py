@@ -1,6 +1,6 @@
 """Trained models back from a run's folder, whole or the encoder alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import pathlib
 from typing import Any
@@ -124,8 +124,9 @@ def _restored(path, only=()):
   model = models.build(config)
   whole = _saved(config, model)
   params = whole['params']
-  only = [only] if isinstance(only, str) else errors.of_type(
-      'only is', only, Sequence, "keys of the parameters, e.g. 'encoder'") or params.keys()
+  example = "keys of the parameters, e.g. 'encoder'"
+  only = [only] if isinstance(only, str) else list(
+      errors.of_type('only is', only, Iterable, example)) or params.keys()
   wanted = {**whole, 'params': {key: params[key] for key in only if key in params}}
   if not wanted['params']:
     raise errors.UserError(f'{path} has no parameters {errors.shortened(list(only))}; it has '

@@ -164,7 +164,7 @@ def kind(name: str, what: str, given: Any):
   """
   if isinstance(given, type):
     raise errors.UserError(f'{what} of task {name!r} is the class {given.__name__}; give a kind '
-                           f'that is made of it, e.g. items.Bits(8)')
+                           'that is made of it, e.g. items.Bits(8)')
   lacking = [part for part in _OF_KIND[what] if not hasattr(given, part)]
   if lacking:
     raise errors.UserError(f'{what} of task {name!r}: {errors.shortened(given)} has no '
