@@ -15,6 +15,7 @@ from maes_jax import checkpoints
 from maes_jax import compilation
 from maes_jax import diagnostics
 from maes_jax import encoder_solver
+from maes_jax import errors
 from maes_jax import evaluation
 from maes_jax import limits
 from maes_jax import models
@@ -72,8 +73,14 @@ def execute(run: runs.Run, settings: Settings):
 
 
 def check(run: runs.Run, settings: Settings):
-  """Raises, before hours of training, what would make a run's tests impossible."""
+  """Raises, before hours of training, what would make a run or its tests impossible."""
   _testers(run, run.config(settings.seeds), settings)
+  if run.encoder and done(runs.RUNS[run.encoder], settings) and (
+      not (settings.workdir / run.encoder).exists()):
+    raise errors.UserError(
+        f'{run.name} takes over {run.encoder}, of which there is a record in {settings.results} '
+        f'but no run in {settings.workdir}; give the --workdir of that run, or remove the record '
+        'to train it again')
 
 
 def done(run: runs.Run, settings: Settings) -> bool:
