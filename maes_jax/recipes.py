@@ -76,7 +76,7 @@ _LONGER = {'stop_on': 'validation'}
 _REPEATED = {**_LONGER, **_EVEN}
 # One address holds three tokens of two kinds as well as one: with so few at first encoders stay. A
 # rate that falls a little ends what else goes to and fro for good.
-_TOKENS = {**_LONGER, 'start_length': 6, 'half_life': 15_000}
+_TOKENS = {'start_length': 6, 'half_life': 15_000}
 # A token is a single one among a few numbers: a memory that is written little hardly shows it.
 _BACKWARDS = {**_LONGER, 'start_length': 8, 'cell': {'write_bias': 0.}, **_EVEN}
 # One answer of two: states of an automaton are learnt on one token and two. An encoder that stays
@@ -175,10 +175,16 @@ def ntm(config: Config) -> Mapping[str, Any]:
   return {**baseline(config), **_NTM_TRAINING, 'ring': 'drawn', 'cell': _NTM_START}
 
 
+# To remember the first token is learnt on two, and for good while sequences grow slowly.
+_NEUTRAL_CHANGES: dict[str, Mapping[str, Any]] = {
+    'even_pairs': {'start_min_length': 1, 'start_length': 2, 'hold': 2000, 'grow': 20_000}}
+
+
 def neutral(config: Config) -> Mapping[str, Any]:
   """For cells of which nothing is known: short sequences first, batches, a slow Adam."""
-  return {**_schedule(config, config.recipe or 'curriculum', start_length=3, hold=500, grow=2000,
-                      b2=0.999),
+  changes = {'start_length': 3, 'hold': 500, 'grow': 2000,
+             **(_NEUTRAL_CHANGES.get(config.task[0], {}) if len(config.task) == 1 else {})}
+  return {**_schedule(config, config.recipe or 'curriculum', b2=0.999, **changes),
           'stop_on': 'validation', 'batch_size': 16,
           'validation_length': config.max_length, 'validation_memory': config.memory}
 
