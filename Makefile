@@ -22,7 +22,7 @@ OLDEST := .venv-oldest/installed
 # Other tests put the same calls together. Of the cells' derivatives those of MAES and the LSTM are
 # run, which have a loop each.
 OF_VERSIONS := $(addprefix cells/test_,derivatives scan maes lstm rnn) test_checkpoints \
-    test_compilation test_devices test_encoder_solver test_evaluation test_trained test_windowed \
+    test_compilation test_devices test_evaluation test_trained \
     $(addprefix training/test_,loop trainer optimizer callbacks)
 OLDEST_ONLY := not test_derivatives or maes or lstm
 

@@ -187,7 +187,7 @@ def test_a_tied_model_has_no_solver_of_another_task_on_duty(own):
     models.walk(model, [task], ITEMS, ITEMS + 1)
 
 
-@pytest.mark.parametrize('ask', [with_phase(0), in_rounds(2, 2), with_phase(0, steps=lambda x: 3)],
+@pytest.mark.parametrize('ask', [with_phase(0), in_rounds(2, 2), with_phase(0, steps=lambda x: 2)],
                          ids=['two', 'rounds', 'a number of steps that is known'])
 def test_a_proper_program_is_taken(own, ask):
   own(ask, reuses_memory=True)
