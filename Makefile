@@ -2,7 +2,7 @@
 #   make look   writes memory.html, a shipped model's memory at work, step by step
 #   make demo   trains, restores and tests a model, draws a figure and such a page, proves it right
 #   make test   runs all the tests
-#   make test-oldest  runs the library's with the oldest versions that setup.cfg allows
+#   make test-oldest  runs those of what versions change with the oldest that setup.cfg allows
 #   make docs   builds tutorial, questions and API reference into build/docs
 #   make bench  installs the peers and measures against them, some 8 minutes on a quiet machine
 #   make bench-accelerator  measures on a GPU or TPU against the peers there, some 6 minutes

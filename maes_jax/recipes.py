@@ -116,13 +116,17 @@ def maes(config: Config) -> Mapping[str, Any]:
       'batch_size': _batch_size(config)}
   if config.recipe not in (None, 'short_first'):
     return {**_schedule(config, config.recipe), **values}
-  by_task = _CHANGES_ON_ENCODER if config.encoder else _CHANGES
-  first, *others = (by_task.get(task, {}) for task in config.task)
-  changes = first if all(other == first for other in others) else {}
+  changes = _shared(config, _CHANGES_ON_ENCODER if config.encoder else _CHANGES)
   if config.batch_size == 1:  # It has no half.
     changes = {**changes, 'hard_batches': 0}
   cell = {**_SOFT, **changes.get('cell', {})}
   return {**values, **_schedule(config, 'short_first', **changes), 'cell': cell}
+
+
+def _shared(config, by_task):
+  """What changes for all tasks alike; nothing where they differ in that."""
+  first, *others = (by_task.get(task, {}) for task in config.task)
+  return first if all(other == first for other in others) else {}
 
 
 def _memory_for(config, length):
@@ -182,8 +186,7 @@ _NEUTRAL_CHANGES: dict[str, Mapping[str, Any]] = {
 
 def neutral(config: Config) -> Mapping[str, Any]:
   """For cells of which nothing is known: short sequences first, batches, a slow Adam."""
-  changes = {'start_length': 3, 'hold': 500, 'grow': 2000,
-             **(_NEUTRAL_CHANGES.get(config.task[0], {}) if len(config.task) == 1 else {})}
+  changes = {'start_length': 3, 'hold': 500, 'grow': 2000, **_shared(config, _NEUTRAL_CHANGES)}
   return {**_schedule(config, config.recipe or 'curriculum', b2=0.999, **changes),
           'stop_on': 'validation', 'batch_size': 16,
           'validation_length': config.max_length, 'validation_memory': config.memory}

@@ -18,16 +18,17 @@ def resolve():
   Raises:
     UserError: one is not of this machine, or two results would go into one file.
   """
+  given = {}
   for name in NAMES:
     if name in flags.FLAGS and flags.FLAGS[name].value is not None:
-      flags.FLAGS[name].value = str(files.local(flags.FLAGS[name].value))
-  _check_distinct()
+      given[name] = files.local(flags.FLAGS[name].value)
+      flags.FLAGS[name].value = str(given[name])
+  _check_distinct({name: given[name].resolve() for name in WRITTEN if name in given})
 
 
-def _check_distinct():
+def _check_distinct(written):
   taken: dict[pathlib.Path, str] = {}
-  for name in WRITTEN:
-    path = pathlib.Path((name in flags.FLAGS and flags.FLAGS[name].value) or '.').resolve()
+  for name, path in written.items():
     if path.exists() and not path.is_file():  # A terminal takes both, a folder none.
       continue
     if path in taken:

@@ -50,10 +50,12 @@ def test_settings_change_no_type_of_any_model(name, dtype):
   config = families.resolve(Config(model=name, **SMALL))
   with jax.enable_x64(True), jax.numpy_dtype_promotion('strict'):
     model = models.build(config)
-    params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype),
-                          models.parameters(model))
+    made = models.parameters(model)
+    params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), made)
     episodes = {task: tasks.dry_run(tasks.get(task), config.max_length) for task in config.task}
     answers = jax.eval_shape(
         functools.partial(model.answer, addresses=config.memory), params, episodes)
+  for path, leaf in jax.tree_util.tree_leaves_with_path(made):
+    assert leaf.dtype == np.float32, path
   for path, leaf in jax.tree_util.tree_leaves_with_path(answers):
     assert leaf.dtype == dtype, path
