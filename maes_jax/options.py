@@ -1,7 +1,8 @@
 """Options of cells by name: which there are is the cell's own affair.
 
 Every field of a cell's class is an option, for encoder and solvers alike (`Config.cell`, the flag
-`--cell=units=7,width=12`) or for solvers alone (`Config.solver`, `--solver=shift_range=2`).
+`--cell=units=7,width=12`) or for solvers alone (`Config.solver`, `--solver=shift_range=2`). What a
+task needs of its solver (`Family.solvers`) goes before the first and behind the second.
 """
 
 import ast

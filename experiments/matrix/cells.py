@@ -22,7 +22,8 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     'maes': {'model': 'maes'},
     'maes_frozen': {'model': 'maes', 'encoder': 'E_J'},
     'maes_frozen_plus': {'model': 'maes', 'encoder': 'E_J+'},
-    'maes_content': {'model': 'maes', 'cell': {'head': 'content'}},
+    'maes_content': {
+        'model': 'maes', 'cell': {'head': 'content'}, 'solver': {'head': 'content'}},
     **{f'transformer_{position}': {'model': 'transformer', 'cell': {'position': position}}
        for position in ('none', 'bias', 'random')}}
 MODELS = ('maes', 'maes_frozen', 'maes_frozen_plus', 'maes_content', 'dwm', 'ntm', 'dnc', 'lstm',
