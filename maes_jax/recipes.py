@@ -67,7 +67,9 @@ _PAIRS = {
 # Three items teach attention to skip one, one and two that it need not: with all three at first it
 # neither stays soft nor stays where it is.
 _EVERY_OTHER = {'start_min_length': 1}
-# Beside a solver that starts in some direction, with answers of its own, some encoders never move.
+# Beside a solver that starts in some direction, with answers of its own, some encoders never move;
+# beside several, some leave the marker softly, and store a part of the first item with the second.
+# On an encoder that is there, some solvers go astray.
 _EVEN = {'solver': {'start_scale': 0.}}
 # What is rare hides in a mean loss, and answers that are repeated are all wrong; states that drift
 # are right for as long as training lasts. Sequences that are longer than any of training are to be
@@ -116,11 +118,19 @@ def maes(config: Config) -> Mapping[str, Any]:
       'batch_size': _batch_size(config)}
   if config.recipe not in (None, 'short_first'):
     return {**_schedule(config, config.recipe), **values}
-  changes = _shared(config, _CHANGES_ON_ENCODER if config.encoder else _CHANGES)
+  changes = _on_encoder(config) if config.encoder else _from_scratch(config)
   if config.batch_size == 1:  # It has no half.
     changes = {**changes, 'hard_batches': 0}
   cell = {**_SOFT, **changes.get('cell', {})}
   return {**values, **_schedule(config, 'short_first', **changes), 'cell': cell}
+
+
+def _on_encoder(config):
+  return {**_EVEN, **_shared(config, _CHANGES_ON_ENCODER)}
+
+
+def _from_scratch(config):
+  return _shared(config, _CHANGES) or (_EVEN if len(config.task) > 1 else {})
 
 
 def _shared(config, by_task):

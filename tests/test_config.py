@@ -260,10 +260,24 @@ def test_recipes_fit_round_what_was_given(given):
     (('sequence_equality', 'hard_equality'), {
         'latch': 3., 'output_centre': .5, 'output_start': .5}),
     (('prefix_equality',), {'latch': 6., 'noise': 1.}),
-    (('hard_equality', 'prefix_equality'), {}),
-    (('serial_recall', 'prefix_equality'), {})])
+    (('hard_equality', 'prefix_equality'), {'start_scale': 0.}),
+    (('serial_recall', 'prefix_equality'), {'start_scale': 0.})])
 def test_equality_alone_has_a_recipe_of_its_own(task, solver):
   assert families.resolve(Config(task=task)).solver == solver
+
+
+@pytest.mark.parametrize('task, given, solver', [
+    (('serial_recall',), {}, {}),
+    (('serial_recall', 'reverse_recall'), {}, {'start_scale': 0.}),
+    (('serial_recall', 'reverse_recall', 'scratch_pad'), {}, {'start_scale': 0.}),
+    (('serial_recall', 'reverse_recall'), {'encoder': 'E_J'}, {'start_scale': 0.}),
+    (('odd_recall',), {'encoder': 'E_J'}, {'start_scale': 0.}),
+    (('prefix_equality',), {'encoder': 'E_J'}, {'latch': 6., 'noise': 1.}),
+    (('odd_recall',), {'encoder': 'E_J', 'recipe': 'plain'}, {}),
+    (('serial_recall', 'reverse_recall'), {'recipe': 'plain'}, {}),
+    (('serial_recall', 'reverse_recall'), {'solver': {'start_scale': .5}}, {'start_scale': .5})])
+def test_solvers_of_one_encoder_or_on_one_that_is_there_start_in_no_direction(task, given, solver):
+  assert families.resolve(Config(task=task, **given)).solver == solver
 
 
 def test_attention_for_equality_starts_even_on_an_encoder_that_is_there():
