@@ -47,9 +47,12 @@ _LSTM_TRAINING = {'learning_rate': 0.001}
 _ONE_ANSWER: dict[str, Any] = {
     'start_min_length': 1, 'start_length': 3, 'hold': 1000, 'grow': 4000, 'half_life': 1000,
     'solver': {'latch': 3., 'output_centre': .5, 'output_start': .5}}
-# On an encoder that is there, attention must not start in any direction. One that learns as well
-# would be held up.
-_ONE_ANSWER_ON_ENCODER = {**_ONE_ANSWER, 'solver': {**_ONE_ANSWER['solver'], 'start_scale': 0.}}
+# On an encoder that is there, attention must not start in any direction; one that learns as well
+# would be held up. What is rare is not forgotten at once by a second moment of a hundred gradients,
+# and a rate that falls for longer has the time to learn it.
+_ONE_ANSWER_ON_ENCODER = {
+    **_ONE_ANSWER, 'b2': 0.99, 'half_life': 4000,
+    'solver': {**_ONE_ANSWER['solver'], 'start_scale': 0.}}
 # An answer after every item teaches to remember with pairs of items. Hidden units with two resting
 # points then learn on a few items to hold one against noise, which is to hold it for good. Lengths
 # grow slowly: in long ones noise drowns what is to be learnt. `max_length=10` is enough.

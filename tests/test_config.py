@@ -280,10 +280,11 @@ def test_solvers_of_one_encoder_or_on_one_that_is_there_start_in_no_direction(ta
   assert families.resolve(Config(task=task, **given)).solver == solver
 
 
-def test_attention_for_equality_starts_even_on_an_encoder_that_is_there():
+def test_equality_on_an_encoder_that_is_there_starts_even_and_has_time_to_learn_what_is_rare():
   config = families.resolve(Config(task=('sequence_equality',), encoder='E_J'))
   assert config.solver == {
       'latch': 3., 'output_centre': .5, 'output_start': .5, 'start_scale': 0.}
+  assert (config.b2, config.half_life) == (.99, 4000)
 
 
 def test_prefixes_start_with_two_items_and_a_rate_that_falls():
