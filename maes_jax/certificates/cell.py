@@ -213,10 +213,6 @@ class Cell:
     return [stack(*(image[after[before] == state] for before, image in enumerate(found)))
             for state in range(len(pasts))]
 
-  def one_by_one(self, boxes: Interval) -> list[Interval]:
-    """Of boxes [Q, H] each [1, H]."""
-    return [boxes[i:i + 1] for i in range(len(boxes))]
-
   def seen(self, word: Interval, elsewhere: Interval) -> Interval:
     """Line 1: what is read where `word` lies under the head, and anything elsewhere."""
     away = hull(0., self.attention.away)

@@ -27,7 +27,7 @@ from maes_jax.certificates.seals import unpacked
 from maes_jax.certificates.storing import store
 from maes_jax.certificates.storing import Stored
 
-FORMAT = 3
+FORMAT = 4
 
 
 @np.errstate(all='ignore')  # What is not a number holds nothing.

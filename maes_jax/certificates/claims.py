@@ -38,11 +38,11 @@ class Claim:
   start: str = phases.RESTART
 
   def right(self, stored: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """The right answers [n, Y] about these items [n, D] where i items are shown [n, D]."""
-    count = len(stored)
-    about = self.about(count)
-    found = self.answer(stored[np.clip(about, 0, count - 1)], shown).astype(bool)
-    return np.logical_and.accumulate(found) if self.latched else found
+    """The right answers [..., n, Y] about items [..., n, D] where such are shown [..., n, D]."""
+    count = stored.shape[-2]
+    about = np.clip(self.about(count), 0, count - 1)
+    found = self.answer(stored[..., about, :], shown).astype(bool)
+    return np.logical_and.accumulate(found, axis=-2) if self.latched else found
 
   def about(self, count: int) -> np.ndarray:
     """The items, counted from 0, that answers 1 to n are about; out of range: none."""

@@ -262,7 +262,7 @@ class Falsifier:
 
   def _truth(self, items, shown):
     """Right bits [B, n, Y], and which answers are asked [B, n]."""
-    right = np.stack([self.claim.right(*pair) for pair in zip(items, shown)])
+    right = self.claim.right(items, shown)
     count = items.shape[1]
     about, (length, _) = self.claim.about(count), self._size(Sequences(items, shown))
     asked = (about >= 0) & (about < count) & _asked(self.task, count, length)

@@ -139,10 +139,6 @@ class Growing(Cell):
     of_x, of_r = self.present(x, r)
     return [sigmoid(self.off(of_x.over(0) + of_r.over(0) + pasts[0].over(0)))[None, None]]
 
-  def one_by_one(self, boxes):
-    """All at once, which has the same hull."""
-    return [boxes.over(0)[None]]
-
   def shift(self, x, h, r, move):
     """Nothing, while boxes grow: they do not depend on it."""
     return super().shift(x, h, r, move) if self.looks else None

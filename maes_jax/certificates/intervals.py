@@ -5,6 +5,7 @@ last place. Here bounds move by 2^-48 of their size, by sixteen such units.
 """
 
 import dataclasses
+import functools
 from typing import Union
 
 import numpy as np
@@ -122,8 +123,7 @@ def _rising(function, x, minimum=-np.inf, maximum=np.inf):
 
 
 def _ends(*bounds):
-  bounds = np.broadcast_arrays(*bounds)
-  return np.minimum.reduce(bounds), np.maximum.reduce(bounds)
+  return functools.reduce(np.minimum, bounds), functools.reduce(np.maximum, bounds)
 
 
 def _outwards(lo, hi, sizes=None):

@@ -27,7 +27,7 @@ class Stored(NamedTuple):
 def store(cell: Cell, places: Places) -> Stored:
   """What it leaves of each word, whatever came before."""
   phase = _Phase(cell, places)
-  items = stack(*(word for item in places.kinds for word in phase.put(item)))
+  items = stack(*(phase.put(item) for item in places.kinds))
   stored = Stored(phase.left(phase.nothing), phase.left(phase.marked), items)
   cell.hold_read(stack(*(phase.read(item, stored)[None] for item in places.kinds)))
   return stored
@@ -99,21 +99,10 @@ class _Phase:
     share = self._opening.share(self.places.address(item)) if item else of(0.)
     return self.rest(self._opened(word, share))
 
-  def put(self, item) -> list[Interval]:
-    """What is left of an item [P, W]; on the marker's word by what came before."""
-    under, weight = self._under(item), None
-    if item == 1 and self._opening:
-      weight = self._opening.weight
-    words = [self.cell.written(under, step, weight)[:, 0] for step in self._by_past(item)]
-    # Of so many pairs, not one by one.
-    return [self.rest(hull(*words))] if len(self.places.shown) > 1 else list(map(self.rest, words))
-
-  def _by_past(self, item):
-    """What its step writes, on the marker's word by what came before."""
-    if not self._on_marker(item):
-      return [self._writes[item]]
-    shown, before, read = self._step(item)
-    return [self.cell.write(shown, past, read) for past in self.cell.one_by_one(before)]
+  def put(self, item) -> Interval:
+    """What is left of an item [P, W]."""
+    weight = self._opening.weight if item == 1 and self._opening else None
+    return self.rest(self.cell.written(self._under(item), self._writes[item], weight)[:, 0])
 
   def _on_marker(self, item):
     return item and item == self.places.on_marker

@@ -289,7 +289,7 @@ def _radius(params, says, way) -> float:
   while refused - proved > 1:
     middle = (proved + refused) // 2
     try:
-      prove(params, says, _RADII[middle], [way])
+      finder.find(params, says, _RADII[middle], way)
       proved = middle
     except Refused:
       refused = middle

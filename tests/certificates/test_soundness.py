@@ -129,11 +129,8 @@ def kind(said, i):
 
 
 def rows(said, stored, i):
-  """Of each sequence the row of item i: by its kind, on the marker's word by what came before."""
-  count = len(said.places.items)
-  row = count * said.places.kinds.index(kind(said, i)) + stored[:, i]
-  one_by_one = i and i + 1 == said.places.on_marker and len(said.places.shown) == 1
-  return row + count * stored[:, i - 1] if one_by_one else row
+  """Of each sequence the row of item i, by its kind."""
+  return len(said.places.items) * said.places.kinds.index(kind(said, i)) + stored[:, i]
 
 
 def _check_storing(said, run, words, stored):
