@@ -70,6 +70,9 @@ _PAIRS = {
 # Three items teach attention to skip one, one and two that it need not: with all three at first it
 # neither stays soft nor stays where it is.
 _EVERY_OTHER = {'start_min_length': 1}
+# What says again what was stored is right once lengths are full, and then grows surer: that may be
+# fast.
+_FAST = {'learning_rate': 0.04}
 # Beside a solver that starts in some direction, with answers of its own, some encoders never move;
 # beside several, some leave the marker softly, and store a part of the first item with the second.
 # On an encoder that is there, some solvers go astray.
@@ -108,7 +111,9 @@ _CHANGES: dict[str, Mapping[str, Any]] = {
     'reverse_string': _BACKWARDS, 'stack_manipulation': _BACKWARDS,
     'parity_check': _PARITY, 'even_pairs': _FIRST_AND_LAST, 'cycle_navigation': _MORE_STATES,
     'picture_change': _PICTURES, 'picture_match': _PICTURES}
-_CHANGES_ON_ENCODER = {**_CHANGES, **dict.fromkeys(_EQUALITY, _ONE_ANSWER_ON_ENCODER)}
+_CHANGES_ON_ENCODER = {
+    **_CHANGES, **dict.fromkeys(_EQUALITY, _ONE_ANSWER_ON_ENCODER),
+    'serial_recall': _FAST, 'reverse_recall': _FAST, 'odd_recall': {**_EVERY_OTHER, **_FAST}}
 # Few answers a sequence make the loss jump: batches of 64 (paper, section 5.3).
 _LARGE_BATCH = ('sequence_comparison', 'prefix_equality', *_EQUALITY, 'n_back', 'delayed_match',
                 'picture_change', 'picture_match')
