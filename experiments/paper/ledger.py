@@ -231,9 +231,10 @@ def _proved_seeds(results):
   return _section(
       'Proved at every length, seed by seed',
       'New seeds, none left out. *E_J-TASK*: 5 solvers on each of 20 encoders, which were drawn at '
-      'random\nfrom the E_J above that converged, and frozen. The recipes of Odd Recall and '
-      'Sequence Comparison\nwere chosen on other seeds of solvers, on encoders of before, that of '
-      'Equality on other seeds, on\nothers of these encoders, that of E_R on other seeds.',
+      'random\nfrom the E_J above that converged, and frozen. The recipe of Sequence '
+      'Comparison and\nthe first lengths of Odd Recall were chosen on other seeds of solvers, on '
+      'encoders of before, the rate\nof Recall and the recipe of Equality on other seeds, on '
+      'others of these encoders, that of E_R on other\nseeds.',
       'trained | task | certified | converged | iterations, median [min–max] | the others',
       [row for part, seeds in by_part.items() for row in _proved_rows(part, seeds)])
 
