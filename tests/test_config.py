@@ -234,14 +234,30 @@ def test_recipes_leave_nothing_about_training_open(recipe, task):
 
 
 @pytest.mark.parametrize('task, longest, written', [
-    ('reverse_string', 8, 0.), ('stack_manipulation', 8, 0.), ('duplicate_string', 6, -3.),
-    ('odds_first', 6, -3.)])
+    ('reverse_string', 8, 0.), ('stack_manipulation', 8, 0.), ('duplicate_string', 6, 0.),
+    ('odds_first', 6, 0.)])
 def test_strings_start_longer_than_one_address_can_hold(task, longest, written):
   config = families.resolve(Config(task=(task,)))
   assert (config.start_length, config.cell['write_bias']) == (longest, written)
   assert config.cell['gamma_bias'] == -3.
   config = families.resolve(Config(task=(task,), start_length=4, write_bias=-2.))
   assert (config.start_length, config.cell['write_bias']) == (4, -2.)
+
+
+@pytest.mark.parametrize('task', [
+    'duplicate_string', 'odds_first', 'reverse_string', 'parity_check', 'even_pairs',
+    'cycle_navigation', 'missing_duplicate'])
+def test_strings_are_learnt_against_noise_until_the_loss_against_it_is_small(task):
+  config = families.resolve(Config(task=(task,)))
+  assert (config.cell['head_noise'], config.cell['erase_bias']) == (1., 3.)
+  assert config.stop_on == 'training'
+
+
+def test_what_must_leave_the_memory_alone_does_not_start_out_erasing_it():
+  config = families.resolve(Config(task=('duplicate_string',)))
+  cells = models.build(config).solvers
+  assert {name: cell.erase_bias for name, cell in cells.items()} == {
+      'duplicate_string': 0., 'duplicate_string/end': 0.}
 
 
 def test_recipes_do_not_touch_what_was_given():

@@ -83,6 +83,8 @@ class Maes(base.Cell):
     line3: `write_first` or `move_first`, the two readings of Algorithm 1, line 3.
     add_activation: `sigmoid` or `linear`, for a_t; the paper names none.
     write_bias: first bias of the erase and add vectors, before their activation.
+    erase_bias: how much larger that of the erase vector is; positive: what is written starts out
+      taking the place of what was there, where it would add up.
     gamma_bias: first bias of gamma, before its softplus.
     walk_bias: first bias of s_t for a step to the next address, before its softmax; positive:
       attention starts out going on by itself.
@@ -92,6 +94,8 @@ class Maes(base.Cell):
       4 the unit adds up what comes in; above, it has two resting points and holds a bit.
     noise: standard deviation of what training adds to what goes into each hidden unit at each step,
       so that units learn to hold a bit for good. It grows from 0 as sequences do.
+    head_noise: the same of what training adds to each of the head's numbers, so that attention
+      learns to move and stay sharp with a margin: what leaks a little is lost in long sequences.
     head: how it addresses, one of `heads.HEADS`: `shift` is the paper's, `content` looks by content
       first, `jump` may go back to address 0 first. All see M_{t-1}, in both readings of line 3.
   """
@@ -104,11 +108,13 @@ class Maes(base.Cell):
   line3: str = option('write_first', choices=LINE3)
   add_activation: str = option('sigmoid', choices=tuple(ADD_ACTIVATIONS))
   write_bias: float = option(0., initial=True)
+  erase_bias: float = option(0., initial=True)
   gamma_bias: float = option(0., initial=True)
   walk_bias: float = option(0., initial=True)
   start_scale: float = option(1., minimum=0., initial=True)
   latch: float = option(0., minimum=0., initial=True)
   noise: float = option(0., minimum=0., initial=True)
+  head_noise: float = option(0., minimum=0., initial=True)
   head: str = option('shift')
 
   @property
@@ -128,9 +134,14 @@ class Maes(base.Cell):
         attention=jax.nn.one_hot(0, addresses, dtype=jnp.float32))
 
   def draw_noise(self, key: chex.PRNGKey, steps: int) -> Mapping | None:
-    if not self.noise:
-      return None
-    return {'units': self.noise * jax.random.normal(key, (steps, self.units), jnp.float32)}
+    drawn = {}
+    if self.noise:
+      drawn['units'] = self.noise * jax.random.normal(key, (steps, self.units), jnp.float32)
+    if self.head_noise:
+      size = steps, self._head.size(self.width, self.shift_range)
+      drawn['head'] = self.head_noise * jax.random.normal(
+          jax.random.fold_in(key, 1), size, jnp.float32)
+    return drawn or None
 
   def features(self, state: State) -> chex.Array:
     """The word that the next step reads [W]."""
@@ -143,14 +154,15 @@ class Maes(base.Cell):
     read_t = memory.read(memory_tm1, attention_tm1)
     # 2: h_t, y_t, P_t <- control(x_t, r_t, h_{t-1})
     z_t = jnp.concatenate([x_t, hidden_tm1, read_t])
-    hidden_t = nn.sigmoid(self._disturbed(self._hidden(z_t, x_t.size)))
+    hidden_t = nn.sigmoid(self._disturbed('units', self._hidden(z_t, x_t.size)))
     size = 2 * self.width + self._head.size(self.width, self.shift_range)
     raw_t = nn.Dense(
         size, name='interface', kernel_init=self._kernel, bias_init=self._bias)(z_t)
     output_t = self.answer(z_t, self.output_hidden)  # A task may need the ReLU layer, section 4.1.
     params_t = interface(raw_t, self.width, self.add_activation)
+    head_t = self._disturbed('head', params_t.head)
     # 4: w_t <- sharpen(conv(w_{t-1}, s_t), gamma_t)
-    attention_t = self._head.address(params_t.head, memory_tm1, attention_tm1)
+    attention_t = self._head.address(head_t, memory_tm1, attention_tm1)
     # 3: M_t <- M_{t-1} o (1 - e_t w^T) + a_t w^T
     written = attention_t if self.line3 == 'move_first' else attention_tm1
     memory_t = memory.erase_and_add(memory_tm1, written, params_t.erase, params_t.add)
@@ -172,9 +184,9 @@ class Maes(base.Cell):
     bias = nn.initializers.constant(-self.latch / 2)
     return nn.Dense(self.units, name='hidden', kernel_init=kernel, bias_init=bias)(z_t)
 
-  def _disturbed(self, units):
-    """What goes into the hidden units [H], with the noise of training where there is any."""
-    return units + self.get_variable('noise', 'units', 0.)
+  def _disturbed(self, name, numbers):
+    """Numbers with the noise of training where there is any."""
+    return numbers + self.get_variable('noise', name, 0.)
 
   def _kernel(self, key, shape, dtype):
     """Weights of (a, e) and the head's numbers to start from."""
@@ -186,10 +198,11 @@ class Maes(base.Cell):
 
   def _bias(self, unused_key, shape, dtype):
     """Biases of (a, e) and the head's numbers, gamma the last, to start from."""
-    words, of_head = 2 * self.width, jnp.zeros(shape[0] - 2 * self.width, dtype)
+    write = jnp.full(self.width, self.write_bias, dtype)
+    of_head = jnp.zeros(shape[0] - 2 * self.width, dtype)
     if self._head.kernel is not None and self.shift_range:
       no_step = self._head.kernel(self.width, self.shift_range).start + self.shift_range
       of_head = of_head.at[no_step + 1].set(self.walk_bias)
     if self._head.sharpens:
       of_head = of_head.at[-1].set(self.gamma_bias)
-    return jnp.concatenate([jnp.full(words, self.write_bias, dtype), of_head])
+    return jnp.concatenate([write, write + self.erase_bias, of_head])

@@ -243,6 +243,19 @@ def two_phases(
             start=question.start))
 
 
+def marking_end(program: tuple[Phase, Phase], steps: int) -> tuple[Phase, Phase, Phase]:
+  """The program of a question, with a cell `/end` in between that has so many steps.
+
+  It begins where the encoder ended and may go back and mark the last items, so that a solver that
+  comes upon them knows that nothing follows. It reads the solver's marker, once more, and then
+  empty items.
+  """
+  store, answer = program
+  inputs = jnp.pad(answer.inputs[:1], ((0, steps - 1), (0, 0)))
+  return store, Phase(
+      inputs, jnp.int32(steps), cell='/end', start=phases.HANDOVER, again=True), answer
+
+
 @_plainly
 def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int,
            split: str = HELD_OUT) -> Episode:

@@ -51,7 +51,8 @@ def repeat_copy(name: str = 'repeat_copy', most: int = 10) -> episode.Task:
   """# x $ R: x, R times over without a pause, then an end bit. R is an item, in binary.
 
   `length` counts the words of x. The solver must return to the first word at once, which attention
-  that only shifts cannot: MAES's has `head='jump'` here.
+  that only shifts cannot: MAES's has `head='jump'` here. A cell `/end`, which begins where the
+  encoder ended, may mark the last word for it.
   """
   most = limits.size('most copies', most)
   if most >= 2 ** _BITS:
@@ -134,7 +135,8 @@ def _repeat_copy(key, items, length, *, most):
   targets = jnp.concatenate([targets, jnp.float32(end)[:, None]], axis=1)
   shown = jnp.zeros((size, items.shape[1]), jnp.float32).at[0].set(bits)
   question = episode.Question(shown, targets, due | end)
-  return episode.two_phases(items, length, question, 2 + copies * length, shared=True)
+  program = episode.two_phases(items, length, question, 2 + copies * length, shared=True)
+  return episode.marking_end(program, 2)
 
 
 def _associative_recall(key, items, length, *, words):

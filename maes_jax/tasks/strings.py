@@ -84,8 +84,12 @@ def solve_equation(name: str = 'solve_equation', modulus: int = 5) -> episode.Ta
 
 
 def duplicate_string(name: str = 'duplicate_string', vocabulary: int = 2) -> episode.Task:
-  """The string, twice over."""
-  return _task(name, vocabulary, vocabulary, _duplicated, start=phases.RESTART)
+  """The string, twice over.
+
+  To go back to its first token in time, a solver must know the last one when it reads it: a cell
+  `/end` goes back to it from where the encoder ended, and may mark it.
+  """
+  return _task(name, vocabulary, vocabulary, _duplicated, start=phases.RESTART, marks_end=2)
 
 
 def missing_duplicate(name: str = 'missing_duplicate') -> episode.Task:
@@ -94,8 +98,11 @@ def missing_duplicate(name: str = 'missing_duplicate') -> episode.Task:
 
 
 def odds_first(name: str = 'odds_first', vocabulary: int = 2) -> episode.Task:
-  """Tokens 1, 3, 5, ..., then 0, 2, 4, ...; counted from 0."""
-  return _task(name, vocabulary, vocabulary, _odds_first, start=phases.RESTART)
+  """Tokens 1, 3, 5, ..., then 0, 2, 4, ...; counted from 0.
+
+  The last of the odd ones is one of the last two tokens: a cell `/end` may mark both.
+  """
+  return _task(name, vocabulary, vocabulary, _odds_first, start=phases.RESTART, marks_end=3)
 
 
 def binary_addition(name: str = 'binary_addition') -> episode.Task:
@@ -120,20 +127,22 @@ def bucket_sort(name: str = 'bucket_sort', vocabulary: int = 5) -> episode.Task:
   return _task(name, vocabulary, vocabulary, _sorted, start=phases.RESTART)
 
 
-def _task(name, vocabulary, answers, make, start=phases.HANDOVER, at_least=1):
+def _task(name, vocabulary, answers, make, start=phases.HANDOVER, at_least=1, marks_end=0):
   items, answered = Tokens(vocabulary), Tokens(answers)
-  ask = functools.partial(_ask, make=make, items=items, answers=answered, start=start)
+  ask = functools.partial(
+      _ask, make=make, items=items, answers=answered, start=start, marks_end=marks_end)
   return episode.Task(name, answers, ask, items=items, answers=answered, at_least=at_least)
 
 
-def _ask(key, words, length, *, make, items, answers, start):
-  """A program of two phases from a string."""
+def _ask(key, words, length, *, make, items, answers, start, marks_end):
+  """A program of two phases from a string; a third where the end is marked."""
   tokens, count, due, due_count = make(key, words.argmax(-1).astype(jnp.int32), length)
   there, asked = phases.within(count, len(tokens)), phases.within(due_count, len(due))
   nothing = jnp.zeros((len(due), items.width), jnp.float32)
   question = episode.Question(nothing, answers.one_hot(due) * asked[:, None], asked, start)
-  return episode.two_phases(
+  program = episode.two_phases(
       items.one_hot(tokens) * there[:, None], count, question, due_count)
+  return episode.marking_end(program, marks_end) if marks_end else program
 
 
 def _one(tokens, length, answer):

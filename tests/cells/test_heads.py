@@ -121,6 +121,11 @@ def test_gamma_starts_at_its_bias_and_nothing_else_does(head, gamma):
   np.testing.assert_array_equal(bias, [*[-2.] * 2 * WIDTH, *rest])
 
 
+def test_the_erase_vector_starts_higher_by_its_own_bias():
+  bias = first_parameters(head='shift', write_bias=-2., erase_bias=3.)['interface']['bias']
+  np.testing.assert_array_equal(bias[:2 * WIDTH], [-2.] * WIDTH + [1.] * WIDTH)
+
+
 @pytest.mark.usefixtures('blunt')
 @pytest.mark.parametrize('head, shift_range, place', [
     ('shift', 1, 2), ('shift', 2, 3), ('shift', 0, None), ('content', 1, WIDTH + 2),

@@ -69,11 +69,22 @@ class TestEveryTask:
     assert draw._cache_size() == 1
 
   def test_a_solver_begins_anew_or_where_the_string_ended(self, name):
-    store, recall = tasks.dry_run(tasks.get(name), PADDED).program
+    store, *_, recall = tasks.dry_run(tasks.get(name), PADDED).program
     assert (store.cell, recall.cell) == (phases.ENCODER, phases.SOLVER)
     anew = name in ('duplicate_string', 'odds_first', 'binary_addition', 'binary_multiplication',
                     'compute_sqrt', 'bucket_sort')
     assert recall.start == (phases.RESTART if anew else phases.HANDOVER)
+
+  def test_a_cell_goes_back_to_the_end_where_who_reads_it_must_know(self, name):
+    """It reads the solver's marker and empty items, so many as it must go back to and one."""
+    marked = {'duplicate_string': 1, 'odds_first': 2}.get(name, 0)
+    _, *between, recall = tasks.sample(tasks.get(name), jax.random.key(0), 5, PADDED).program
+    assert [(phase.cell, phase.start, int(phase.steps), phase.again, phase.asked)
+            for phase in between] == (
+                [('/end', phases.HANDOVER, 1 + marked, True, False)] if marked else [])
+    for phase in between:
+      np.testing.assert_array_equal(phase.inputs[0], recall.inputs[0])
+      assert not phase.inputs[1:].any()
 
 
 def of_length(name, length, count=600):

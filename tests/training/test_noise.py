@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -49,6 +50,31 @@ def test_the_same_noise_at_each_step_is_another_bias():
   found, disturbed = cell.unroll(params, state, inputs, noise={'units': jnp.tile(added, (7, 1))})
   np.testing.assert_allclose(found.hidden, wanted.hidden, rtol=1e-5)
   np.testing.assert_allclose(disturbed.output, steps.output, rtol=1e-4)
+
+
+def test_the_same_noise_of_the_head_is_another_bias():
+  model = models.build(Config(task=(TASK,), solver={'head': 'jump'}))
+  cell, params = model.cell(TASK), model.init(jax.random.key(0))['solvers'][TASK]
+  state, inputs = cell.initial_state(ADDRESSES), jax.random.normal(jax.random.key(2), (7, 10))
+  added = jnp.array([1., -2., 0., .5, 3.])  # The gate of the jump, three of the kernel, gamma.
+  bias = params['interface']['bias'].at[-5:].add(added)
+  interface = {**params['interface'], 'bias': bias}
+  wanted, steps = cell.unroll({**params, 'interface': interface}, state, inputs)
+  found, disturbed = cell.unroll(params, state, inputs, noise={'head': jnp.tile(added, (7, 1))})
+  chex.assert_trees_all_close((found, disturbed), (wanted, steps), rtol=1e-5, atol=1e-6)
+  assert np.abs(found.attention - cell.unroll(params, state, inputs)[0].attention).max() > .01
+
+
+def test_noise_of_the_head_is_drawn_by_itself():
+  """Units have the same noise with it and without."""
+  draw = lambda **options: models.build(Config(task=(TASK,), solver=options)).cell(
+      TASK).draw_noise(jax.random.key(0), 2000)
+  head, both = draw(head_noise=3.), draw(head_noise=3., noise=1.)
+  assert set(head) == {'head'} and head['head'].shape == (2000, 4)
+  np.testing.assert_allclose(np.cov(head['head'].T), 9 * np.eye(4), atol=1.)
+  np.testing.assert_array_equal(both['head'], head['head'])
+  np.testing.assert_array_equal(both['units'], draw(noise=1.)['units'])
+  assert np.abs(np.corrcoef(both['head'].T, both['units'].T)[:4, 4:]).max() < .1
 
 
 def test_a_cell_draws_noise_of_its_own_size_at_each_step():
