@@ -91,9 +91,9 @@ _ADDING = {'start_scale': 0., 'erase_bias': 0.}
 # rate that falls a little ends what else goes to and fro for good.
 _TOKENS = {'start_length': 6, 'hold': 5000, 'grow': 20_000, 'half_life': 20_000,
            'cell': {**_SURE, 'units': 10}, 'solver': _ADDING}
-# The same where x is said many times, with units to count how often.
-_COPIES = {'hold': 3000, 'grow': 8000,
-           'solver': {'start_scale': 0., 'units': 10, 'head_noise': 1.}}
+# A jump that brings along some of the last word makes the first of a copy a blend.
+_COPIES = {'hold': 3000, 'grow': 20_000, 'half_life': 20_000,
+           'solver': {'start_scale': 0., 'head_noise': 1.}}
 # A token is a single one among a few numbers: a memory that is written little hardly shows it.
 # Stack Manipulation gains nothing by noise.
 _BACKWARDS = {'start_length': 8, 'hold': 2000, 'grow': 8000, 'cell': _SURE, 'solver': _ADDING}
@@ -107,11 +107,12 @@ _STATES = {'start_min_length': 1, 'start_length': 2, 'hold': 1000, 'grow': 5000,
            'learning_rate': 0.01, 'batch_size': 16,
            'solver': {'gamma_bias': -3., 'walk_bias': 0.}}
 _PARITY = {**_STATES, 'hold': 2000, 'grow': 15_000, 'cell': _WALKING}
-_FIRST_AND_LAST = {**_STATES, 'grow': 15_000, 'cell': {**_WALKING, 'latch': 6., 'noise': 0.5}}
-_MORE_STATES = {**_STATES, 'cell': {**_WALKING, 'units': 20}}
+_FIRST_AND_LAST = {**_STATES, 'grow': 10_000, 'cell': {
+    **_WALKING, 'latch': 6., 'noise': 0.3, 'head_noise': 1.5}}
+_MORE_STATES = {**_STATES, 'hold': 5000, 'grow': 15_000, 'cell': {**_WALKING, 'units': 20}}
 # The missing bit is the parity of the others, of two tokens at first.
 _MISSING = {**_STATES, 'start_min_length': 2, 'start_length': 3, 'hold': 2000, 'grow': 8000,
-            'solver': {}, 'cell': {**_SURE, 'units': 10}}
+            'solver': {}, 'cell': {**_SURE, 'units': 10, 'head_noise': 2.}}
 # Numbers of a picture are learnt with what compares them, which takes a low rate: at 0.02 no seed
 # ever began. One digit and then another are enough to begin with.
 _PICTURES = {'learning_rate': 0.005, 'start_min_length': 1, 'start_length': 2,
@@ -120,7 +121,7 @@ _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES: dict[str, Mapping[str, Any]] = {
     **dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
     'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER, 'reverse_recall': _EVEN,
-    'repeat_serial': _REPEATED, 'repeat_reverse': _REPEATED, 'repeat_copy': _COPIES,
+    'repeat_serial': _REPEATED, 'repeat_reverse': _REPEATED,
     'duplicate_string': _TOKENS, 'odds_first': _TOKENS, 'missing_duplicate': _MISSING,
     'reverse_string': _BACKWARDS, 'stack_manipulation': _STACKED,
     'parity_check': _PARITY, 'even_pairs': _FIRST_AND_LAST, 'cycle_navigation': _MORE_STATES,
@@ -128,7 +129,7 @@ _CHANGES: dict[str, Mapping[str, Any]] = {
 _CHANGES_ON_ENCODER = {
     **_CHANGES, **dict.fromkeys(_EQUALITY, _ONE_ANSWER_ON_ENCODER),
     'serial_recall': _FAST, 'reverse_recall': _FAST, 'odd_recall': {**_EVERY_OTHER, **_FAST},
-    'n_back': _PAIRS}
+    'n_back': _PAIRS, 'repeat_copy': _COPIES}
 # Few answers a sequence make the loss jump: batches of 64 (paper, section 5.3).
 _LARGE_BATCH = ('sequence_comparison', 'prefix_equality', *_EQUALITY, 'n_back', 'delayed_match',
                 'picture_change', 'picture_match')
