@@ -77,9 +77,8 @@ _FAST = {'learning_rate': 0.04}
 # beside several, some leave the marker softly, and store a part of the first item with the second.
 # On an encoder that is there, some solvers go astray.
 _EVEN = {'solver': {'start_scale': 0.}}
-# What is rare hides in a mean loss, and answers that are repeated are all wrong; states that drift
-# are right for as long as training lasts. Sequences that are longer than any of training are to be
-# right, too, before it ends.
+# What is rare hides in a mean loss, and answers that are repeated are all wrong. Sequences that are
+# longer than any of training are to be right, too, before it ends.
 _LONGER = {'stop_on': 'validation'}
 _REPEATED = {**_LONGER, **_EVEN}
 # Attention that leaks a little is right in training and lost in sequences that are longer: noise in

@@ -249,8 +249,14 @@ def test_strings_start_longer_than_one_address_can_hold(task, longest, written):
     'cycle_navigation', 'missing_duplicate'])
 def test_strings_are_learnt_against_noise_until_the_loss_against_it_is_small(task):
   config = families.resolve(Config(task=(task,)))
-  assert (config.cell['head_noise'], config.cell['erase_bias']) == (1., 3.)
+  assert config.cell['head_noise'] >= 1 and config.cell['erase_bias'] == 3
   assert config.stop_on == 'training'
+
+
+def test_on_an_encoder_that_is_there_n_back_has_the_recipe_of_comparing_pairs():
+  of = lambda task: families.resolve(Config(task=(task,), encoder='E_J'))
+  for option in ('hard_batches', 'half_life', 'learning_rate', 'batch_size', 'solver'):
+    assert getattr(of('n_back'), option) == getattr(of('sequence_comparison'), option)
 
 
 def test_what_must_leave_the_memory_alone_does_not_start_out_erasing_it():
