@@ -83,30 +83,30 @@ _LONGER = {'stop_on': 'validation'}
 _REPEATED = {**_LONGER, **_EVEN}
 # Attention that leaks a little is right in training and lost in sequences that are longer: noise in
 # what moves it teaches a margin. So do words that take the place of others from the start, where
-# they would add up without end. The loss that ends training is then that against noise.
+# they would add up without end. The loss that ends training is then that against noise. Cells that
+# come after an encoder have to leave what it wrote.
 _SURE = {'write_bias': 0., 'erase_bias': 3., 'head_noise': 1.}
-_ADDING = {'start_scale': 0., 'erase_bias': 0.}
+_LEAVING = {'start_scale': 0., 'erase_bias': 0.}
 # One address holds three tokens of two kinds as well as one: with so few at first encoders stay. A
 # rate that falls a little ends what else goes to and fro for good.
 _TOKENS = {'start_length': 6, 'hold': 5000, 'grow': 20_000, 'half_life': 20_000,
-           'cell': {**_SURE, 'units': 10}, 'solver': _ADDING}
+           'cell': {**_SURE, 'units': 10}, 'solver': _LEAVING}
 # A jump that brings along some of the last word makes the first of a copy a blend.
 _COPIES = {'hold': 3000, 'grow': 20_000, 'half_life': 20_000,
            'solver': {'start_scale': 0., 'head_noise': 1.}}
 # A token is a single one among a few numbers: a memory that is written little hardly shows it.
 # Stack Manipulation gains nothing by noise.
-_BACKWARDS = {'start_length': 8, 'hold': 2000, 'grow': 8000, 'cell': _SURE, 'solver': _ADDING}
+_BACKWARDS = {'start_length': 8, 'hold': 2000, 'grow': 8000, 'cell': _SURE, 'solver': _LEAVING}
 _STACKED = {**_LONGER, 'start_length': 8, 'cell': {'write_bias': 0.}, **_EVEN}
 # One answer of two: states of an automaton are learnt on one token and two. An encoder that stays
 # at an address adds up there what it should hold; on its way it finds empty ones after a thousand
 # steps as after ten. One sequence at a time drives it off, and more states take more units. What is
 # to be held for good, as the first token, is held by units that have two resting points.
 _WALKING = {**_SURE, 'units': 10, 'gamma_bias': 1., 'walk_bias': 6.}
-_STATES = {'start_min_length': 1, 'start_length': 2, 'hold': 1000, 'grow': 5000,
-           'learning_rate': 0.01, 'batch_size': 16,
+_STATES = {'start_min_length': 1, 'start_length': 2, 'learning_rate': 0.01, 'batch_size': 16,
            'solver': {'gamma_bias': -3., 'walk_bias': 0.}}
 _PARITY = {**_STATES, 'hold': 2000, 'grow': 15_000, 'cell': _WALKING}
-_FIRST_AND_LAST = {**_STATES, 'grow': 10_000, 'cell': {
+_FIRST_AND_LAST = {**_STATES, 'hold': 1000, 'grow': 10_000, 'cell': {
     **_WALKING, 'latch': 6., 'noise': 0.3, 'head_noise': 1.5}}
 _MORE_STATES = {**_STATES, 'hold': 5000, 'grow': 15_000, 'cell': {**_WALKING, 'units': 20}}
 # The missing bit is the parity of the others, of two tokens at first.
