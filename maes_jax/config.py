@@ -11,6 +11,7 @@ import math
 import typing
 from typing import Any
 
+import chex
 import numpy as np
 
 from maes_jax import errors
@@ -96,6 +97,9 @@ class Config:
       None, 'What stops a model: the 100-iteration mean of its loss in training, the loss of a '
       'validation, or a proof that it is right at every length (certified), which is looked for '
       'at validations.', choices=('training', 'validation', 'certified'))
+  restart_every: int | None = _field(
+      None, 'A model that is not done after so many iterations, a multiple of 100, starts anew '
+      'from other parameters, and again after as many; 0: it goes on.', minimum=0)
   max_iterations: int = _field(
       100_000, 'End of training for models not done by then, at the next multiple of 100.',
       minimum=1)
@@ -125,6 +129,10 @@ class Config:
   def full_range_from(self) -> int:
     """The first iteration whose lengths reach from min_length to max_length."""
     return self.hold + self.grow  # type: ignore[operator]  # resolved: neither is None
+
+  def age(self, iteration: chex.Numeric) -> chex.Numeric:
+    """How many iterations before this one a model has trained since it started, or started anew."""
+    return iteration % self.restart_every if self.restart_every else iteration
 
   def to_json(self) -> str:
     return json.dumps(dataclasses.asdict(self), indent=2) + '\n'
@@ -246,6 +254,7 @@ def _check_relations(config):
   if any(not 0 < weight < float('inf') for weight in config.task_weights):
     raise errors.UserError(
         f'task_weights are {config.task_weights}; every weight must be positive')
+  _check_restarts(config)
   if config.hard_batches and config.batch_size == 1:
     raise errors.UserError(f'hard_batches is {config.hard_batches} and batch_size 1; half of a '
                            'batch are hard sequences: use a batch_size of 2 or more')
@@ -253,6 +262,20 @@ def _check_relations(config):
   if None not in (config.validation_length, config.validation_memory):
     check_memory(config.validation_length, config.validation_memory, 'validation_length',
                  'validation_memory')
+
+
+def _check_restarts(config):
+  every = config.restart_every
+  if every and every % WINDOW:
+    raise errors.UserError(f'restart_every is {every}; it must be a multiple of {WINDOW}, or 0')
+  if every and None not in (config.hold, config.grow) and every <= config.full_range_from:
+    raise errors.UserError(
+        f'restart_every is {every}, and lengths are full only from iteration '
+        f'{config.full_range_from} on, hold and grow together: no model would be done by then; '
+        'give more, or 0 to start no model anew')
+  if every and config.unfreeze:
+    raise errors.UserError(f'restart_every is {every}, and the encoder taken over is not frozen: '
+                           'what it was is lost by then; use restart_every=0, or no unfreeze')
 
 
 def check_memory(length: int, addresses: int, length_name='length', memory_name='memory'):

@@ -28,7 +28,8 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 }
 # What a recipe need not say.
 COMMON: dict[str, Any] = {
-    'ring': 'whole', 'phase_bit': False, 'hard_batches': 0, 'clip': 10., 'validate_every': 500}
+    'ring': 'whole', 'phase_bit': False, 'hard_batches': 0, 'clip': 10., 'validate_every': 500,
+    'restart_every': 0}
 _SOFT = {'write_bias': -3., 'gamma_bias': -3.}
 # Heads that move by shifts find at any length what they find at 20 items; a word that they look for
 # stands out less among more addresses. A write head whose attention has spread evenly is lost, as

@@ -167,6 +167,9 @@ def _name(node):
     ({'task_weights': (float('nan'),)}, 'must be positive'),
     ({'max_length': 20, 'memory': 20}, 'memory of at least 21'),
     ({'validation_length': 80, 'validation_memory': 80}, 'validation_memory of at least 81'),
+    ({'restart_every': 150}, 'restart_every is 150; it must be a multiple of 100, or 0'),
+    ({'restart_every': 1000, 'hold': 300, 'grow': 700}, 'full only from iteration 1000'),
+    ({'restart_every': 2000, 'encoder': 'E_J', 'unfreeze': True}, 'is not frozen'),
 ])
 def test_what_does_not_fit_together_is_an_error(values, message):
   with pytest.raises(errors.UserError, match=message):

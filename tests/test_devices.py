@@ -56,6 +56,7 @@ found['own loop'] = trace(task=('sums',))
 devices.CHECK = True
 for name in families.FAMILIES:
   found[name] = trace(model=name, task=('serial_recall', 'sequence_comparison'))
+found['restarts'] = trace(restart_every=2000)
 for seeds, batch, counts in ((4, 1, (4,)), (4, 2, (8,)), (1, 4, (2, 4))):
   one, alone = train(seeds, batch, 1)
   for count in counts:
@@ -102,7 +103,7 @@ def test_training_on_many_is_training_on_one(found, seeds, batch, count):
   assert result['counts'] == 0
 
 
-@pytest.mark.parametrize('name', families.FAMILIES)
+@pytest.mark.parametrize('name', [*families.FAMILIES, 'restarts'])
 def test_what_differs_from_device_to_device_is_added_up(found, name):
   """JAX's own check passes: nothing is taken for the same everywhere that is not."""
   assert found[name] == [4]

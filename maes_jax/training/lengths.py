@@ -20,13 +20,18 @@ def bounds(config: Config, iteration: chex.Array) -> tuple[chex.Array, chex.Arra
 
 def grown(config: Config, iteration: chex.Array) -> chex.Array:
   """How far lengths have grown: 0 through `hold`, 1 from the full range on."""
-  past = jnp.asarray(iteration - config.hold, jnp.float32)
+  past = jnp.asarray(config.age(iteration) - config.hold, jnp.float32)
   return jnp.clip(past / max(config.grow, 1), 0, 1)
 
 
 def _grown(config, iteration, start, end):
   growing = jnp.floor(start + grown(config, iteration) * (end - start)).astype(jnp.int32)
-  return jnp.where(iteration < config.full_range_from, growing, end)
+  return jnp.where(full(config, iteration), end, growing)
+
+
+def full(config: Config, iteration: chex.Array) -> chex.Array:
+  """Whether lengths have reached the full range at an iteration."""
+  return config.age(iteration) >= config.full_range_from
 
 
 def draw(config: Config, iteration: chex.Array) -> chex.Array:

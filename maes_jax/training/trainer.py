@@ -22,6 +22,7 @@ from maes_jax import encoder_solver
 from maes_jax import evaluation
 from maes_jax import randomness
 from maes_jax import tasks
+from maes_jax import varying
 from maes_jax.config import Config
 from maes_jax.config import WINDOW
 from maes_jax.encoder_solver import Model
@@ -83,13 +84,13 @@ class Trainer(devices.Picklable):
     seeds = self.config.seed + jnp.arange(self.config.seeds, dtype=jnp.int32)
     return batching.vmap(lambda seed: self._init(seed, pretrained))(seeds)
 
-  def _init(self, seed, pretrained):
-    params = self.model.init(randomness.key(seed, randomness.Stream.INIT))
+  def _init(self, seed, pretrained, iteration=0):
+    params = self.model.init(randomness.key(seed, randomness.Stream.INIT, iteration))
     params = {**params, **pretrained}
     never, unknown = jnp.int32(NEVER), jnp.float32(jnp.inf)
     return TrainState(
         params=params, optimizer=self._optimizer(params).init(params), seed=seed,
-        iteration=jnp.int32(0), first_batch=never, converged=never,
+        iteration=jnp.int32(iteration), first_batch=never, converged=never,
         loss=unknown, validation_loss=unknown)
 
   def _optimizer(self, params):
@@ -107,14 +108,24 @@ class Trainer(devices.Picklable):
     so that what depends on it alone, the length of the sequences, is known to be the same too.
     """
     iterations = iteration + jnp.arange(self.window_size, dtype=jnp.int32)
-    start = (state.params, state.optimizer)
+    begun = self._begun(state, iteration)
+    start = (begun.params, begun.optimizer)
     (params, opt_state), (batch_losses, asked) = lax.scan(
         lambda carry, i: self.iterate(carry, state.seed, i), start, iterations)
-    trained = state._replace(
-        params=params, optimizer=opt_state, iteration=state.iteration + self.window_size,
-        loss=_mean_of_finite(jnp.where(asked, batch_losses, jnp.nan), state.loss),
-        **self._record(state, iterations, batch_losses, asked))
+    trained = begun._replace(
+        params=params, optimizer=opt_state, iteration=begun.iteration + self.window_size,
+        loss=_mean_of_finite(jnp.where(asked, batch_losses, jnp.nan), begun.loss),
+        **self._record(begun, iterations, batch_losses, asked))
     return _where(self.active(state), trained, state)
+
+  def _begun(self, state, iteration):
+    """The model as the window begins with it: another one, where it is time to start anew."""
+    if not self.config.restart_every:
+      return state
+    kept = {name: state.params[name] for name in self.frozen}
+    anew = (iteration > 0) & (self.config.age(iteration) == 0)
+    other = lambda: varying.like(self._init(state.seed, kept, iteration), state)
+    return lax.cond(anew, other, lambda: state)
 
   def iterate(self, carry, seed: chex.Array, iteration: chex.Array):
     """One step of gradient descent on a fresh batch.
@@ -142,7 +153,7 @@ class Trainer(devices.Picklable):
     worst = lambda episodes: microbatches.map_batch(
         functools.partial(self._worst, params), params, episodes)
     keys = jax.random.split(key(randomness.Stream.HARD), self.config.hard_batches)
-    return lax.cond(iteration >= self.config.full_range_from,
+    return lax.cond(lengths.full(self.config, iteration),
                     lambda: mining.mixed(batch, draw, worst, keys), lambda: batch)
 
   def _drawn(self, iteration, key, ring_key):
@@ -203,7 +214,7 @@ class Trainer(devices.Picklable):
   def _record(self, state, iterations, batch_losses, asked):
     """Both readings of "converged"; neither counts before lengths reach the full range, nor what
     asks nothing."""
-    full = iterations >= self.config.full_range_from
+    full = lengths.full(self.config, iterations)
     low = full & asked & (batch_losses <= self.config.stop_loss)
     first_batch = jnp.where(low.any(), iterations[low.argmax()] + 1, NEVER)
     mean = batch_losses.mean(where=asked)  # Not a number where none asks.
@@ -230,7 +241,9 @@ class Trainer(devices.Picklable):
   def _record_validation(self, state: TrainState, validation_losses, due, proved) -> TrainState:
     """A population [K] with the losses of a validation, for the models that were `due` [K]."""
     low = (validation_losses <= self.config.stop_loss) & self._stops_on('validation')
-    done = due & (low & (state.iteration >= self.config.full_range_from) | proved)
+    # The window before has just ended: a model that starts anew only now has had all of it.
+    full = self.config.age(state.iteration - 1) + 1 >= self.config.full_range_from
+    done = due & (low & full | proved)
     return state._replace(
         validation_loss=jnp.where(due, validation_losses, state.validation_loss),
         converged=jnp.where(done, state.iteration, state.converged))

@@ -37,6 +37,13 @@ def test_full_range_is_where_the_config_says():
   assert lengths.bounds(CONFIG, there) == (3, 20)
 
 
+def test_they_start_anew_with_a_model():
+  config = dataclasses.replace(CONFIG, restart_every=300)
+  for iteration in (0, 21, 189, 190, 299):
+    assert lengths.bounds(config, 600 + iteration) == lengths.bounds(CONFIG, iteration)
+    assert lengths.full(config, 600 + iteration) == (iteration >= CONFIG.full_range_from)
+
+
 def test_no_schedule_is_the_full_range_from_the_start():
   config = dataclasses.replace(CONFIG, hold=0, grow=0)
   assert lengths.bounds(config, 0) == (3, 20)

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from maes_jax import families
+from maes_jax import randomness
 from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.config import WINDOW
 from maes_jax.encoder_solver import Model
+from maes_jax.training import microbatches
 from maes_jax.training import optimizer
 from maes_jax.training.trainer import NEVER
 from maes_jax.training.trainer import Trainer
@@ -281,6 +283,74 @@ class TestConverged:
   def test_a_loss_that_is_no_number_is_not_low(self):
     _, (state,) = windows(script((100, np.nan)))
     assert (state.first_batch, state.converged) == (NEVER, NEVER)
+
+
+class TestRestart:
+  """A model that is not done after so many iterations starts anew, from other parameters."""
+
+  @staticmethod
+  @functools.cache
+  def states():
+    """After each of five windows, of which the third and the fifth start anew."""
+    states = [fresh()]
+    for _ in range(5):
+      states.append(train(population(restart_every=200), states[-1]))
+    return states[1:]
+
+  def test_until_then_nothing_is_different(self):
+    assert_same(self.states()[1], train(population(), trained()))
+
+  @pytest.mark.parametrize('iteration', [200, 400])
+  def test_parameters_are_those_of_the_seed_and_the_iteration(self, iteration):
+    still = population(restart_every=200, learning_rate=1e-7)
+    state = train(still, fresh()._replace(iteration=np.full(3, iteration, np.int32)))
+    key = lambda seed: randomness.key(seed, randomness.Stream.INIT, iteration)
+    started = jax.vmap(lambda seed: MODEL.init(key(seed)))(state.seed)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, atol=2e-5), state.params, started)
+    kernel = lambda params: params['encoder']['hidden']['kernel']
+    assert (abs(kernel(state.params) - kernel(fresh().params)) > 1e-3).mean() > .9
+
+  def test_the_optimizer_is_new_and_iterations_count_on(self):
+    counts = [int(np.unique(optimizer._counters(state.optimizer).count)[0])
+              for state in self.states()]
+    assert counts == [100, 200, 100, 200, 100]
+    assert [set(state.iteration.tolist()) for state in self.states()] == [
+        {100}, {200}, {300}, {400}, {500}]
+
+  def test_who_is_done_stays_bit_for_bit(self):
+    done = self.states()[1]._replace(converged=np.array([NEVER, 200, NEVER]))
+    after = train(population(restart_every=200), done)
+    assert_same(model(after, 1), model(done, 1))
+    assert_same(model(after, 0), model(self.states()[2], 0))
+
+  def test_what_is_frozen_stays(self):
+    trainer = Trainer(dataclasses.replace(CONFIG, restart_every=200), MODEL, frozen=('encoder',))
+    given = {'encoder': model(trained().params['encoder'], 0)}
+    state = jax.device_get(trainer.init(given))
+    for _ in range(3):
+      state = train(trainer, state)
+    for k in range(3):
+      assert_same(model(state, k).params['encoder'], given['encoder'])
+
+  def test_lengths_start_anew_and_a_low_loss_counts_only_once_they_are_full(self):
+    low_from_205 = script((205, 1.), (195, .1), (100, 1.))
+    _, states = windows(low_from_205, hold=50, grow=100, restart_every=200)
+    assert [state.first_batch for state in states] == [NEVER, NEVER, NEVER, 351, NEVER]
+    assert [state.converged for state in states] == [NEVER] * 5
+
+  def test_a_validation_at_its_last_iteration_counts(self):
+    trainer = population(stop_on='validation', restart_every=200)
+    state = fresh()._replace(iteration=np.array([200, 300, 400]))
+    state = trainer.record_validation(state, np.zeros(3), np.ones(3, bool), np.zeros(3, bool))
+    np.testing.assert_array_equal(state.converged, [200, NEVER, 400])
+
+  def test_on_an_accelerator_too(self, monkeypatch):
+    """Which takes all models at once."""
+    monkeypatch.setattr(microbatches, '_on_cpu', lambda: False)
+    trainer = Trainer(dataclasses.replace(CONFIG, restart_every=200), MODEL)
+    state = train(trainer, self.states()[1])
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5),
+                 state.params, self.states()[2].params)
 
 
 def test_joint_loss_weighs_tasks_as_the_config_says():
