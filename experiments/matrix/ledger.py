@@ -2,7 +2,9 @@
 
 import collections
 from collections.abc import Collection, Mapping
+import functools
 import pathlib
+from typing import Any
 
 from . import cells
 from . import execute
@@ -39,10 +41,12 @@ Written by `python -m experiments.suite --render` from the records in `results/s
 A cell is a population of seeds of a model, trained on one task by the recipe of its family, with
 the changes that `maes_jax/recipes.py` and `maes_jax/families.py` make for some tasks, until all
 have converged or its budget is over. *Converged*: the loss that the recipe stops on is at most
-1e-5. *n of m*: so many of m seeds are right in every sequence of every test. *To L*: the best seed
-has at least {protocol.SIMPLE.reached:.0%} of its bits (tokens) right at all lengths measured up to
-L, of answers about pictures {protocol.PICTURES.reached:.0%}. ×: not possible, and why below. ·: not
-measured. Models start from nothing, but for those on a frozen encoder; they are those of
+1e-5. A seed that has not learnt a task soon may start anew, from other parameters (`restart_every`,
+in recipes of tasks on strings); its iterations are those of all its starts. *n of m*: so many of m
+seeds are right in every sequence of every test. *To L*: the best seed has at least
+{protocol.SIMPLE.reached:.0%} of its bits (tokens) right at all lengths measured up to L, of answers
+about pictures {protocol.PICTURES.reached:.0%}. ×: not possible, and why below. ·: not measured.
+Models start from nothing, but for those on a frozen encoder; they are those of
 [docs/models.md](docs/models.md), and
 
 {_VARIANTS}
@@ -109,6 +113,12 @@ def _reach(curve, reached):
       break
     far = length
   return far
+
+
+def starts(record: Record, seed: Mapping[str, Any]) -> int:
+  """How often a seed started, the first time included."""
+  every = record['config'].get('restart_every')
+  return -(-seed['iterations'] // every) if every else 1
 
 
 def score(record: Record) -> float | None:
@@ -250,21 +260,23 @@ def _cells(records):
   measured = {name: record for name, record in records.items() if record['seeds']}
   if not measured:
     return []
-  return ['## Every cell', '', 'By seed: the iteration at which it converged, or what ended it; '
-          'then the share of bits (tokens) and of whole sequences\nthat are right, at each test.',
-          '', *markdown.table('cell | converged at | bits right | sequences right | seconds', [
-              (name, _each(record, _when), _each(record, _units), _each(record, _sequences),
-               f'{record["seconds"]:,.0f}') for name, record in measured.items()]), '']
+  return ['## Every cell', '', 'By seed: the iteration at which it converged, or what ended it, '
+          'and in brackets how many starts it had, if not 1;\nthen the share of bits (tokens), '
+          'and of whole sequences, that is right, at each test.', '', *markdown.table(
+              'cell | converged at | bits right | sequences right | seconds', [
+                  (name, _each(record, functools.partial(_when, record)), _each(record, _units),
+                   _each(record, _sequences), f'{record["seconds"]:,.0f}')
+                  for name, record in measured.items()]), '']
 
 
 def _each(record, say):
   return '; '.join(map(say, record['seeds']))
 
 
-def _when(seed):
-  if seed['converged'] is not None:
-    return f'{seed["converged"]:,}'
-  return f'{seed["ended"]} at {seed["iterations"]:,}'
+def _when(record, seed):
+  said = '' if seed['converged'] is not None else f'{seed["ended"]} at '
+  times = starts(record, seed)
+  return f'{said}{seed["iterations"]:,}' + (f' ({times})' if times > 1 else '')
 
 
 def _units(seed):

@@ -49,7 +49,8 @@ def _cell(record: Record) -> dict[str, Any]:
       **{name: record[name] for name in (
           'impossible', 'protocol', 'unit', 'trained_to', 'ended', 'budget', 'seconds',
           'train_seconds', 'machine', 'devices', 'versions', 'encoder')},
-      'seeds': [_seed(seed) for seed in record['seeds']]}
+      'seeds': [{**_seed(seed), 'starts': ledger.starts(record, seed)}
+                for seed in record['seeds']]}
 
 
 def _seed(seed) -> dict[str, Any]:

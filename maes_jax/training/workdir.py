@@ -18,7 +18,7 @@ from maes_jax.training import lock
 
 _MOST_CONFIG = 2**20  # Bytes.
 # What a config.json that does not name these options yet was trained with.
-_BEFORE = {'ring': 'whole', 'phase_bit': False, 'hard_batches': 0}
+_BEFORE = {'ring': 'whole', 'phase_bit': False, 'hard_batches': 0, 'restart_every': 0}
 # Keys of config.json beside the fields of `Config`.
 _ENCODER = 'encoder_digest'
 _DATA = 'data_digests'  # By task, of those that draw from a user's examples.

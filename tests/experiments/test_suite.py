@@ -354,6 +354,14 @@ def test_wrong_flags_get_one_line_and_write_nothing(tmp_path, flags, words):
   assert [path.name for path in tmp_path.iterdir()] == ['own.py']
 
 
+@pytest.mark.parametrize('every, iterations, starts', [
+    (0, 5000, 1), (2000, 100, 1), (2000, 2000, 1), (2000, 2100, 2), (2000, 5000, 3)])
+def test_starts_are_counted_from_iterations(every, iterations, starts):
+  seed = {'iterations': iterations}
+  assert ledger.starts({'config': {'restart_every': every}}, seed) == starts
+  assert ledger.starts({'config': {}}, seed) == 1  # Of a record from before.
+
+
 class TestDocument:
 
   def test_it_is_what_the_records_give(self):
@@ -489,8 +497,8 @@ class TestPage:
     assert tab.locator('#cell h2').inner_text() == 'gru on parity_check'
     assert tab.locator('#cell polyline.seed').count() == 2 * 2
     rows = tab.locator('#cell tbody tr').all_inner_texts()
-    assert [row.split()[:4] for row in rows] == [
-        [str(k), 'never', '100', 'max_iterations'] for k in range(2)]
+    assert [row.split()[:5] for row in rows] == [
+        [str(k), 'never', '100', '1', 'max_iterations'] for k in range(2)]
     test = execute.read(results, STRINGS)['seeds'][1]['tests']['4']
     assert f'{100 * test["units_right"] / test["units"]:.1f} %' in rows[1]
     assert f'{test["sequences_right"]} of 32' in rows[1]

@@ -12,6 +12,7 @@ from maes_jax import errors
 from maes_jax import figures
 from maes_jax import families
 from maes_jax import models
+from maes_jax import recipes
 from maes_jax import trained
 from maes_jax.config import Config
 from maes_jax.training import run
@@ -80,6 +81,16 @@ def test_a_run_from_before_an_option_existed_goes_on(claimed):
   file.write_text(json.dumps(values))
   claim(claimed, CONFIG)
   assert claimed.read_config() == CONFIG
+
+
+def test_a_run_from_before_restarts_goes_on_without_whatever_its_recipe_says_now(
+    claimed, monkeypatch):
+  file = claimed.path / 'config.json'
+  values = json.loads(file.read_text())
+  del values['restart_every']
+  file.write_text(json.dumps(values))
+  monkeypatch.setitem(recipes.COMMON, 'restart_every', 5000)
+  assert claimed.read_config().restart_every == 0
 
 
 def test_other_config_is_an_error_that_names_the_fields_and_changes_nothing(claimed):
