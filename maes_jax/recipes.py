@@ -85,19 +85,21 @@ _REPEATED = {**_LONGER, **_EVEN}
 # Attention that leaks a little is right in training and lost in sequences that are longer: noise in
 # what moves it teaches a margin. So do words that take the place of others from the start, where
 # they would add up without end. The loss that ends training is then that against noise. Cells that
-# come after an encoder have to leave what it wrote.
+# come after an encoder have to leave what it wrote. Who has not learnt it soon against noise never
+# does, and starts anew.
 _SURE = {'write_bias': 0., 'erase_bias': 3., 'head_noise': 1.}
 _LEAVING = {'start_scale': 0., 'erase_bias': 0.}
 # One address holds three tokens of two kinds as well as one: with so few at first encoders stay. A
 # rate that falls a little ends what else goes to and fro for good.
 _TOKENS = {'start_length': 6, 'hold': 5000, 'grow': 20_000, 'half_life': 20_000,
-           'cell': {**_SURE, 'units': 10}, 'solver': _LEAVING}
+           'restart_every': 35_000, 'cell': {**_SURE, 'units': 10}, 'solver': _LEAVING}
 # A jump that brings along some of the last word makes the first of a copy a blend.
 _COPIES = {'hold': 3000, 'grow': 20_000, 'half_life': 20_000,
            'solver': {'start_scale': 0., 'head_noise': 1.}}
 # A token is a single one among a few numbers: a memory that is written little hardly shows it.
 # Stack Manipulation gains nothing by noise.
-_BACKWARDS = {'start_length': 8, 'hold': 2000, 'grow': 8000, 'cell': _SURE, 'solver': _LEAVING}
+_BACKWARDS = {'start_length': 8, 'hold': 2000, 'grow': 8000, 'restart_every': 15_000,
+              'cell': _SURE, 'solver': _LEAVING}
 _STACKED = {**_LONGER, 'start_length': 8, 'cell': {'write_bias': 0.}, **_EVEN}
 # One answer of two: states of an automaton are learnt on one token and two. An encoder that stays
 # at an address adds up there what it should hold; on its way it finds empty ones after a thousand
@@ -106,13 +108,14 @@ _STACKED = {**_LONGER, 'start_length': 8, 'cell': {'write_bias': 0.}, **_EVEN}
 _WALKING = {**_SURE, 'units': 10, 'gamma_bias': 1., 'walk_bias': 6.}
 _STATES = {'start_min_length': 1, 'start_length': 2, 'learning_rate': 0.01, 'batch_size': 16,
            'solver': {'gamma_bias': -3., 'walk_bias': 0.}}
-_PARITY = {**_STATES, 'hold': 2000, 'grow': 15_000, 'cell': _WALKING}
-_FIRST_AND_LAST = {**_STATES, 'hold': 1000, 'grow': 10_000, 'cell': {
-    **_WALKING, 'latch': 6., 'noise': 0.3, 'head_noise': 1.5}}
+_PARITY = {**_STATES, 'hold': 2000, 'grow': 15_000, 'restart_every': 20_000, 'cell': _WALKING}
+_FIRST_AND_LAST = {**_STATES, 'hold': 1000, 'grow': 10_000, 'restart_every': 20_000, 'cell': {
+    **_WALKING, 'latch': 6., 'noise': 0.5, 'head_noise': 1.5}}
 _MORE_STATES = {**_STATES, 'hold': 5000, 'grow': 15_000, 'cell': {**_WALKING, 'units': 20}}
 # The missing bit is the parity of the others, of two tokens at first.
 _MISSING = {**_STATES, 'start_min_length': 2, 'start_length': 3, 'hold': 2000, 'grow': 8000,
-            'solver': {}, 'cell': {**_SURE, 'units': 10, 'head_noise': 2.}}
+            'restart_every': 14_000, 'solver': {},
+            'cell': {**_SURE, 'units': 10, 'head_noise': 2.}}
 # Numbers of a picture are learnt with what compares them, which takes a low rate: at 0.02 no seed
 # ever began. One digit and then another are enough to begin with.
 _PICTURES = {'learning_rate': 0.005, 'start_min_length': 1, 'start_length': 2,
@@ -150,7 +153,8 @@ def maes(config: Config) -> Mapping[str, Any]:
 
 
 def _on_encoder(config):
-  return {**_EVEN, **_shared(config, _CHANGES_ON_ENCODER)}
+  changes = {**_EVEN, **_shared(config, _CHANGES_ON_ENCODER)}
+  return {**changes, 'restart_every': 0} if config.unfreeze else changes  # It is there once.
 
 
 def _from_scratch(config):

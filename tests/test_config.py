@@ -256,6 +256,17 @@ def test_strings_are_learnt_against_noise_until_the_loss_against_it_is_small(tas
   assert config.stop_on == 'training'
 
 
+@pytest.mark.parametrize('task', [
+    'duplicate_string', 'odds_first', 'reverse_string', 'parity_check', 'even_pairs',
+    'missing_duplicate'])
+def test_who_does_not_learn_a_string_soon_starts_anew_with_time_at_full_lengths(task):
+  config = families.resolve(Config(task=(task,)))
+  assert config.full_range_from + 3000 <= config.restart_every <= config.max_iterations / 2
+  assert families.resolve(Config(task=(task,), encoder='E_J')).restart_every
+  assert not families.resolve(Config(task=(task,), encoder='E_J', unfreeze=True)).restart_every
+  assert not families.resolve(Config(task=(task,), restart_every=0)).restart_every
+
+
 def test_on_an_encoder_that_is_there_n_back_has_the_recipe_of_comparing_pairs():
   of = lambda task: families.resolve(Config(task=(task,), encoder='E_J'))
   for option in ('hard_batches', 'half_life', 'learning_rate', 'batch_size', 'solver'):
