@@ -91,8 +91,8 @@ class Config:
       None, "Adam's decay of the second moment.", minimum=0., maximum=0.999999)
   clip: float | None = _field(
       None, 'Gradients are clipped element by element to this.', minimum=0.)
-  stop_loss: float = _field(
-      1e-5, 'A model is done once its loss is at or under this; see stop_on.', minimum=0.)
+  stop_loss: float | None = _field(
+      None, 'A model is done once its loss is at or under this; see stop_on.', minimum=0.)
   stop_on: str | None = _field(
       None, 'What stops a model: the 100-iteration mean of its loss in training, the loss of a '
       'validation, or a proof that it is right at every length (certified), which is looked for '

@@ -62,6 +62,8 @@ _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'picture_change': {'output_hidden': 32},
     'picture_match': {'output_hidden': 32},
     'repeat_copy': {'head': 'jump'},
+    'temporal_rotation': {'head': 'jump'},
+    'interruption_swap/y_solver': {'head': 'jump'},
     'duplicate_string': {'head': 'jump'},
     'odds_first': {'head': 'jump', 'shift_range': 2},
 }

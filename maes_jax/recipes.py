@@ -29,7 +29,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 # What a recipe need not say.
 COMMON: dict[str, Any] = {
     'ring': 'whole', 'phase_bit': False, 'hard_batches': 0, 'clip': 10., 'validate_every': 500,
-    'restart_every': 0}
+    'stop_loss': 1e-5, 'restart_every': 0}
 _SOFT = {'write_bias': -3., 'gamma_bias': -3.}
 # Heads that move by shifts find at any length what they find at 20 items; a word that they look for
 # stands out less among more addresses. A write head whose attention has spread evenly is lost, as
@@ -86,13 +86,14 @@ _REPEATED = {**_LONGER, **_EVEN}
 # what moves it teaches a margin. So do words that take the place of others from the start, where
 # they would add up without end. The loss that ends training is then that against noise. Cells that
 # come after an encoder have to leave what it wrote. Who has not learnt it soon against noise never
-# does, and starts anew.
+# does, and starts anew; who is right by a hair goes on until the loss is next to nothing.
 _SURE = {'write_bias': 0., 'erase_bias': 3., 'head_noise': 1.}
 _LEAVING = {'start_scale': 0., 'erase_bias': 0.}
 # One address holds three tokens of two kinds as well as one: with so few at first encoders stay. A
 # rate that falls a little ends what else goes to and fro for good.
 _TOKENS = {'start_length': 6, 'hold': 5000, 'grow': 20_000, 'half_life': 20_000,
-           'restart_every': 35_000, 'cell': {**_SURE, 'units': 10}, 'solver': _LEAVING}
+           'stop_loss': 1e-8, 'restart_every': 35_000,
+           'cell': {**_SURE, 'units': 10}, 'solver': _LEAVING}
 # A jump that brings along some of the last word makes the first of a copy a blend.
 _COPIES = {'hold': 3000, 'grow': 20_000, 'half_life': 20_000,
            'solver': {'start_scale': 0., 'head_noise': 1.}}
@@ -107,7 +108,7 @@ _STACKED = {**_LONGER, 'start_length': 8, 'cell': {'write_bias': 0.}, **_EVEN}
 # to be held for good, as the first token, is held by units that have two resting points.
 _WALKING = {**_SURE, 'units': 10, 'gamma_bias': 1., 'walk_bias': 6.}
 _STATES = {'start_min_length': 1, 'start_length': 2, 'learning_rate': 0.01, 'batch_size': 16,
-           'solver': {'gamma_bias': -3., 'walk_bias': 0.}}
+           'stop_loss': 1e-7, 'solver': {'gamma_bias': -3., 'walk_bias': 0.}}
 _PARITY = {**_STATES, 'hold': 2000, 'grow': 15_000, 'restart_every': 20_000, 'cell': _WALKING}
 _FIRST_AND_LAST = {**_STATES, 'hold': 1000, 'grow': 10_000, 'restart_every': 20_000, 'cell': {
     **_WALKING, 'latch': 6., 'noise': 0.5, 'head_noise': 1.5}}

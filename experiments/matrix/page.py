@@ -14,7 +14,7 @@ from .ledger import Record
 
 _PARTS = pathlib.Path(__file__).parent
 _OF_CONFIG = ('model', 'cell', 'solver', 'recipe', 'batch_size', 'learning_rate', 'min_length',
-              'max_length', 'memory', 'validation_length', 'stop_on')
+              'max_length', 'memory', 'validation_length', 'stop_on', 'stop_loss')
 
 
 def render(records: ledger.Found) -> str:

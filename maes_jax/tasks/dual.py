@@ -24,7 +24,9 @@ Who is on duty, and where it looks:
                  x will reach, but that the memory is a ring: going down from address 0, away from
                  x, it has a place of its own, and writes y_i over y_(i-1).
   & slots        `/y_solver`, which begins at address 0, too; in interruption_reverse where
-                 `/y_encoder` looks. Of `ignore` there is none.
+                 `/y_encoder` looks, and in interruption_swap where a cell `/y_middle` does, as in
+                 `temporal_rotation`, after `/y_end` may have marked the last words. Of `ignore`
+                 there is none.
   $ slots        the solver, from address 0, as in Serial Recall: a solver of that serves as it is.
 """
 
@@ -136,9 +138,9 @@ def interruption_reverse(name: str = 'interruption_reverse', cuts: Cuts = Cuts()
 
 def interruption_swap(
     name: str = 'interruption_swap', cuts: Cuts = Cuts(), by: int | float = 0.5) -> episode.Task:
-  """Each y_i rotated by half of its length, then all x; as hard as `temporal_rotation`."""
+  """Each y_i rotated by half of its length, then all x; `temporal_rotation` in between."""
   change = functools.partial(manipulation.turned, by=checks.rotation('rotation of words', by))
-  return _dual(name, cuts, asked=EACH, change=change)
+  return _dual(name, cuts, asked=EACH, change=change, begun=_in_the_middle)
 
 
 def operation_span(
@@ -206,8 +208,17 @@ def _as_they_are(words, length):
   return words
 
 
+def _as_y_says(shown, answers):
+  return shown, answers
+
+
+def _in_the_middle(shown, answers):
+  program = episode.marking_end((shown, answers), 2, cell='/y_end')
+  return episode.finding_middle(program, cell='/y_middle')
+
+
 def _with_second(key, items, length, *, cuts, asked, change=_as_they_are, start=phases.RESTART,
-                 one_word=False):
+                 one_word=False, begun=_as_y_says):
   """The program of two sequences; see the top of this file."""
   keys = jax.random.split(key, 4)
   size, count = len(items), cuts.count(keys[0], length)
@@ -222,7 +233,8 @@ def _with_second(key, items, length, *, cuts, asked, change=_as_they_are, start=
   answers = phases.present(_asked_for(
       jax.vmap(change)(y, y_sizes), y_sizes, RECALL_Y, Y_SOLVER, start), there)
   x = Phase(episode.bare(pieces(items, x_sizes, longest), _CONTROL_BITS), x_sizes)
-  rounds = (x, shown, _closed(answers, x_again)) if asked == EACH else (x, _closed(shown, x_again))
+  *before, last = begun(shown, answers) if asked == EACH else (shown,)
+  rounds = (x, *before, _closed(last, x_again))
   of_last = jax.tree.map(lambda leaf: leaf[count - 1], answers)
   return (
       Phase(episode.marked(items[:0], STORE, _CONTROL_BITS), jnp.int32(1)),

@@ -243,7 +243,11 @@ def two_phases(
             start=question.start))
 
 
-def marking_end(program: tuple[Phase, Phase], steps: int) -> tuple[Phase, Phase, Phase]:
+def marking_end(
+    program: tuple[Phase, Phase],  # leaves [...]
+    steps: int,
+    cell: str = '/end',
+) -> tuple[Phase, Phase, Phase]:
   """The program of a question, with a cell `/end` in between that has so many steps.
 
   It begins where the encoder ended and may go back and mark the last items, so that a solver that
@@ -251,9 +255,25 @@ def marking_end(program: tuple[Phase, Phase], steps: int) -> tuple[Phase, Phase,
   empty items.
   """
   store, answer = program
-  inputs = jnp.pad(answer.inputs[:1], ((0, steps - 1), (0, 0)))
-  return store, Phase(
-      inputs, jnp.int32(steps), cell='/end', start=phases.HANDOVER, again=True), answer
+  marker = answer.inputs[..., :1, :]
+  inputs = jnp.pad(marker, [*[(0, 0)] * (marker.ndim - 2), (0, steps - 1), (0, 0)])
+  return store, Phase(inputs, jnp.where(answer.steps > 0, jnp.int32(steps), 0), cell=cell,
+                      start=phases.HANDOVER, again=True), answer
+
+
+def finding_middle(
+    program: tuple[Phase, ...],  # leaves [...]
+    cell: str = '/middle',
+) -> tuple[Phase, ...]:
+  """The program of a question, with a cell `/middle` before the answer.
+
+  It begins at address 0, is shown the items once more and may walk at another pace than the
+  encoder, half as fast or some steps behind; the solver begins where it is at the end.
+  """
+  *before, answer = program
+  store = before[0]
+  walk = Phase(store.inputs, store.steps, cell=cell, start=phases.RESTART, again=True)
+  return *before, walk, dataclasses.replace(answer, start=phases.HANDOVER)
 
 
 @_plainly

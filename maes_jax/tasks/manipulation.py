@@ -63,8 +63,9 @@ def spatial_rotation(name: str = 'spatial_rotation', by: int | float = 0.5) -> e
 def temporal_rotation(name: str = 'temporal_rotation', by: int | float = 0.5) -> episode.Task:
   """x rotated to the right, by so many words or by a fraction of its length.
 
-  The first answer is x[n - by]: to be right from there a solver must jump, once there and once back
-  to the first word. Attention that shifts by one address a step cannot.
+  The first answer is x[n - by], and x[0] comes after the last word. A cell `/middle` walks from
+  address 0 while the items are shown once more, and the solver begins where it is then; a cell
+  `/end` may mark the last words, after which the solver must jump: MAES's has `head='jump'`.
   """
   ask = functools.partial(_temporal_rotation, by=checks.rotation('rotation of words', by))
   return episode.Task(name, _BITS, ask)
@@ -118,7 +119,9 @@ def _changed(key, items, length, *, change):
 
 def _temporal_rotation(key, items, length, *, by):
   question = recall.serial(key, items, length)
-  return dataclasses.replace(question, targets=turned(items, length, by))
+  question = dataclasses.replace(question, targets=turned(items, length, by))
+  program = episode.two_phases(items, length, question, length, shared=True)
+  return episode.finding_middle(episode.marking_end(program, 2))
 
 
 def _symmetry(key, items, length):
