@@ -20,6 +20,7 @@ from experiments.matrix import published
 from maes_jax import errors
 from maes_jax import families
 from maes_jax import models
+from maes_jax import phases
 from maes_jax import tasks
 from maes_jax.training import metrics
 
@@ -116,18 +117,18 @@ def test_an_encoder_that_is_not_there_is_no_property_of_a_cell(tmp_path, monkeyp
 
 
 def preset_otherwise():
-  """Variants, and tasks whose solvers have by themselves what the variant has otherwise."""
+  """Variants, and cells of tasks that have by themselves what the variant has otherwise."""
   for variant, options in cells.VARIANTS.items():
-    for task, preset in families.get(options['model']).solvers.items():
+    for cell, preset in families.get(options['model']).solvers.items():
       if preset.keys() & options.get('cell', {}).keys():
-        yield variant, task
+        yield variant, cell
 
 
-@pytest.mark.parametrize('variant, task', [*preset_otherwise()])
-def test_solvers_of_a_variant_have_its_options_on_every_task(variant, task):
-  model = models.build(cells.Cell(variant, task).config(seeds=1, max_iterations=1))
+@pytest.mark.parametrize('variant, cell', [*preset_otherwise()])
+def test_solvers_of_a_variant_have_its_options_on_every_task(variant, cell):
+  config = cells.Cell(variant, phases.owner(cell)).config(seeds=1, max_iterations=1)
   for name, value in cells.VARIANTS[variant]['cell'].items():
-    assert getattr(model.solvers[task], name) == value
+    assert getattr(models.build(config).solvers[cell], name) == value
 
 
 @pytest.fixture
