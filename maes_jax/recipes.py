@@ -70,7 +70,7 @@ _PAIRS = {
     'solver': {'gamma_bias': 1., 'start_scale': 0., 'output_centre': .5, 'output_start': .5}}
 # Three items teach attention to skip one, one and two that it need not: with all three at first it
 # neither stays soft nor stays where it is.
-_EVERY_OTHER = {'start_min_length': 1}
+_EVERY_OTHER = {'start_min_length': 1, 'restart_every': 20_000}
 # What says again what was stored is right once lengths are full, and then grows surer: that may be
 # fast.
 _FAST = {'learning_rate': 0.04}
@@ -81,7 +81,10 @@ _EVEN = {'solver': {'start_scale': 0.}}
 # What is rare hides in a mean loss, and answers that are repeated are all wrong. Sequences that are
 # longer than any of training are to be right, too, before it ends.
 _LONGER = {'stop_on': 'validation'}
-_REPEATED = {**_LONGER, **_EVEN}
+_REPEATED = {**_LONGER, **_EVEN, 'stop_loss': 1e-7, 'restart_every': 16_000}
+# Of two sequences a cell that has gone the way of another's stays there; and who is right by a hair
+# in three sub-sequences is wrong in twenty.
+_INTERRUPTED = {'stop_loss': 1e-7, 'restart_every': 8000}
 # Attention that leaks a little is right in training and lost in sequences that are longer: noise in
 # what moves it teaches a margin. So do words that take the place of others from the start, where
 # they would add up without end. The loss that ends training is then that against noise. Cells that
@@ -101,7 +104,8 @@ _COPIES = {'hold': 3000, 'grow': 20_000, 'half_life': 20_000,
 # Stack Manipulation gains nothing by noise.
 _BACKWARDS = {'start_length': 8, 'hold': 2000, 'grow': 8000, 'restart_every': 15_000,
               'cell': _SURE, 'solver': _LEAVING}
-_STACKED = {**_LONGER, 'start_length': 8, 'cell': {'write_bias': 0.}, **_EVEN}
+_STACKED = {**_LONGER, **_EVEN, 'start_length': 8, 'stop_loss': 1e-8, 'restart_every': 8000,
+            'cell': {'write_bias': 0.}}
 # One answer of two: states of an automaton are learnt on one token and two. An encoder that stays
 # at an address adds up there what it should hold; on its way it finds empty ones after a thousand
 # steps as after ten. One sequence at a time drives it off, and more states take more units. What is
@@ -121,9 +125,17 @@ _MISSING = {**_STATES, 'start_min_length': 2, 'start_length': 3, 'hold': 2000, '
 # ever began. One digit and then another are enough to begin with.
 _PICTURES = {'learning_rate': 0.005, 'start_min_length': 1, 'start_length': 2,
              'cell': {'write_bias': 0.}}
+# Sequences of five words hold most of what half the pace is; noise comes after.
+_MIDDLE = {**_LONGER, 'start_min_length': 1, 'start_length': 5, 'hold': 5000, 'grow': 12_000,
+           'half_life': 5000, 'learning_rate': 0.01, 'restart_every': 32_000,
+           'solver': {'start_scale': 0., 'gamma_bias': 1., 'head_noise': 0.5, 'units': 10}}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
+_DUAL = ('ignore', 'carry', 'forget', 'interruption_not', 'interruption_reverse', 'operation_span',
+         'scratch_pad', 'reading_span')
 _CHANGES: dict[str, Mapping[str, Any]] = {
     **dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
+    **dict.fromkeys(_DUAL, _INTERRUPTED), 'temporal_rotation': _MIDDLE,
+    'interruption_swap': _MIDDLE,
     'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER, 'reverse_recall': _EVEN,
     'repeat_serial': _REPEATED, 'repeat_reverse': _REPEATED,
     'duplicate_string': _TOKENS, 'odds_first': _TOKENS, 'missing_duplicate': _MISSING,
@@ -149,17 +161,18 @@ def maes(config: Config) -> Mapping[str, Any]:
   changes = _on_encoder(config) if config.encoder else _from_scratch(config)
   if config.batch_size == 1:  # It has no half.
     changes = {**changes, 'hard_batches': 0}
+  if config.unfreeze or (config.hold, config.grow) != (None, None):
+    changes = {**changes, 'restart_every': 0}  # The encoder is there once; lengths may take longer.
   cell = {**_SOFT, **changes.get('cell', {})}
   return {**values, **_schedule(config, 'short_first', **changes), 'cell': cell}
 
 
 def _on_encoder(config):
-  changes = {**_EVEN, **_shared(config, _CHANGES_ON_ENCODER)}
-  return {**changes, 'restart_every': 0} if config.unfreeze else changes  # It is there once.
+  return {**_EVEN, **_shared(config, _CHANGES_ON_ENCODER)}
 
 
 def _from_scratch(config):
-  return _shared(config, _CHANGES) or (_EVEN if len(config.task) > 1 else {})
+  return {**(_EVEN if len(config.task) > 1 else {}), **_shared(config, _CHANGES)}
 
 
 def _shared(config, by_task):

@@ -265,6 +265,7 @@ def test_who_does_not_learn_a_string_soon_starts_anew_with_time_at_full_lengths(
   assert families.resolve(Config(task=(task,), encoder='E_J')).restart_every
   assert not families.resolve(Config(task=(task,), encoder='E_J', unfreeze=True)).restart_every
   assert not families.resolve(Config(task=(task,), restart_every=0)).restart_every
+  assert not families.resolve(Config(task=(task,), grow=50_000)).restart_every
 
 
 def test_on_an_encoder_that_is_there_n_back_has_the_recipe_of_comparing_pairs():
