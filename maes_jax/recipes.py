@@ -106,17 +106,19 @@ _BACKWARDS = {'start_length': 8, 'hold': 2000, 'grow': 8000, 'restart_every': 15
               'cell': _SURE, 'solver': _LEAVING}
 _STACKED = {**_LONGER, **_EVEN, 'start_length': 8, 'stop_loss': 1e-8, 'restart_every': 8000,
             'cell': {'write_bias': 0.}}
-# One answer of two: states of an automaton are learnt on one token and two. An encoder that stays
-# at an address adds up there what it should hold; on its way it finds empty ones after a thousand
-# steps as after ten. One sequence at a time drives it off, and more states take more units. What is
-# to be held for good, as the first token, is held by units that have two resting points.
+# One answer: two states of an automaton are learnt on one token and two, five on four. An encoder
+# that stays at an address adds up there what it should hold; on its way it finds empty ones after a
+# thousand steps as after ten. One sequence at a time drives it off, and more states take more
+# units, and bear less noise. What is to be held for good, as the first token, is held by units that
+# have two resting points.
 _WALKING = {**_SURE, 'units': 10, 'gamma_bias': 1., 'walk_bias': 6.}
 _STATES = {'start_min_length': 1, 'start_length': 2, 'learning_rate': 0.01, 'batch_size': 16,
            'stop_loss': 1e-7, 'solver': {'gamma_bias': -3., 'walk_bias': 0.}}
 _PARITY = {**_STATES, 'hold': 2000, 'grow': 15_000, 'restart_every': 20_000, 'cell': _WALKING}
 _FIRST_AND_LAST = {**_STATES, 'hold': 1000, 'grow': 10_000, 'restart_every': 20_000, 'cell': {
     **_WALKING, 'latch': 6., 'noise': 0.5, 'head_noise': 1.5}}
-_MORE_STATES = {**_STATES, 'hold': 5000, 'grow': 15_000, 'cell': {**_WALKING, 'units': 20}}
+_MORE_STATES = {**_STATES, 'start_length': 4, 'hold': 8000, 'grow': 10_000, 'half_life': 4000,
+                'stop_loss': 1e-5, 'cell': {**_WALKING, 'units': 20, 'head_noise': 0.4}}
 # The missing bit is the parity of the others, of two tokens at first.
 _MISSING = {**_STATES, 'start_min_length': 2, 'start_length': 3, 'hold': 2000, 'grow': 8000,
             'restart_every': 14_000, 'solver': {},

@@ -249,7 +249,7 @@ def test_strings_start_longer_than_one_address_can_hold(task, longest, written):
 
 @pytest.mark.parametrize('task', [
     'duplicate_string', 'odds_first', 'reverse_string', 'parity_check', 'even_pairs',
-    'cycle_navigation', 'missing_duplicate'])
+    'missing_duplicate'])
 def test_strings_are_learnt_against_noise_until_the_loss_against_it_is_small(task):
   config = families.resolve(Config(task=(task,)))
   assert config.cell['head_noise'] >= 1 and config.cell['erase_bias'] == 3
