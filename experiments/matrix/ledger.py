@@ -42,9 +42,8 @@ A cell is a population of seeds of a model, trained on one task by the recipe of
 the changes that `maes_jax/recipes.py` and `maes_jax/families.py` make for some tasks, until all
 have converged or its budget is over. *Converged*: the loss that the recipe stops on is at most
 1e-5, or what it asks for instead (`stop_loss`). A seed that has not learnt a task soon may start
-anew, from other parameters (`restart_every`, in recipes of tasks on strings); its iterations are
-those of all its starts. *n of m*: so many of m seeds are right in every sequence of every test.
-*To L*: the best seed has at least
+anew, from other parameters (`restart_every`); its iterations are those of all its starts. *n of m*:
+so many of m seeds are right in every sequence of every test. *To L*: the best seed has at least
 {protocol.SIMPLE.reached:.0%} of its bits (tokens) right at all lengths measured up to L, of answers
 about pictures {protocol.PICTURES.reached:.0%}. ×: not possible, and why below. ·: not measured.
 Models start from nothing, but for those on a frozen encoder; they are those of

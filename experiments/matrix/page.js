@@ -86,11 +86,13 @@ function curves(cell) {
 
 function seeds(cell) {
   const tests = Object.keys(cell.seeds[0].tests);
-  const head = ['seed', 'converged at', 'iterations', 'starts', 'ended by', 'loss', ...tests.flatMap(
-    name => [`${cell.unit}s right at ${name}`, 'sequences'])];
+  const head = [
+    'seed', 'converged at', 'iterations', 'starts', 'ended by', 'loss',
+    ...tests.flatMap(name => [`${cell.unit}s right at ${name}`, 'sequences'])];
   return table(head, cell.seeds.map(seed => [
     String(seed.seed), seed.converged === null ? 'never' : number(seed.converged),
-    number(seed.iterations), String(seed.starts), seed.ended, seed.loss.toExponential(1), ...tests.flatMap(name => {
+    number(seed.iterations), String(seed.starts), seed.ended, seed.loss.toExponential(1),
+    ...tests.flatMap(name => {
       const test = seed.tests[name];
       return [percent(test.units_right / test.units), `${test.sequences_right} of ${test.sequences}`];
     })]));

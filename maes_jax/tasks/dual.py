@@ -140,7 +140,7 @@ def interruption_swap(
     name: str = 'interruption_swap', cuts: Cuts = Cuts(), by: int | float = 0.5) -> episode.Task:
   """Each y_i rotated by half of its length, then all x; `temporal_rotation` in between."""
   change = functools.partial(manipulation.turned, by=checks.rotation('rotation of words', by))
-  return _dual(name, cuts, asked=EACH, change=change, begun=_in_the_middle)
+  return _dual(name, cuts, asked=EACH, change=change, led_to=_by_the_middle)
 
 
 def operation_span(
@@ -208,17 +208,17 @@ def _as_they_are(words, length):
   return words
 
 
-def _as_y_says(shown, answers):
+def _at_once(shown, answers):
   return shown, answers
 
 
-def _in_the_middle(shown, answers):
+def _by_the_middle(shown, answers):
   program = episode.marking_end((shown, answers), 2, cell='/y_end')
   return episode.finding_middle(program, cell='/y_middle')
 
 
 def _with_second(key, items, length, *, cuts, asked, change=_as_they_are, start=phases.RESTART,
-                 one_word=False, begun=_as_y_says):
+                 one_word=False, led_to=_at_once):
   """The program of two sequences; see the top of this file."""
   keys = jax.random.split(key, 4)
   size, count = len(items), cuts.count(keys[0], length)
@@ -233,7 +233,7 @@ def _with_second(key, items, length, *, cuts, asked, change=_as_they_are, start=
   answers = phases.present(_asked_for(
       jax.vmap(change)(y, y_sizes), y_sizes, RECALL_Y, Y_SOLVER, start), there)
   x = Phase(episode.bare(pieces(items, x_sizes, longest), _CONTROL_BITS), x_sizes)
-  *before, last = begun(shown, answers) if asked == EACH else (shown,)
+  *before, last = led_to(shown, answers) if asked == EACH else (shown,)
   rounds = (x, *before, _closed(last, x_again))
   of_last = jax.tree.map(lambda leaf: leaf[count - 1], answers)
   return (
