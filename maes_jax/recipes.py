@@ -117,8 +117,9 @@ _STATES = {'start_min_length': 1, 'start_length': 2, 'learning_rate': 0.01, 'bat
 _PARITY = {**_STATES, 'hold': 2000, 'grow': 15_000, 'restart_every': 20_000, 'cell': _WALKING}
 _FIRST_AND_LAST = {**_STATES, 'hold': 1000, 'grow': 10_000, 'restart_every': 20_000, 'cell': {
     **_WALKING, 'latch': 6., 'noise': 0.5, 'head_noise': 1.5}}
-_MORE_STATES = {**_STATES, 'start_length': 4, 'hold': 8000, 'grow': 10_000, 'half_life': 4000,
-                'stop_loss': 1e-5, 'cell': {**_WALKING, 'units': 20, 'head_noise': 0.4}}
+_MORE_STATES = {**_STATES, **_LONGER, 'start_length': 4, 'hold': 8000, 'grow': 10_000,
+                'half_life': 4000, 'stop_loss': 1e-5, 'restart_every': 44_000,
+                'cell': {**_WALKING, 'units': 20, 'head_noise': 0.4}}
 # The missing bit is the parity of the others, of two tokens at first.
 _MISSING = {**_STATES, 'start_min_length': 2, 'start_length': 3, 'hold': 2000, 'grow': 8000,
             'restart_every': 14_000, 'solver': {},
@@ -127,10 +128,11 @@ _MISSING = {**_STATES, 'start_min_length': 2, 'start_length': 3, 'hold': 2000, '
 # ever began. One digit and then another are enough to begin with.
 _PICTURES = {'learning_rate': 0.005, 'start_min_length': 1, 'start_length': 2,
              'cell': {'write_bias': 0.}}
-# Sequences of five words hold most of what half the pace is; noise comes after.
+# Sequences of five words hold most of what half the pace is; noise comes after. More units learn
+# lengths by heart.
 _MIDDLE = {**_LONGER, 'start_min_length': 1, 'start_length': 5, 'hold': 5000, 'grow': 12_000,
-           'half_life': 5000, 'learning_rate': 0.01, 'restart_every': 32_000,
-           'solver': {'start_scale': 0., 'gamma_bias': 1., 'head_noise': 0.5, 'units': 10}}
+           'half_life': 5000, 'learning_rate': 0.01, 'restart_every': 36_000,
+           'solver': {'start_scale': 0., 'gamma_bias': 1., 'head_noise': 0.5}}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _DUAL = ('ignore', 'carry', 'forget', 'interruption_not', 'interruption_reverse', 'operation_span',
          'scratch_pad', 'reading_span')
