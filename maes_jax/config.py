@@ -11,7 +11,6 @@ import math
 import typing
 from typing import Any
 
-import chex
 import numpy as np
 
 from maes_jax import errors
@@ -99,7 +98,8 @@ class Config:
       'at validations.', choices=('training', 'validation', 'certified'))
   restart_every: int | None = _field(
       None, 'A model that is not done after so many iterations, a multiple of 100, starts anew '
-      'from other parameters, and again after as many; 0: it goes on.', minimum=0)
+      'from other parameters, and again after as many, as long as max_iterations leaves a start '
+      'its time; 0: it goes on.', minimum=0)
   max_iterations: int = _field(
       100_000, 'End of training for models not done by then, at the next multiple of 100.',
       minimum=1)
@@ -129,10 +129,6 @@ class Config:
   def full_range_from(self) -> int:
     """The first iteration whose lengths reach from min_length to max_length."""
     return self.hold + self.grow  # type: ignore[operator]  # resolved: neither is None
-
-  def age(self, iteration: chex.Numeric) -> chex.Numeric:
-    """How many iterations before this one a model has trained since it started, or started anew."""
-    return iteration % self.restart_every if self.restart_every else iteration
 
   def to_json(self) -> str:
     return json.dumps(dataclasses.asdict(self), indent=2) + '\n'

@@ -118,7 +118,7 @@ _PARITY = {**_STATES, 'hold': 2000, 'grow': 15_000, 'restart_every': 20_000, 'ce
 _FIRST_AND_LAST = {**_STATES, 'hold': 1000, 'grow': 10_000, 'restart_every': 20_000, 'cell': {
     **_WALKING, 'latch': 6., 'noise': 0.5, 'head_noise': 1.5}}
 _MORE_STATES = {**_STATES, **_LONGER, 'start_length': 4, 'hold': 8000, 'grow': 10_000,
-                'half_life': 4000, 'stop_loss': 1e-5, 'restart_every': 44_000,
+                'half_life': 4000, 'stop_loss': 1e-5,
                 'cell': {**_WALKING, 'units': 20, 'head_noise': 0.4}}
 # The missing bit is the parity of the others, of two tokens at first.
 _MISSING = {**_STATES, 'start_min_length': 2, 'start_length': 3, 'hold': 2000, 'grow': 8000,

@@ -117,8 +117,10 @@ def _reach(curve, reached):
 
 def starts(record: Record, seed: Mapping[str, Any]) -> int:
   """How often a seed started, the first time included."""
-  every = record['config'].get('restart_every')
-  return -(-seed['iterations'] // every) if every else 1
+  config = record['config']
+  if not (every := config.get('restart_every')):
+    return 1
+  return min(-(-seed['iterations'] // every), max(config['max_iterations'] // every, 1))
 
 
 def score(record: Record) -> float | None:

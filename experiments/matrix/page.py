@@ -14,7 +14,7 @@ from .ledger import Record
 
 _PARTS = pathlib.Path(__file__).parent
 _OF_CONFIG = ('model', 'cell', 'solver', 'recipe', 'batch_size', 'learning_rate', 'min_length',
-              'max_length', 'memory', 'validation_length', 'stop_on', 'stop_loss')
+              'max_length', 'memory', 'validation_length', 'stop_on', 'stop_loss', 'restart_every')
 
 
 def render(records: ledger.Found) -> str:
@@ -45,7 +45,7 @@ def _cell(record: Record) -> dict[str, Any]:
   return {
       'level': ledger.level(record), 'right': ledger.succeeded(record),
       'reach': ledger.reach(record), 'score': ledger.score(record),
-      'config': {name: record['config'][name] for name in _OF_CONFIG},
+      'config': {name: record['config'][name] for name in _OF_CONFIG if name in record['config']},
       **{name: record[name] for name in (
           'impossible', 'protocol', 'unit', 'trained_to', 'ended', 'budget', 'seconds',
           'train_seconds', 'machine', 'devices', 'versions', 'encoder')},

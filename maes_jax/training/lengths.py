@@ -20,7 +20,7 @@ def bounds(config: Config, iteration: chex.Array) -> tuple[chex.Array, chex.Arra
 
 def grown(config: Config, iteration: chex.Array) -> chex.Array:
   """How far lengths have grown: 0 through `hold`, 1 from the full range on."""
-  past = jnp.asarray(config.age(iteration) - config.hold, jnp.float32)
+  past = jnp.asarray(age(config, iteration) - config.hold, jnp.float32)
   return jnp.clip(past / max(config.grow, 1), 0, 1)
 
 
@@ -31,7 +31,19 @@ def _grown(config, iteration, start, end):
 
 def full(config: Config, iteration: chex.Array) -> chex.Array:
   """Whether lengths have reached the full range at an iteration."""
-  return config.age(iteration) >= config.full_range_from
+  return age(config, iteration) >= config.full_range_from
+
+
+def age(config: Config, iteration: chex.Array) -> chex.Array:
+  """How many iterations a model has had since it started, or started anew, before this one.
+
+  A start has `restart_every` of them, the last one all that are left.
+  """
+  every = config.restart_every
+  if not every:
+    return iteration
+  last = max(config.max_iterations // every, 1) - 1
+  return iteration - every * jnp.minimum(iteration // every, last)
 
 
 def draw(config: Config, iteration: chex.Array) -> chex.Array:

@@ -123,7 +123,7 @@ class Trainer(devices.Picklable):
     if not self.config.restart_every:
       return state
     kept = {name: state.params[name] for name in self.frozen}
-    anew = (iteration > 0) & (self.config.age(iteration) == 0)
+    anew = (iteration > 0) & (lengths.age(self.config, iteration) == 0)
     other = lambda: varying.like(self._init(state.seed, kept, iteration), state)
     return lax.cond(anew, other, lambda: state)
 
@@ -242,7 +242,7 @@ class Trainer(devices.Picklable):
     """A population [K] with the losses of a validation, for the models that were `due` [K]."""
     low = (validation_losses <= self.config.stop_loss) & self._stops_on('validation')
     # The window before has just ended: a model that starts anew only now has had all of it.
-    full = self.config.age(state.iteration - 1) + 1 >= self.config.full_range_from
+    full = lengths.age(self.config, state.iteration - 1) + 1 >= self.config.full_range_from
     done = due & (low & full | proved)
     return state._replace(
         validation_loss=jnp.where(due, validation_losses, state.validation_loss),

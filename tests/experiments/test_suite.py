@@ -356,10 +356,12 @@ def test_wrong_flags_get_one_line_and_write_nothing(tmp_path, flags, words):
 
 
 @pytest.mark.parametrize('every, iterations, starts', [
-    (0, 5000, 1), (2000, 100, 1), (2000, 2000, 1), (2000, 2100, 2), (2000, 5000, 3)])
+    (0, 5000, 1), (2000, 100, 1), (2000, 2000, 1), (2000, 2100, 2), (2000, 5000, 3),
+    (2000, 8000, 3), (9000, 8000, 1)])
 def test_starts_are_counted_from_iterations(every, iterations, starts):
   seed = {'iterations': iterations}
-  assert ledger.starts({'config': {'restart_every': every}}, seed) == starts
+  config = {'restart_every': every, 'max_iterations': 7900}
+  assert ledger.starts({'config': config}, seed) == starts
   assert ledger.starts({'config': {}}, seed) == 1  # Of a record from before.
 
 

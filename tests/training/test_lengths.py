@@ -38,10 +38,18 @@ def test_full_range_is_where_the_config_says():
 
 
 def test_they_start_anew_with_a_model():
-  config = dataclasses.replace(CONFIG, restart_every=300)
+  config = dataclasses.replace(CONFIG, restart_every=300, max_iterations=1100)
   for iteration in (0, 21, 189, 190, 299):
     assert lengths.bounds(config, 600 + iteration) == lengths.bounds(CONFIG, iteration)
     assert lengths.full(config, 600 + iteration) == (iteration >= CONFIG.full_range_from)
+
+
+@pytest.mark.parametrize('most, ages', [
+    (1100, [0, 299, 0, 299, 0, 300, 499]),  # A fourth start would end in the middle.
+    (1200, [0, 299, 0, 299, 0, 0, 199]), (200, [0, 299, 300, 599, 600, 900, 1099])])
+def test_the_last_start_has_all_that_is_left(most, ages):
+  config = dataclasses.replace(CONFIG, restart_every=300, max_iterations=most)
+  assert [int(lengths.age(config, i)) for i in (0, 299, 300, 599, 600, 900, 1099)] == ages
 
 
 def test_no_schedule_is_the_full_range_from_the_start():

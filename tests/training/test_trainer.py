@@ -323,6 +323,11 @@ class TestRestart:
     assert_same(model(after, 1), model(done, 1))
     assert_same(model(after, 0), model(self.states()[2], 0))
 
+  def test_no_start_is_cut_short(self):
+    """A second start would end in its middle."""
+    last = train(population(restart_every=200, max_iterations=300), self.states()[1])
+    assert_same(last.params, train(population(max_iterations=300), self.states()[1]).params)
+
   def test_what_is_frozen_stays(self):
     trainer = Trainer(dataclasses.replace(CONFIG, restart_every=200), MODEL, frozen=('encoder',))
     given = {'encoder': model(trained().params['encoder'], 0)}
