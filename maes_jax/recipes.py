@@ -8,6 +8,7 @@ from typing import Any
 
 from maes_jax import tasks
 from maes_jax.config import Config
+from maes_jax.tasks import dual
 
 Recipe = Callable[[Config], Mapping[str, Any]]
 
@@ -69,7 +70,7 @@ _PAIRS = {
     'hard_batches': 8, 'learning_rate': 0.01, 'half_life': 4000,
     'solver': {'gamma_bias': 1., 'start_scale': 0., 'output_centre': .5, 'output_start': .5}}
 # Three items teach attention to skip one, one and two that it need not: with all three at first it
-# neither stays soft nor stays where it is.
+# neither stays soft nor stays where it is. A seed that does all the same starts anew.
 _EVERY_OTHER = {'start_min_length': 1, 'restart_every': 20_000}
 # What says again what was stored is right once lengths are full, and then grows surer: that may be
 # fast.
@@ -134,12 +135,10 @@ _MIDDLE = {**_LONGER, 'start_min_length': 1, 'start_length': 5, 'hold': 5000, 'g
            'half_life': 5000, 'learning_rate': 0.01, 'restart_every': 36_000,
            'solver': {'start_scale': 0., 'gamma_bias': 1., 'head_noise': 0.5}}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
-_DUAL = ('ignore', 'carry', 'forget', 'interruption_not', 'interruption_reverse', 'operation_span',
-         'scratch_pad', 'reading_span')
 _CHANGES: dict[str, Mapping[str, Any]] = {
     **dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
-    **dict.fromkeys(_DUAL, _INTERRUPTED), 'temporal_rotation': _MIDDLE,
-    'interruption_swap': _MIDDLE,
+    **{task.name: _INTERRUPTED for task in dual.TASKS},
+    'temporal_rotation': _MIDDLE, 'interruption_swap': _MIDDLE,
     'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER, 'reverse_recall': _EVEN,
     'repeat_serial': _REPEATED, 'repeat_reverse': _REPEATED,
     'duplicate_string': _TOKENS, 'odds_first': _TOKENS, 'missing_duplicate': _MISSING,

@@ -14,6 +14,7 @@ from ..paper import runs
 from ..shared import markdown
 from ..shared.records import Record
 from ..shared.records import versions_in
+from maes_jax.training import lengths
 
 Found = Mapping[str, Record]  # By the name of the cell, 'model/task'.
 
@@ -120,7 +121,8 @@ def starts(record: Record, seed: Mapping[str, Any]) -> int:
   config = record['config']
   if not (every := config.get('restart_every')):
     return 1
-  return min(-(-seed['iterations'] // every), max(config['max_iterations'] // every, 1))
+  begun = -(-seed['iterations'] // every)
+  return min(begun, lengths.starts(every, config['max_iterations']))
 
 
 def score(record: Record) -> float | None:

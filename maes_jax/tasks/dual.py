@@ -140,7 +140,8 @@ def interruption_swap(
     name: str = 'interruption_swap', cuts: Cuts = Cuts(), by: int | float = 0.5) -> episode.Task:
   """Each y_i rotated by half of its length, then all x; `temporal_rotation` in between."""
   change = functools.partial(manipulation.turned, by=checks.rotation('rotation of words', by))
-  return _dual(name, cuts, asked=EACH, change=change, led_to=_by_the_middle)
+  led_to = functools.partial(episode.finding_middle, prefix='/y_')
+  return _dual(name, cuts, asked=EACH, change=change, led_to=led_to)
 
 
 def operation_span(
@@ -208,13 +209,8 @@ def _as_they_are(words, length):
   return words
 
 
-def _at_once(shown, answers):
-  return shown, answers
-
-
-def _by_the_middle(shown, answers):
-  program = episode.marking_end((shown, answers), 2, cell='/y_end')
-  return episode.finding_middle(program, cell='/y_middle')
+def _at_once(program):
+  return program
 
 
 def _with_second(key, items, length, *, cuts, asked, change=_as_they_are, start=phases.RESTART,
@@ -233,7 +229,7 @@ def _with_second(key, items, length, *, cuts, asked, change=_as_they_are, start=
   answers = phases.present(_asked_for(
       jax.vmap(change)(y, y_sizes), y_sizes, RECALL_Y, Y_SOLVER, start), there)
   x = Phase(episode.bare(pieces(items, x_sizes, longest), _CONTROL_BITS), x_sizes)
-  *before, last = led_to(shown, answers) if asked == EACH else (shown,)
+  *before, last = led_to((shown, answers)) if asked == EACH else (shown,)
   rounds = (x, *before, _closed(last, x_again))
   of_last = jax.tree.map(lambda leaf: leaf[count - 1], answers)
   return (

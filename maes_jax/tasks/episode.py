@@ -262,18 +262,18 @@ def marking_end(
 
 
 def finding_middle(
-    program: tuple[Phase, ...],  # leaves [...]
-    cell: str = '/middle',
-) -> tuple[Phase, ...]:
-  """The program of a question, with a cell `/middle` before the answer.
+    program: tuple[Phase, Phase],  # leaves [...]
+    prefix: str = '/',
+) -> tuple[Phase, Phase, Phase, Phase]:
+  """The program of a question that begins in the middle, with cells `/end` and `/middle`.
 
-  It begins at address 0, is shown the items once more and may walk at another pace than the
-  encoder, half as fast or some steps behind; the solver begins where it is at the end.
+  The first may mark the last two items, see `marking_end`. The second begins at address 0, is shown
+  the items once more and may walk at another pace than the encoder, half as fast or some steps
+  behind; the solver begins where it is at the end.
   """
-  *before, answer = program
-  store = before[0]
-  walk = Phase(store.inputs, store.steps, cell=cell, start=phases.RESTART, again=True)
-  return *before, walk, dataclasses.replace(answer, start=phases.HANDOVER)
+  store, end, answer = marking_end(program, 2, f'{prefix}end')
+  walk = Phase(store.inputs, store.steps, cell=f'{prefix}middle', start=phases.RESTART, again=True)
+  return store, end, walk, dataclasses.replace(answer, start=phases.HANDOVER)
 
 
 @_plainly

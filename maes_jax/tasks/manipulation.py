@@ -121,7 +121,7 @@ def _temporal_rotation(key, items, length, *, by):
   question = recall.serial(key, items, length)
   question = dataclasses.replace(question, targets=turned(items, length, by))
   program = episode.two_phases(items, length, question, length, shared=True)
-  return episode.finding_middle(episode.marking_end(program, 2))
+  return episode.finding_middle(program)
 
 
 def _symmetry(key, items, length):

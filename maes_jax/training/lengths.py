@@ -42,8 +42,13 @@ def age(config: Config, iteration: chex.Array) -> chex.Array:
   every = config.restart_every
   if not every:
     return iteration
-  last = max(config.max_iterations // every, 1) - 1
+  last = starts(every, config.max_iterations) - 1
   return iteration - every * jnp.minimum(iteration // every, last)
+
+
+def starts(every: int, iterations: int) -> int:
+  """How many starts of so many iterations there is time for, one at least."""
+  return max(iterations // every, 1)
 
 
 def draw(config: Config, iteration: chex.Array) -> chex.Array:
