@@ -26,7 +26,7 @@ OF_VERSIONS := $(addprefix cells/test_,derivatives scan maes lstm rnn) test_chec
     $(addprefix training/test_,loop trainer optimizer callbacks)
 OLDEST_ONLY := not test_derivatives or maes or lstm
 
-.PHONY: look demo test test-oldest docs bench bench-accelerator bench-choices test-accelerator lint \
+.PHONY: look demo demo-test demo-proof test test-oldest docs bench bench-accelerator bench-choices test-accelerator lint \
     crash fuzz clean
 
 look: $(INSTALLED)
@@ -34,9 +34,14 @@ look: $(INSTALLED)
 
 demo: $(INSTALLED)
 	$(BIN)/python -m experiments.train --task=serial_recall --workdir=$(DEMO)
+	$(MAKE) --jobs=2 demo-test demo-proof  # Side by side: neither needs the other.
+
+demo-test:
 	$(BIN)/python -m experiments.evaluate --checkpoint=$(DEMO) --task=serial_recall \
 	    --length=1000 --memory=1024 --batch_size=32 --batches=100 \
 	    --json=$(DEMO)/test.json --figure=$(DEMO)/attention.png
+
+demo-proof:
 	$(BIN)/python -m experiments.certify --checkpoint=$(DEMO) --json=$(DEMO)/proof.json || \
 	    test $$? = 2  # Not proved is no error.
 	$(BIN)/python -m experiments.inspect --checkpoint=$(DEMO) --proof=$(DEMO)/proof.json \
