@@ -70,14 +70,9 @@ def _check_ring(ring, taps, size):
 
 
 def _moved(attention, taps):
-  """Attention moved by each of the shifts -k ... +k.
-
-  The wrapped array has to be there before it is cut: otherwise each cut decides address by address
-  where to read from, and XLA:CPU computes one address at a time.
-  """
+  """Attention moved by each of the shifts -k ... +k."""
   k, size = taps // 2, attention.size
-  wrapped = lax.optimization_barrier(
-      jnp.concatenate([attention[size - k:], attention, attention[:k]]))
+  wrapped = jnp.concatenate([attention[size - k:], attention, attention[:k]])
   return [wrapped[start:start + size] for start in reversed(range(taps))]
 
 
@@ -90,7 +85,6 @@ def _moved_in(attention, taps, ring):
   end = lax.dynamic_slice_in_dim(attention, ring - k, k)
   wrapped = jnp.concatenate([end, attention, jnp.zeros(k, attention.dtype)])
   wrapped = lax.dynamic_update_slice_in_dim(wrapped, attention[:k], ring + k, axis=0)
-  wrapped = lax.optimization_barrier(wrapped)
   return [jnp.where(inside, wrapped[start:start + size], 0) for start in reversed(range(taps))]
 
 

@@ -11,20 +11,15 @@ from typing import Any
 from unittest import mock
 
 import jax
-import optax
 
 from . import ours
 from . import timing
-from maes_jax import batching
 from maes_jax import compilation
 from maes_jax import encoder_solver
-from maes_jax import memory
 from maes_jax import windowed
 from maes_jax.cells import base
 from maes_jax.cells import lstm
-from maes_jax.training import adam
 from maes_jax.training import microbatches
-from maes_jax.training import optimizer
 
 _SINGLE = functools.partial(ours.training, seeds=8)
 _BATCH = functools.partial(ours.training, batch=64)
@@ -85,24 +80,12 @@ CHOICES = {
     'microbatches': Choice(
         'Sequences of a batch one by one.',
         _replaced(microbatches, 'count', lambda params, size: 1), {'MAES, batch 64': _BATCH}),
-    'whole_ring': Choice(
-        'The wrapped array of a shift is made before it is cut.',
-        _replaced(memory.lax, 'optimization_barrier', lambda array: array),
-        {'MAES': _SINGLE, 'MAES, batch 64': _BATCH}),
-    'no_axis_of_one': Choice(
-        '`vmap` over one takes the axis off.',
-        _replaced(batching, 'vmap', jax.vmap), {'MAES': ours.training}),
     'first_level': Choice(
         "LLVM's first level and no library reductions.",
         _replaced(compilation, 'jit', jax.jit), {'MAES': _SINGLE, 'MAES, batch 64': _BATCH}),
     'window': Choice(
         'Long tests run on a window of the memory.',
         _replaced(windowed, 'serves', lambda cell, addresses: False), {'MAES test': ours.testing}),
-    'own_adam': Choice(
-        'Adam that steps over gradients that are not finite, instead of Optax within a wrapper.',
-        _replaced(adam, 'skipping', lambda rate, b2, clip: optimizer.skipping(
-            optax.chain(optax.clip(clip), optax.adam(rate, b2=b2)))),
-        {'MAES': _SINGLE, 'LSTM': _LSTM}),
 }
 
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Collection
 import functools
-from typing import Any, NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import chex
 import jax
-from jax import lax
-import jax.numpy as jnp
 import optax
 
 from maes_jax import errors
@@ -15,6 +13,7 @@ from maes_jax import families
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Params
 from maes_jax.training import adam
+from maes_jax.training import skipping
 
 # An optimizer of one's own, or what makes it from a config. None: clipped gradients and Adam.
 Optimizer: TypeAlias = (
@@ -43,7 +42,7 @@ def make(
     UserError: `own` is no optimizer.
   """
   made = errors.pick('optimizer', families.get(config.model).optimizer, NAMES)
-  trained = made(config) if own is None else skipping(_from_user(own, config))
+  trained = made(config) if own is None else skipping.wrap(_from_user(own, config))
   return optax.selective_transform(trained, freeze_mask=mask(params, frozen))
 
 
@@ -56,49 +55,16 @@ def _from_user(own, config):
 
 
 def _adam(config):
-  return adam.skipping(learning_rate(config), config.b2, config.clip)
+  return adam.make(learning_rate(config), config.b2, config.clip)
 
 
 def _rmsprop(config):
   """As Keras has it, on gradients as they are: no `clip` (Tieleman and Hinton 2012)."""
-  return skipping(optax.rmsprop(
+  return skipping.wrap(optax.rmsprop(
       learning_rate(config), decay=config.b2, eps=1e-7, eps_in_sqrt=False))
 
 
 NAMES = {'adam': _adam, 'rmsprop': _rmsprop}  # Of a family's optimizer.
-
-
-class Skipping(NamedTuple):
-  """The state of an optimizer that steps over what is not finite."""
-  inner: Any
-  skipped_in_a_row: chex.Array  # [] gradients stepped over since the last update
-  skipped: chex.Array  # [] all of them
-
-
-def skipping(inner: optax.GradientTransformation) -> optax.GradientTransformation:
-  """The same; a gradient that is not finite changes nothing, bit for bit, and is counted.
-
-  To a parameter of -0 only -0 adds nothing.
-  """
-
-  # Optax mixes counts and rates, and would raise powers in double precision where that is on.
-  @jax.numpy_dtype_promotion('standard')
-  @jax.enable_x64(False)
-  def init(params):
-    zero = jnp.zeros((), jnp.int32)
-    return Skipping(inner.init(params), zero, zero)
-
-  @jax.numpy_dtype_promotion('standard')
-  @jax.enable_x64(False)
-  def update(gradients, state, params=None):
-    finite = adam.all_finite(gradients)
-    updates, after = lax.cond(
-        finite, lambda: inner.update(gradients, state.inner, params),
-        lambda: (jax.tree.map(lambda leaf: jnp.full_like(leaf, -0.), gradients), state.inner))
-    return updates, Skipping(after, jnp.where(finite, 0, state.skipped_in_a_row + 1),
-                             jnp.where(finite, state.skipped, state.skipped + 1))
-
-  return optax.GradientTransformation(init, update)
 
 
 def skipped(state: optax.OptState) -> chex.Array:
@@ -111,8 +77,8 @@ def failed(state: optax.OptState) -> chex.Array:
   return _counters(state).skipped_in_a_row >= TOO_MANY
 
 
-def _counters(state) -> Skipping | adam.State:
-  ours = lambda node: isinstance(node, Skipping | adam.State)
+def _counters(state) -> skipping.Skipping | adam.State:
+  ours = lambda node: isinstance(node, skipping.Skipping | adam.State)
   return next(filter(ours, jax.tree.leaves(state, is_leaf=ours)))
 
 

@@ -1,4 +1,4 @@
-"""Adam that steps over gradients that are not finite, against Optax's."""
+"""Adam that steps over gradients that are not finite, against Optax's own wrapper."""
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from maes_jax.training import adam
+from maes_jax.training import skipping
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -30,7 +31,7 @@ def test_is_optax_bit_for_bit():
     gradients[n]['bias'] = gradients[n]['bias'].at[1].set(wrong)
   peer = optax.apply_if_finite(
       optax.chain(optax.clip(4.), optax.adam(schedule, b2=.95)), max_consecutive_errors=9)
-  found, wanted = (run(each, gradients) for each in (adam.skipping(schedule, .95, 4.), peer))
+  found, wanted = (run(each, gradients) for each in (adam.make(schedule, .95, 4.), peer))
   jax.tree.map(np.testing.assert_array_equal, found, wanted)
   moves = [bool(jnp.any(step['bias'])) for step in found[0]]
   assert moves == [n not in (0, 3, 4) for n in range(8)]
@@ -41,6 +42,6 @@ def test_is_optax_bit_for_bit():
 def test_one_number_that_is_not_finite_is_found(wrong, shape):
   good = jnp.full(shape, LARGEST)
   bad = good.ravel().at[-1].set(wrong).reshape(shape)
-  finite = jax.jit(adam.all_finite)
+  finite = jax.jit(skipping.all_finite)
   assert finite({'a': good, 'b': -good})
   assert not finite({'a': good, 'b': bad})
