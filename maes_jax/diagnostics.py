@@ -76,7 +76,7 @@ def _sample(model, length, addresses):
   """One random sequence, once all is known to be possible."""
   limits.check(length=length, addresses=addresses)
   task = _task(model)
-  models.walk(model, [task], length, addresses)
+  models.walk(model, [task], [(length, addresses)])
   models.memory_to_see(model, addresses)
   room.check_test(model, task, length, addresses, batch_size=1)
   with jax.ensure_compile_time_eval():  # How long its phases are is known, whatever JAX traces.

@@ -111,7 +111,7 @@ class Tester(devices.Picklable):
     errors.of_type('the model is', self.model, Model, 'a Model, e.g. that of maes_jax.load')
     limits.check(
         max_length=self.max_length, addresses=self.addresses, batch_size=self.batch_size)
-    models.walk(self.model, [self.task], self.max_length, self.addresses)
+    models.walk(self.model, [self.task], [(self.max_length, self.addresses)])
     room.check_test(
         self.model, self.task, self.max_length, self.addresses, self.batch_size, self.devices)
 

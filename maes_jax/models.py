@@ -84,9 +84,8 @@ def check(config: Config):
     _check_lengths(task, config)
   if config.ring != 'whole':
     _check_ring(model.encoder, config)
-  for length, addresses in ((config.max_length, config.memory),
-                            (config.validation_length, config.validation_memory)):
-    walk(model, asked, length, addresses, config.model)
+  walk(model, asked, ((config.max_length, config.memory),
+                      (config.validation_length, config.validation_memory)), config.model)
 
 
 def _check_ring(cell, config):
@@ -115,14 +114,14 @@ def _check_lengths(task, config):
           f'least {longest + 1:,}, or take longer ones out of its arrays')
 
 
-def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int, name: str = ''):
+def walk(
+    model: Model, asked: Sequence[tasks.Task], sizes: Sequence[tuple[int, int]], name: str = ''):
   """Walks through a model and its tasks in shapes alone: what is impossible shows before any work.
 
   Args:
     model: what answers.
-    asked: the tasks that it is asked.
-    length: what sequences are padded to; the tasks are tried at their shortest, too.
-    addresses: N.
+    asked: the tasks that it is asked; they are tried at their shortest, too.
+    sizes: what sequences are padded to, and N addresses, for each use of the model.
     name: of the model; by default that of its cell.
 
   Raises:
@@ -130,22 +129,29 @@ def walk(model: Model, asked: Sequence[tasks.Task], length: int, addresses: int,
       do not go together, e.g. a shift kernel wider than the memory, or answers of other shapes
       than the task's targets.
   """
-  drawn = [tasks.dry_run(task, length) for task in asked]
+  drawn = [{task.name: tasks.dry_run(task, length) for task in asked} for length, _ in sizes]
   for task in asked:
     check_reads(model, task)
     tasks.dry_run(task, task.shortest)
-  episodes = {task.name: episode for task, episode in zip(asked, drawn)}
-  model = _with_solvers(model, episodes)
-  for task in asked:
-    _check_room(task, episodes[task.name].program, length, model, addresses)
+  model = _with_solvers(model, drawn[0])
+  for episodes, (length, addresses) in zip(drawn, sizes):
+    for task in asked:
+      _check_room(task, episodes[task.name].program, length, model, addresses)
   name = name or type(model.encoder).__name__.lower()
   try:
     params = parameters(model)
     with shapes.quietly():
-      logits = jax.eval_shape(
-          functools.partial(model.answer, addresses=addresses), params, episodes)
+      answers = [jax.eval_shape(functools.partial(model.answer, addresses=addresses),
+                                params, episodes)
+                 for episodes, (_, addresses) in zip(drawn, sizes)]
   except (ValueError, TypeError, AssertionError, flax_errors.FlaxError) as error:
     raise errors.UserError(f'model {name!r}: {" ".join(str(error).split())}') from error
+  for logits, episodes in zip(answers, drawn):
+    _check_answers(name, logits, episodes)
+
+
+def _check_answers(name, logits, episodes):
+  """Whether answers by task have the shapes of the targets."""
   for asking, episode in episodes.items():
     targets = jax.eval_shape(lambda episode: episode.targets, episode).shape
     if logits[asking].shape != targets:

@@ -98,7 +98,7 @@ class Recorder:
   def check(self):
     """Raises the errors of `record` that do not depend on its arguments."""
     limits.check(length=self.length, addresses=self.addresses)
-    models.walk(self.model, [self.task], self.length, self.addresses)
+    models.walk(self.model, [self.task], [(self.length, self.addresses)])
     self._check_memory()
     room.check_test(self.model, self.task, self.length, self.addresses, batch_size=1)
 

@@ -52,7 +52,7 @@ class TestCellsOfItsOwn:
   def test_a_tied_model_has_one_cell(self):
     model = models.build(Config(model='ntm', task=('forget',)))
     assert model.solvers.keys() == {'forget'}
-    models.walk(model, [tasks.get('forget')], 4, 16)
+    models.walk(model, [tasks.get('forget')], [(4, 16)])
 
   def test_they_go_along_when_a_solver_is_asked_another_task(self):
     model = models.build(Config(task=('forget',)))
@@ -60,7 +60,7 @@ class TestCellsOfItsOwn:
     assert asking.solvers.keys() == {'carry', 'carry/y_encoder', 'carry/y_solver'}
     params = encoder_solver.asked(models.parameters(model), 'forget', 'carry')
     assert params['solvers'].keys() == asking.solvers.keys()
-    models.walk(asking, [tasks.get('carry')], 4, 16)
+    models.walk(asking, [tasks.get('carry')], [(4, 16)])
 
   def test_a_model_that_lacks_one_is_not_tested(self):
     model = models.build(Config(task=('ignore',))).asking('ignore', 'carry')
@@ -76,17 +76,17 @@ class TestCellsOfItsOwn:
   def test_wrong_names_get_one_line(self, own, options, words):
     task = own(**options)
     with pytest.raises(maes_jax.UserError, match=words) as error:
-      models.walk(models.build(Config(task=('mine',))), [task], 3, 8)
+      models.walk(models.build(Config(task=('mine',))), [task], [(3, 8)])
     assert '\n' not in str(error.value)
 
   def test_a_tied_model_has_none_of_another_task(self, own):
     task = own(cell='other/second')
     with pytest.raises(maes_jax.UserError, match="no solver for task 'other/second'"):
-      models.walk(models.build(Config(task=('mine',), model='lstm')), [task], 3, 8)
+      models.walk(models.build(Config(task=('mine',), model='lstm')), [task], [(3, 8)])
 
   def test_what_a_cell_of_its_own_stores_needs_no_address_of_the_encoder(self, own):
     task = own(cell='/second')
-    models.walk(models.build(Config(task=('mine',))), [task], 3, 3)
+    models.walk(models.build(Config(task=('mine',))), [task], [(3, 3)])
 
 
 class TestSequences:

@@ -73,8 +73,9 @@ def _rows(record):
       'first and of our last run. *Compiling* is what a first run took beyond a later one, ours',
       'and the peer\'s, without the cache on disk. *Limit* is the time that the least operations',
       'and bytes of a row, counted on paper (`experiments/bench/work.py`), would take at the rates',
-      'at which all cores multiply matrices and copy within their caches, as a share of our time;',
-      'a long test counts the addresses that it looks at.', '']
+      'at which all cores multiply matrices, copy within their caches and read the same 20 MB',
+      'together, as a share of our time; a long test counts the addresses that it looks at. The',
+      "bytes of the LSTM's 21 MB come from beyond the caches of single cores.", '']
   yield from tables.side_by_side(record)
 
 

@@ -107,8 +107,8 @@ def _pull_back(stored, d_results):
     raw_t, state_tm1, valid_t, d_shown_t = scanned
     _, pull_back = jax.vjp(functools.partial(_end_step, valid_t), raw_t, state_tm1)
     d_raw_t, d_state_tm1 = pull_back(jax.tree.map(jnp.add, d_state_t, d_shown_t))
-    # dh_{t-1} += W_h^T draw_t
-    d_hidden = d_state_tm1.hidden + d_raw_t @ weights.before.T
+    # dh_{t-1} += W_h^T draw_t, in the order in which XLA:CPU reads the kernel as it lies
+    d_hidden = d_state_tm1.hidden + weights.before @ d_raw_t
     return d_state_tm1._replace(hidden=d_hidden), d_raw_t
 
   d_state, d_raw = scan.first_steps(

@@ -184,7 +184,7 @@ def test_a_tied_model_has_no_solver_of_another_task_on_duty(own):
   both = dataclasses.replace(config(), model='ntm', task=('mine', 'odd_recall'))
   task, model = tasks.get('mine'), models.build(families.resolve(both))
   with pytest.raises(errors.UserError, match=r'no phase can be for odd_recall; .* not tied'):
-    models.walk(model, [task], ITEMS, ITEMS + 1)
+    models.walk(model, [task], [(ITEMS, ITEMS + 1)])
 
 
 @pytest.mark.parametrize('ask', [with_phase(0), in_rounds(2, 2), with_phase(0, steps=lambda x: 2)],

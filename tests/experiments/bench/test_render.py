@@ -31,7 +31,8 @@ def row(rate, ratio, peer=rows.EAGER):
 @pytest.fixture
 def record():
   """A limit of 1000 operations a second and plenty of bytes; a row counts 4 operations."""
-  limit = {'flops_per_second': 1e3, 'cache_bytes_per_second': 1e9}
+  limit = {'cores': 2, 'flops_per_second': 1e3, 'cache_bytes_per_second': 1e9,
+           'shared_bytes_per_second': 1e9}
   rates = {'train_1_1': 10., 'train_1_8': 20., 'train_1_32': 50., 'train_1_128': 45.}
   return {
       'machine': 'two cores', 'versions': {'jax': '1'}, 'repeats': 3, 'seconds': 1234,
@@ -74,7 +75,7 @@ def test_every_target_is_measured_by_some_part():
   measured = {name: row(1., 1.) | {'ratios': dict.fromkeys(part.peers, span(1.)),
                                    'works': {part.counted: work}}
               for name, part in rows.ROWS.items()}
-  limit = {'flops_per_second': 1., 'cache_bytes_per_second': 1.}
+  limit = {'flops_per_second': 1., 'cache_bytes_per_second': 1., 'shared_bytes_per_second': 1.}
   whole = {'rows': measured, 'limits': {'all_cores': limit}, 'demo': {'seconds': 1.},
            'launch': {'cold_seconds': span(1.), 'warm_seconds': span(1.)}}
   assert targets.OPEN not in {verdict for _, verdict in verdicts(whole).values()}

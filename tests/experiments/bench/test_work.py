@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from experiments.bench import ours
 from experiments.bench import work
 from maes_jax.cells import maes
 
@@ -57,8 +58,20 @@ def test_bytes_of_a_step_by_hand():
 
 
 def test_the_limit_is_the_tighter_of_the_two():
-  assert work.Work(flops=10., bytes=100.).seconds(5., 10.) == 10
-  assert work.Work(flops=100., bytes=10.).seconds(5., 10.) == 20
+  assert work.Work(flops=10., bytes=100.).seconds(5., 10., 1.) == 10
+  assert work.Work(flops=100., bytes=10.).seconds(5., 10., 1.) == 20
+  assert work.Work(flops=100., bytes=10., shared_bytes=30.).seconds(5., 10., 1.) == 30
+
+
+def test_the_lstm_has_as_many_weights_as_ours_and_reads_them_as_often_as_it_must():
+  _, params = ours.untrained('lstm')
+  before, below = work.lstm_weights()
+  sizes = {name: layer['kernel'].size for name, layer in params['encoder'].items()}
+  assert before == sum(size for name, size in sizes.items() if name.endswith('before'))
+  assert below == sum(size for name, size in sizes.items() if name.endswith('below'))
+  # Of two sequences the longer reads what is for h_{t-1} twice in each of its two more steps.
+  more = work.lstm_iteration(5).shared_bytes - work.lstm_iteration(4).shared_bytes
+  assert more == 4 * 2 * 2 * before
 
 
 def test_a_training_iteration_is_the_steps_of_encoder_and_solver():
