@@ -84,7 +84,7 @@ FAMILIES: dict[str, Family] = {
     'dwm': Family(dwm.Dwm, tied=True, recipe=recipes.dwm),
     'stack_rnn': Family(tapes.StackRnn, tied=True),
     'tape_rnn': Family(tapes.TapeRnn, tied=True),
-    'gru': Family(gru.Gru, tied=True),
+    'gru': Family(gru.Gru, tied=True, recipe=recipes.gru),
     'lru': Family(lru.Lru, tied=True),
     'mlstm': Family(mlstm.Mlstm, tied=True),
     'gated_deltanet': Family(gated_deltanet.GatedDeltaNet, tied=True),

@@ -164,8 +164,7 @@ def maes(config: Config) -> Mapping[str, Any]:
   changes = _on_encoder(config) if config.encoder else _from_scratch(config)
   if config.batch_size == 1:  # It has no half.
     changes = {**changes, 'hard_batches': 0}
-  if config.unfreeze or (config.hold, config.grow) != (None, None):
-    changes = {**changes, 'restart_every': 0}  # The encoder is there once; lengths may take longer.
+  changes = _restarting(config, changes)
   cell = {**_SOFT, **changes.get('cell', {})}
   return {**values, **_schedule(config, 'short_first', **changes), 'cell': cell}
 
@@ -176,6 +175,12 @@ def _on_encoder(config):
 
 def _from_scratch(config):
   return {**(_EVEN if len(config.task) > 1 else {}), **_shared(config, _CHANGES)}
+
+
+def _restarting(config, changes):
+  """The same; without restarts where the encoder is there once, or lengths may take longer."""
+  lasts = config.unfreeze or (config.hold, config.grow) != (None, None)
+  return {**changes, 'restart_every': 0} if lasts else changes
 
 
 def _shared(config, by_task):
@@ -239,11 +244,27 @@ _NEUTRAL_CHANGES: dict[str, Mapping[str, Any]] = {
     'even_pairs': {'start_min_length': 1, 'start_length': 2, 'hold': 2000, 'grow': 20_000}}
 
 
+# An automaton of five states: lookups of three tokens first, which few seeds make rules of before
+# lengths are full, and the others never; more units, and a slower rate.
+_GRU_CHANGES: dict[str, Mapping[str, Any]] = {**_NEUTRAL_CHANGES, 'cycle_navigation': {
+    'start_min_length': 1, 'hold': 4000, 'grow': 20_000, 'restart_every': 40_000,
+    'learning_rate': 0.002, 'b2': 0.99, 'batch_size': 8, 'stop_loss': 1e-6, 'cell': {'units': 64}}}
+
+
 def neutral(config: Config) -> Mapping[str, Any]:
   """For cells of which nothing is known: short sequences first, batches, a slow Adam."""
-  changes = {'start_length': 3, 'hold': 500, 'grow': 2000, **_shared(config, _NEUTRAL_CHANGES)}
-  return {**_schedule(config, config.recipe or 'curriculum', b2=0.999, **changes),
-          'stop_on': 'validation', 'batch_size': 16,
+  return _neutral(config, _NEUTRAL_CHANGES)
+
+
+def gru(config: Config) -> Mapping[str, Any]:
+  """The same, and what the GRU needs to learn five places."""
+  return _neutral(config, _GRU_CHANGES)
+
+
+def _neutral(config, by_task):
+  changes = {'start_length': 3, 'hold': 500, 'grow': 2000, 'b2': 0.999, 'batch_size': 16,
+             **_restarting(config, _shared(config, by_task))}
+  return {**_schedule(config, config.recipe or 'curriculum', **changes), 'stop_on': 'validation',
           'validation_length': config.max_length, 'validation_memory': config.memory}
 
 

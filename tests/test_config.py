@@ -264,6 +264,16 @@ def test_five_states_bear_less_noise_and_are_validated():
   assert config.stop_on == 'validation'
 
 
+def test_the_gru_learns_five_places_with_more_units_and_slowly_and_the_rest_as_it_is():
+  config = families.resolve(Config(model='gru', task=('cycle_navigation',)))
+  assert (config.cell['units'], config.learning_rate, config.batch_size) == (64, .002, 8)
+  assert config.full_range_from + 3000 <= config.restart_every == 40_000
+  assert not families.resolve(dataclasses.replace(config, recipe=None, restart_every=None,
+                                                  grow=50_000)).restart_every
+  other = families.resolve(Config(model='gru', task=('parity_check',)))
+  assert (other.cell, other.batch_size, other.restart_every) == ({}, 16, 0)
+
+
 @pytest.mark.parametrize('task', NOISY)
 def test_who_does_not_learn_a_string_soon_starts_anew_with_time_at_full_lengths(task):
   config = families.resolve(Config(task=(task,)))
