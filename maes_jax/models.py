@@ -129,7 +129,8 @@ def walk(
       do not go together, e.g. a shift kernel wider than the memory, or answers of other shapes
       than the task's targets.
   """
-  drawn = [{task.name: tasks.dry_run(task, length) for task in asked} for length, _ in sizes]
+  drawn = [{task.name: episode for task, episode in zip(
+      asked, [tasks.dry_run(task, length) for task in asked])} for length, _ in sizes]
   for task in asked:
     check_reads(model, task)
     tasks.dry_run(task, task.shortest)
