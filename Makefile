@@ -26,15 +26,15 @@ OF_VERSIONS := $(addprefix cells/test_,derivatives scan maes lstm rnn) test_chec
     $(addprefix training/test_,loop trainer optimizer callbacks)
 OLDEST_ONLY := not test_derivatives or maes or lstm
 
-.PHONY: look demo demo-test demo-proof test test-oldest docs bench bench-accelerator bench-choices test-accelerator lint \
-    crash fuzz clean
+.PHONY: look demo demo-test demo-proof test test-oldest docs bench bench-accelerator \
+    bench-choices test-accelerator lint crash fuzz clean
 
 look: $(INSTALLED)
 	$(BIN)/python -m experiments.inspect --checkpoint=E_J --task=reverse_recall --html=memory.html
 
 demo: $(INSTALLED)
 	$(BIN)/python -m experiments.train --task=serial_recall --workdir=$(DEMO)
-	$(MAKE) --jobs=2 demo-test demo-proof  # Side by side: neither needs the other.
+	$(MAKE) --no-print-directory --jobs=2 demo-test demo-proof  # Side by side: neither needs the other.
 
 demo-test:
 	$(BIN)/python -m experiments.evaluate --checkpoint=$(DEMO) --task=serial_recall \

@@ -1,6 +1,5 @@
 """What holds for all tests: one platform, strict shapes, quick compiles."""
 
-import gc
 import importlib.metadata
 import os
 import pathlib
@@ -11,10 +10,10 @@ from unittest import mock
 import jax
 import pytest
 
+from experiments.shared import garbage
 from maes_jax import xla
 
-# Tracing makes objects by the million; Python looks for garbage among them after every 700.
-gc.set_threshold(100_000, 50, 100)
+garbage.look_seldom()
 # The same numbers on every machine, with or without an accelerator, unless one is asked for.
 PLATFORMS = os.environ.get('TEST_PLATFORMS', 'cpu')
 jax.config.update('jax_platforms', PLATFORMS)

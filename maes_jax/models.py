@@ -129,8 +129,7 @@ def walk(
       do not go together, e.g. a shift kernel wider than the memory, or answers of other shapes
       than the task's targets.
   """
-  drawn = [{task.name: episode for task, episode in zip(
-      asked, [tasks.dry_run(task, length) for task in asked])} for length, _ in sizes]
+  drawn = [_drawn(asked, length) for length, _ in sizes]
   for task in asked:
     check_reads(model, task)
     tasks.dry_run(task, task.shortest)
@@ -149,6 +148,12 @@ def walk(
     raise errors.UserError(f'model {name!r}: {" ".join(str(error).split())}') from error
   for logits, episodes in zip(answers, drawn):
     _check_answers(name, logits, episodes)
+
+
+def _drawn(asked, length):
+  """An episode by task in shapes alone; what is no task is refused before its name is read."""
+  episodes = [tasks.dry_run(task, length) for task in asked]
+  return {task.name: episode for task, episode in zip(asked, episodes)}
 
 
 def _check_answers(name, logits, episodes):

@@ -242,8 +242,6 @@ def ntm(config: Config) -> Mapping[str, Any]:
 # To remember the first token is learnt on two, and for good while sequences grow slowly.
 _NEUTRAL_CHANGES: dict[str, Mapping[str, Any]] = {
     'even_pairs': {'start_min_length': 1, 'start_length': 2, 'hold': 2000, 'grow': 20_000}}
-
-
 # An automaton of five states: lookups of three tokens first, which few seeds make rules of before
 # lengths are full, and the others never; more units, and a slower rate.
 _GRU_CHANGES: dict[str, Mapping[str, Any]] = {**_NEUTRAL_CHANGES, 'cycle_navigation': {

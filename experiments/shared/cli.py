@@ -6,7 +6,6 @@ from collections.abc import Callable
 import contextlib
 import dataclasses
 import functools
-import gc
 import importlib
 import os
 import re
@@ -22,6 +21,7 @@ from absl import logging
 
 from . import cluster
 from . import compiled
+from . import garbage
 from . import output
 from . import paths
 from . import usage
@@ -37,9 +37,6 @@ _OF_TRANSFER = ('encoder', 'encoder_model', 'unfreeze')
 # How XLA's errors begin. Some come as JaxRuntimeError, those of a call's fast path as ValueError.
 _STATUS = re.compile('[A-Z_]+: ')
 _NO_PLATFORM = 'Unable to initialize backend'
-# Objects made between two looks for garbage in cycles, and looks between those at older ones.
-# Tracing makes objects by the million; at Python's 700 and 10 looks take a tenth of a launch.
-_BETWEEN_LOOKS = 100_000, 50, 100
 
 
 def run(main: Callable[[], None], *, unwinds: bool = False):
@@ -66,7 +63,7 @@ def run(main: Callable[[], None], *, unwinds: bool = False):
     except (AssertionError, MemoryError, RuntimeError, ValueError) as error:
       fail(in_words(error))
 
-  gc.set_threshold(*_BETWEEN_LOOKS)
+  garbage.look_seldom()
   compiled.keep()
   about = sys.modules[main.__module__].__doc__ or ''
   with output.settled():

@@ -57,7 +57,7 @@ def test_bytes_of_a_step_by_hand():
   assert backward.bytes == 4 * (3 * 20 + 3 * 2 + 3 * 725 / 5)
 
 
-def test_the_limit_is_the_tighter_of_the_two():
+def test_the_limit_is_the_tightest_of_the_three():
   assert work.Work(flops=10., bytes=100.).seconds(5., 10., 1.) == 10
   assert work.Work(flops=100., bytes=10.).seconds(5., 10., 1.) == 20
   assert work.Work(flops=100., bytes=10., shared_bytes=30.).seconds(5., 10., 1.) == 30
