@@ -128,8 +128,18 @@ class Recorder:
 
   @property
   def _numbers(self):
-    program = tasks.dry_run(self.task, self.length).program
+    return self._numbers_of(self.length)
+
+  def _numbers_of(self, length):
+    program = tasks.dry_run(self.task, length).program
     return phases.size(program) * models.memory_of(self.model, self.addresses).size
+
+  def _longest(self):
+    """The most items that can be shown, as programs grow with their items; 0 where none can."""
+    length, shortest = self.length, max(1, self.task.shortest)
+    while length >= shortest and (numbers := self._numbers_of(length)) > MOST:
+      length = length * MOST // numbers
+    return length if length >= shortest else 0
 
   def _check_memory(self):
     memory = models.memory_to_see(self.model, self.addresses)
@@ -137,7 +147,7 @@ class Recorder:
       raise errors.UserError(
           f'length {self.length:,} with {self.addresses:,} addresses of width {memory.shape[0]} '
           f'makes {self._numbers:,} numbers, more than the {MOST:,} that can be shown; use a '
-          f'length of at most {max(MOST // (2 * memory.size) - 1, 0):,} or fewer addresses')
+          f'length of at most {self._longest():,} or fewer addresses')
 
 
 def record(

@@ -86,3 +86,14 @@ def test_the_longest_that_the_error_names_is_the_longest_there_is(recorded, monk
   with pytest.raises(errors.UserError, match='use a length of at most 5 '):
     recordings.record(model, params, task, LENGTH + 1, ADDRESSES)
   recordings.record(model, params, task, LENGTH, ADDRESSES)
+
+
+def test_the_longest_of_a_program_of_four_phases_is_what_can_be_shown(monkeypatch):
+  task = tasks.get('temporal_rotation')
+  model = models.build(Config(task=(task.name,)))
+  recorder = lambda length: recordings.Recorder(model, task, length, 40)
+  monkeypatch.setattr(recordings, 'MOST', recorder(9)._numbers)
+  recorder(9).check()
+  for length in (10, 30):
+    with pytest.raises(errors.UserError, match='use a length of at most 9 '):
+      recorder(length).check()
