@@ -65,7 +65,7 @@ NAMED = {
     'gate_bias': Named("First bias of the heads' gates, before the sigmoid (ntm); negative: they "
                        'move by shifts at first.', float),
     'walk_bias': Named('First bias of the kernels of heads (ntm: write heads) for one address on, '
-                       'before the softmax.', float),
+                       'before the softmax; negative: for one back.', float),
     'latch': Named("First weight of each of the solvers' hidden units on itself, so that it can "
                    'hold a bit.', float, 'solver'),
     'initial_memory': Named('What every cell of the memory holds at first (ntm, dwm).', float),

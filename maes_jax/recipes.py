@@ -134,11 +134,16 @@ _PICTURES = {'learning_rate': 0.005, 'start_min_length': 1, 'start_length': 2,
 _MIDDLE = {**_LONGER, 'start_min_length': 1, 'start_length': 5, 'hold': 5000, 'grow': 12_000,
            'half_life': 5000, 'learning_rate': 0.01, 'restart_every': 36_000,
            'solver': {'start_scale': 0., 'gamma_bias': 1., 'head_noise': 0.5}}
+# Who counts to the middle does so soon, or never. A word that moves the count, or is taken for the
+# last, is rare: large batches show it.
+_COUNTED = {**_LONGER, **_EVEN, 'start_min_length': 1, 'start_length': 8, 'hold': 3000,
+            'grow': 7000, 'half_life': 15_000, 'learning_rate': 0.01, 'b2': 0.97, 'batch_size': 16,
+            'stop_loss': 1e-6, 'restart_every': 40_000}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES: dict[str, Mapping[str, Any]] = {
     **dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
     **{task.name: _INTERRUPTED for task in dual.TASKS},
-    'temporal_rotation': _MIDDLE, 'interruption_swap': _MIDDLE,
+    'temporal_rotation': _COUNTED, 'interruption_swap': _MIDDLE,
     'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER, 'reverse_recall': _EVEN,
     'repeat_serial': _REPEATED, 'repeat_reverse': _REPEATED,
     'duplicate_string': _TOKENS, 'odds_first': _TOKENS, 'missing_duplicate': _MISSING,

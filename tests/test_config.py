@@ -297,6 +297,16 @@ def test_what_must_leave_the_memory_alone_does_not_start_out_erasing_it():
       'duplicate_string': 0., 'duplicate_string/end': 0.}
 
 
+def test_who_counts_to_the_middle_goes_on_and_who_marks_the_end_goes_back():
+  """Whatever else a recipe says of solvers."""
+  for recipe in (None, 'plain'):
+    config = families.resolve(Config(task=('temporal_rotation',), recipe=recipe))
+    cells = models.build(config).solvers
+    assert {name: (cell.head, cell.walk_bias, cell.clock) for name, cell in cells.items()} == {
+        'temporal_rotation': ('jump', 0., 0.), 'temporal_rotation/end': ('shift', -4., 0.),
+        'temporal_rotation/middle': ('sharp', 2., 12.)}
+
+
 def test_recipes_do_not_touch_what_was_given():
   given = Config(recipe='plain', learning_rate=.5, b2=.5, batch_size=7)
   config = families.resolve(given)

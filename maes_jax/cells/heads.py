@@ -69,6 +69,12 @@ def jump(raw: chex.Array) -> Jump:
   return Jump(gate=jax.nn.sigmoid(raw[0] - _SELDOM), move=shift(raw[1:]))
 
 
+def walk(bias: float, shift_range: int) -> chex.Array:
+  """First biases [2k + 1] of s_t, before its softmax, for a step on; negative: for one back."""
+  way = 1 if bias >= 0 else -1
+  return abs(bias) * jax.nn.one_hot(shift_range + way, 2 * shift_range + 1, dtype=jnp.float32)
+
+
 def move(params: Shift | Content, attention: chex.Array,
          ring: chex.Array | None = None) -> chex.Array:
   """Attention [N] shifted, then sharpened (MAES: Algorithm 1, line 4; NTM: equations 8 and 9)."""
@@ -111,6 +117,13 @@ def _by_shift(raw, memory_tm1, attention_tm1):
   return move(shift(raw), attention_tm1)
 
 
+def _by_sharp_shift(raw, memory_tm1, attention_tm1):
+  del memory_tm1
+  params = shift(raw)
+  # gamma_t >= 2: where s_t is nearly one shift, what is on other addresses is less at every step.
+  return move(params._replace(gamma=1 + params.gamma), attention_tm1)
+
+
 def _by_content(raw, memory_tm1, attention_tm1):
   return address(content(raw, len(memory_tm1)), memory_tm1, attention_tm1)
 
@@ -124,6 +137,8 @@ def _by_jump(raw, memory_tm1, attention_tm1):
 
 HEADS: dict[str, Head] = {
     'shift': Head(lambda width, k: 2 * k + 2, _by_shift, by_shifts=True, sharpens=True,
+                  kernel=lambda width, k: slice(0, 2 * k + 1)),
+    'sharp': Head(lambda width, k: 2 * k + 2, _by_sharp_shift, by_shifts=True, sharpens=True,
                   kernel=lambda width, k: slice(0, 2 * k + 1)),
     'content': Head(lambda width, k: width + 2 * k + 4, _by_content, sharpens=True,
                     kernel=lambda width, k: slice(width, width + 2 * k + 1)),

@@ -87,11 +87,13 @@ class Maes(base.Cell):
       taking the place of what was there, where it would add up.
     gamma_bias: first bias of gamma, before its softplus.
     walk_bias: first bias of s_t for a step to the next address, before its softmax; positive:
-      attention starts out going on by itself.
+      attention starts out going on by itself. Negative: back, by as much for the address before.
     start_scale: what first weights of s_t, before its softmax, and of the output are multiplied by.
       At 0 attention starts going each way alike, and no answer is likelier than another.
     latch: first weight of each hidden unit on itself; its first bias is minus half of that. Near
       4 the unit adds up what comes in; above, it has two resting points and holds a bit.
+    clock: first weight of each hidden unit on the other of its pair, with opposite signs; first
+      biases are such that, above 4, the pair goes through four states for good and counts steps.
     noise: standard deviation of what training adds to what goes into each hidden unit at each step,
       so that units learn to hold a bit for good. It grows from 0 as sequences do.
     head_noise: the same of what training adds to each of the head's numbers, so that attention
@@ -113,6 +115,7 @@ class Maes(base.Cell):
   walk_bias: float = option(0., initial=True)
   start_scale: float = option(1., minimum=0., initial=True)
   latch: float = option(0., minimum=0., initial=True)
+  clock: float = option(0., minimum=0., initial=True)
   noise: float = option(0., minimum=0., initial=True)
   head_noise: float = option(0., minimum=0., initial=True)
   head: str = option('shift')
@@ -177,12 +180,18 @@ class Maes(base.Cell):
     return nn.Dense(self.outputs, name='output', kernel_init=kernel)
 
   def _hidden(self, z_t, inputs):
-    """W_h [x_t, h_{t-1}, r_t] + b_h, with units that start out holding on to what they hold."""
+    """W_h [x_t, h_{t-1}, r_t] + b_h, with units that start out holding or counting."""
     def kernel(key, shape, dtype):
-      on_itself = jnp.eye(*shape, k=-inputs, dtype=dtype)  # z_t = [x_t, h_{t-1}, r_t]
-      return nn.initializers.lecun_normal()(key, shape, dtype) + self.latch * on_itself
-    bias = nn.initializers.constant(-self.latch / 2)
+      drawn, of_units = nn.initializers.lecun_normal()(key, shape, dtype), self._on_units(dtype)
+      return drawn.at[inputs:inputs + self.units].add(of_units)  # z_t = [x_t, h_{t-1}, r_t]
+    bias = lambda key, shape, dtype: -self._on_units(dtype).sum(0) / 2
     return nn.Dense(self.units, name='hidden', kernel_init=kernel, bias_init=bias)(z_t)
+
+  def _on_units(self, dtype):
+    """[H, H] what each hidden unit's first weights on itself and its pair's other have more."""
+    quarter = jnp.kron(jnp.eye(self.units // 2, dtype=dtype), jnp.array([[0, 1], [-1, 0]], dtype))
+    turn = jnp.pad(quarter, (0, self.units % 2))
+    return self.latch * jnp.eye(self.units, dtype=dtype) + self.clock * turn
 
   def _disturbed(self, name, numbers):
     """Numbers with the noise of training where there is any."""
@@ -200,9 +209,9 @@ class Maes(base.Cell):
     """Biases of (a, e) and the head's numbers, gamma the last, to start from."""
     write = jnp.full(self.width, self.write_bias, dtype)
     of_head = jnp.zeros(shape[0] - 2 * self.width, dtype)
-    if self._head.kernel is not None and self.shift_range:
-      no_step = self._head.kernel(self.width, self.shift_range).start + self.shift_range
-      of_head = of_head.at[no_step + 1].set(self.walk_bias)
+    if self._head.kernel is not None:
+      of_head = of_head.at[self._head.kernel(self.width, self.shift_range)].set(
+          heads.walk(self.walk_bias, self.shift_range))
     if self._head.sharpens:
       of_head = of_head.at[-1].set(self.gamma_bias)
     return jnp.concatenate([write, write + self.erase_bias, of_head])

@@ -75,7 +75,7 @@ class Ntm(base.Cell):
     gamma_bias: first bias of every head's gamma_t, before its softplus.
     write_bias: first bias of the erase vectors, before their sigmoid; negative: erases little.
     walk_bias: first bias of the write heads' kernels for a step to the next address, before the
-      softmax; positive: each item is written to an address of its own.
+      softmax; positive: each item is written to an address of its own. Negative: back.
   """
   width: int = option(10, minimum=1)
   units: int = option(20, minimum=1)
@@ -155,8 +155,9 @@ class Ntm(base.Cell):
     size = heads.HEADS['content'].size(self.width, self.shift_range)
     of_head = jnp.zeros((self.read_heads + self.write_heads, size), dtype)
     of_head = of_head.at[:, -1].set(self.gamma_bias).at[:, -2].set(self.gate_bias)
-    if self.shift_range:  # Of the numbers [W + (2k + 1) + 3] the kernel's for one address on.
-      of_head = of_head.at[self.read_heads:, self.width + self.shift_range + 1].set(self.walk_bias)
+    of_kernels = slice(self.width, -3)  # Of the numbers [W + (2k + 1) + 3] of each head.
+    of_head = of_head.at[self.read_heads:, of_kernels].set(
+        heads.walk(self.walk_bias, self.shift_range))
     rest = jnp.zeros(shape[0] - of_head.size, dtype)
     erase = rest.at[:self.write_heads * self.width].set(self.write_bias)
     return jnp.concatenate([of_head.ravel(), erase])

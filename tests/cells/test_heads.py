@@ -70,6 +70,23 @@ def test_a_step_with_a_jump_is_the_equations(line3, shift_range):
   check_steps(cell(head='jump', line3=line3, shift_range=shift_range), by_jump, line3)
 
 
+@pytest.mark.parametrize('line3', maes.LINE3)
+def test_a_step_of_a_sharp_head_is_algorithm_1_with_one_more_gamma(line3):
+  """1 + softplus is 1 more where what goes in is the softplus's inverse of one more."""
+  def address(raw, memory, attention):
+    more = np.log(np.expm1(1 + np.logaddexp(0, raw[-1])))
+    return oracle.by_shift(np.array([*raw[:-1], more]), memory, attention)
+  check_steps(cell(head='sharp', line3=line3), address, line3)
+
+
+def test_attention_that_leaks_at_every_step_stays_sharp_with_a_sharp_head_alone():
+  """0.2 % each way for 1,000 steps, and the least gamma."""
+  address = lambda head: jax.lax.fori_loop(0, 1000, lambda _, attention: heads.HEADS[head].address(
+      jnp.array([-6.2, 0., -6.2, -100.]), jnp.zeros((WIDTH, 99)), attention), jnp.eye(99)[40])
+  assert address('shift').max() < 0.3
+  assert address('sharp')[40] > 0.999
+
+
 def test_an_open_gate_leads_from_anywhere_to_address_0_and_a_closed_one_nowhere():
   stay, sharp = [-50., 50., -50.], [100.]
   address = lambda gate: heads.HEADS['jump'].address(
@@ -113,7 +130,7 @@ def blunt(monkeypatch):
 
 @pytest.mark.usefixtures('blunt')
 @pytest.mark.parametrize('head, gamma', [
-    ('shift', True), ('content', True), ('jump', True), ('blunt', False)])
+    ('shift', True), ('sharp', True), ('content', True), ('jump', True), ('blunt', False)])
 def test_gamma_starts_at_its_bias_and_nothing_else_does(head, gamma):
   bias = first_parameters(head=head, gamma_bias=-3., write_bias=-2.)['interface']['bias']
   rest = np.zeros(len(bias) - 2 * WIDTH)
@@ -127,28 +144,31 @@ def test_the_erase_vector_starts_higher_by_its_own_bias():
 
 
 @pytest.mark.usefixtures('blunt')
-@pytest.mark.parametrize('head, shift_range, place', [
-    ('shift', 1, 2), ('shift', 2, 3), ('shift', 0, None), ('content', 1, WIDTH + 2),
-    ('jump', 2, 4), ('blunt', 1, None)])
-def test_the_step_to_the_next_address_starts_at_its_bias(head, shift_range, place):
-  params = first_parameters(head=head, shift_range=shift_range, walk_bias=6.)
+@pytest.mark.parametrize('head, shift_range, walk_bias, place', [
+    ('shift', 1, 6., 2), ('shift', 2, 6., 3), ('shift', 0, 6., None), ('content', 1, 6., WIDTH + 2),
+    ('jump', 2, 6., 4), ('blunt', 1, 6., None), ('shift', 1, -6., 0), ('shift', 2, -6., 1),
+    ('jump', 2, -6., 2)])
+def test_a_step_to_the_next_address_or_back_starts_at_its_bias(
+    head, shift_range, walk_bias, place):
+  params = first_parameters(head=head, shift_range=shift_range, walk_bias=walk_bias)
   bias = params['interface']['bias'][2 * WIDTH:]
   np.testing.assert_array_equal(bias, [6. if i == place else 0. for i in range(len(bias))])
 
 
-def test_attention_walks_at_a_large_bias_and_none_of_the_weights():
-  module = cell(head='shift', walk_bias=20., start_scale=0.)
+@pytest.mark.parametrize('way', [1, -1])
+def test_attention_walks_at_a_large_bias_and_none_of_the_weights(way):
+  module = cell(head='shift', walk_bias=20. * way, start_scale=0.)
   state = module.initial_state(ADDRESSES)
   params = module.init(jax.random.key(0), state, jnp.zeros(INPUTS))['params']
   for step in range(1, 4):
     state, _ = module.apply({'params': params}, state, jnp.ones(INPUTS))
-    np.testing.assert_allclose(state.attention, np.eye(ADDRESSES)[step], atol=1e-6)
+    np.testing.assert_allclose(state.attention, np.eye(ADDRESSES)[way * step], atol=1e-6)
 
 
 @pytest.mark.usefixtures('blunt')
 @pytest.mark.parametrize('head, kernel', [
-    ('shift', slice(0, 3)), ('content', slice(WIDTH, WIDTH + 3)), ('jump', slice(1, 4)),
-    ('blunt', slice(0, 0))])
+    ('shift', slice(0, 3)), ('sharp', slice(0, 3)), ('content', slice(WIDTH, WIDTH + 3)),
+    ('jump', slice(1, 4)), ('blunt', slice(0, 0))])
 def test_weights_of_kernel_and_output_alone_are_scaled_at_the_start(head, kernel):
   whole, halved = (jax.device_get(first_parameters(head=head, start_scale=scale, output_hidden=3))
                    for scale in (1., .5))
@@ -239,7 +259,7 @@ def whole():
 @pytest.mark.parametrize('head', ['content', 'jump'])
 def test_a_window_cannot_follow_a_head_that_jumps(head):
   assert cell(head=head).reach is None
-  assert cell(head='shift').reach == 1
+  assert cell(head='shift').reach == cell(head='sharp').reach == 1
   assert not windowed.serves(cell(head=head), addresses=1024)
   assert windowed.serves(cell(head='shift'), addresses=1024)
 

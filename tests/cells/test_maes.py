@@ -169,3 +169,36 @@ def test_latched_units_start_with_two_resting_points():
   np.testing.assert_allclose(latched['hidden']['kernel'], plain['hidden']['kernel'] + on_itself,
                              rtol=1e-6)
   np.testing.assert_array_equal(latched['hidden']['bias'], np.full(units, -4))
+
+
+def state_of(units, **options):
+  """Hidden states [9, H] from h_0 = 0 on, of first parameters, where items and memory are 0."""
+  module = cell(units=units, **options)
+  params = init(module)
+  state = module.initial_state(4)
+  # No number of a word reaches the units: what they do is their own.
+  kernel = params['hidden']['kernel']
+  of_words = jnp.arange(len(kernel)) >= INPUTS + units
+  hidden = {**params['hidden'], 'kernel': jnp.where(of_words[:, None], 0, kernel)}
+  seen = []
+  for _ in range(9):
+    state, _ = module.apply({'params': {**params, 'hidden': hidden}}, state, jnp.zeros(INPUTS))
+    seen.append(state.hidden)
+  return np.asarray(seen)
+
+
+@pytest.mark.parametrize('units', [2, 3, 4])
+def test_a_pair_of_units_starts_going_through_four_states_for_good(units):
+  """10, 11, 01, 00, and again; a unit without another starts as it does without."""
+  found = state_of(units, clock=20.)
+  turns = np.array([[1, 0], [1, 1], [0, 1], [0, 0]])[np.arange(9) % 4]
+  pairs = units // 2
+  np.testing.assert_array_equal(np.round(found[:, :2 * pairs]), np.tile(turns, pairs))
+  alone = init(cell(units=units, clock=20.))['hidden']['bias'][2 * pairs:]
+  np.testing.assert_array_equal(alone, 0)
+
+
+def test_without_a_clock_units_start_with_the_weights_that_are_drawn():
+  plain, still = init(cell()), init(cell(clock=0., latch=0.))
+  jax.tree.map(np.testing.assert_array_equal, plain, still)
+  np.testing.assert_array_equal(plain['hidden']['bias'], 0)

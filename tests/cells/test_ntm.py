@@ -171,16 +171,17 @@ def test_a_ring_is_of_as_many_addresses_in_every_dtype(dtype, ring):
   assert np.flatnonzero(shown.write[0, 0]).tolist() == list(range(ring))
 
 
+@pytest.mark.parametrize('walk, tap', [(1., 6), (-1., 4)])  # The last of 3: one address on.
 @pytest.mark.parametrize('reads, writes', HEADS)
-def test_first_biases_are_where_they_belong(reads, writes):
+def test_first_biases_are_where_they_belong(reads, writes, walk, tap):
   """With nothing in the hidden units and no weights, the interface is its bias."""
   module = cell(read_heads=reads, write_heads=writes, gate_bias=-5., gamma_bias=-3.,
-                write_bias=-2., walk_bias=1.)
+                write_bias=-2., walk_bias=walk)
   state = module.initial_state(ADDRESSES)
   params = module.init(jax.random.key(0), state, jnp.zeros(INPUTS))['params']
   bias = np.zeros((reads + writes) * 10 + 2 * writes * 4)  # A head: key 4, 3 taps, 1 + 1 + 1.
   for head in range(reads + writes):
-    bias[10 * head + 6] = head >= reads  # The kernel's last tap: one address on.
+    bias[10 * head + tap] = head >= reads
     bias[10 * head + 8], bias[10 * head + 9] = -5, -3
   bias[10 * (reads + writes):][:4 * writes] = -2
   np.testing.assert_array_equal(params['interface']['bias'], bias)
