@@ -303,8 +303,8 @@ def test_who_counts_to_the_middle_goes_on_and_who_marks_the_end_goes_back():
     config = families.resolve(Config(task=('temporal_rotation',), recipe=recipe))
     cells = models.build(config).solvers
     assert {name: (cell.head, cell.walk_bias, cell.clock) for name, cell in cells.items()} == {
-        'temporal_rotation': ('jump', 0., 0.), 'temporal_rotation/end': ('shift', -4., 0.),
-        'temporal_rotation/middle': ('sharp', 2., 12.)}
+        'temporal_rotation': ('sharp_jump', 0., 0.), 'temporal_rotation/end': ('sharp', -4., 0.),
+        'temporal_rotation/halfway': ('sharp', 2., 12.)}
 
 
 def test_recipes_do_not_touch_what_was_given():

@@ -119,9 +119,7 @@ def _by_shift(raw, memory_tm1, attention_tm1):
 
 def _by_sharp_shift(raw, memory_tm1, attention_tm1):
   del memory_tm1
-  params = shift(raw)
-  # gamma_t >= 2: where s_t is nearly one shift, what is on other addresses is less at every step.
-  return move(params._replace(gamma=1 + params.gamma), attention_tm1)
+  return move(_sharper(shift(raw)), attention_tm1)
 
 
 def _by_content(raw, memory_tm1, attention_tm1):
@@ -130,9 +128,26 @@ def _by_content(raw, memory_tm1, attention_tm1):
 
 def _by_jump(raw, memory_tm1, attention_tm1):
   del memory_tm1
-  params, first = jump(raw), jax.nn.one_hot(0, attention_tm1.size, dtype=attention_tm1.dtype)
+  params = jump(raw)
+  return move(params.move, _jumped(params.gate, attention_tm1))
+
+
+def _by_sharp_jump(raw, memory_tm1, attention_tm1):
+  del memory_tm1
+  params = jump(raw)
+  return move(_sharper(params.move), _jumped(params.gate, attention_tm1))
+
+
+def _jumped(gate, attention):
+  """Attention of which a part is on address 0 instead."""
+  first = jax.nn.one_hot(0, attention.size, dtype=attention.dtype)
   # w~_t = g_t e_0 + (1 - g_t) w_{t-1}
-  return move(params.move, addressing.interpolate(first, attention_tm1, params.gate))
+  return addressing.interpolate(first, attention, gate)
+
+
+def _sharper(params):
+  """gamma_t >= 2: where s_t is nearly one shift, other addresses have less with every step."""
+  return params._replace(gamma=1 + params.gamma)
 
 
 HEADS: dict[str, Head] = {
@@ -144,6 +159,8 @@ HEADS: dict[str, Head] = {
                     kernel=lambda width, k: slice(width, width + 2 * k + 1)),
     'jump': Head(lambda width, k: 2 * k + 3, _by_jump, sharpens=True,
                  kernel=lambda width, k: slice(1, 2 * k + 2)),
+    'sharp_jump': Head(lambda width, k: 2 * k + 3, _by_sharp_jump, sharpens=True,
+                       kernel=lambda width, k: slice(1, 2 * k + 2)),
 }
 
 

@@ -99,7 +99,9 @@ class Maes(base.Cell):
     head_noise: the same of what training adds to each of the head's numbers, so that attention
       learns to move and stay sharp with a margin: what leaks a little is lost in long sequences.
     head: how it addresses, one of `heads.HEADS`: `shift` is the paper's, `content` looks by content
-      first, `jump` may go back to address 0 first. All see M_{t-1}, in both readings of line 3.
+      first, `jump` may go back to address 0 first; `sharp` and `sharp_jump` are `shift` and `jump`
+      with a gamma of at least 2, so that attention never spreads. All see M_{t-1}, in both readings
+      of line 3.
   """
   width: int = option(10, minimum=1)
   units: int = option(5, minimum=1)

@@ -24,7 +24,7 @@ Who is on duty, and where it looks:
                  x will reach, but that the memory is a ring: going down from address 0, away from
                  x, it has a place of its own, and writes y_i over y_(i-1).
   & slots        `/y_solver`, which begins at address 0, too; in interruption_reverse where
-                 `/y_encoder` looks, and in interruption_swap where a cell `/y_middle` does, as in
+                 `/y_encoder` looks, and in interruption_swap where a cell `/y_halfway` does, as in
                  `temporal_rotation`, after `/y_end` may have marked the last words. Of `ignore`
                  there is none.
   $ slots        the solver, from address 0, as in Serial Recall: a solver of that serves as it is.

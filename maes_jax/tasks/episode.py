@@ -265,14 +265,14 @@ def finding_middle(
     program: tuple[Phase, Phase],  # leaves [...]
     prefix: str = '/',
 ) -> tuple[Phase, Phase, Phase, Phase]:
-  """The program of a question that begins in the middle, with cells `/end` and `/middle`.
+  """The program of a question that begins in the middle, with cells `/end` and `/halfway`.
 
   The first may mark the last two items, see `marking_end`. The second begins at address 0, is shown
   the items once more and may walk at another pace than the encoder, half as fast or some steps
   behind; the solver begins where it is at the end.
   """
   store, end, answer = marking_end(program, 2, f'{prefix}end')
-  walk = Phase(store.inputs, store.steps, cell=f'{prefix}middle', start=phases.RESTART, again=True)
+  walk = Phase(store.inputs, store.steps, cell=f'{prefix}halfway', start=phases.RESTART, again=True)
   return store, end, walk, dataclasses.replace(answer, start=phases.HANDOVER)
 
 

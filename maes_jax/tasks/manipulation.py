@@ -63,9 +63,9 @@ def spatial_rotation(name: str = 'spatial_rotation', by: int | float = 0.5) -> e
 def temporal_rotation(name: str = 'temporal_rotation', by: int | float = 0.5) -> episode.Task:
   """x rotated to the right, by so many words or by a fraction of its length.
 
-  The first answer is x[n - by], and x[0] comes after the last word. A cell `/middle` walks from
+  The first answer is x[n - by], and x[0] comes after the last word. A cell `/halfway` walks from
   address 0 while the items are shown once more, and the solver begins where it is then; a cell
-  `/end` may mark the last words, after which the solver must jump: MAES's has `head='jump'`.
+  `/end` may mark the last words, after which the solver must jump: MAES's has `head='sharp_jump'`.
   """
   ask = functools.partial(_temporal_rotation, by=checks.rotation('rotation of words', by))
   return episode.Task(name, _BITS, ask)

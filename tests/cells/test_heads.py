@@ -70,13 +70,14 @@ def test_a_step_with_a_jump_is_the_equations(line3, shift_range):
   check_steps(cell(head='jump', line3=line3, shift_range=shift_range), by_jump, line3)
 
 
+@pytest.mark.parametrize('head, equations', [('sharp', oracle.by_shift), ('sharp_jump', by_jump)])
 @pytest.mark.parametrize('line3', maes.LINE3)
-def test_a_step_of_a_sharp_head_is_algorithm_1_with_one_more_gamma(line3):
+def test_a_step_of_a_sharp_head_is_that_of_another_with_one_more_gamma(line3, head, equations):
   """1 + softplus is 1 more where what goes in is the softplus's inverse of one more."""
   def address(raw, memory, attention):
     more = np.log(np.expm1(1 + np.logaddexp(0, raw[-1])))
-    return oracle.by_shift(np.array([*raw[:-1], more]), memory, attention)
-  check_steps(cell(head='sharp', line3=line3), address, line3)
+    return equations(np.array([*raw[:-1], more]), memory, attention)
+  check_steps(cell(head=head, line3=line3), address, line3)
 
 
 def test_attention_that_leaks_at_every_step_stays_sharp_with_a_sharp_head_alone():
@@ -85,6 +86,15 @@ def test_attention_that_leaks_at_every_step_stays_sharp_with_a_sharp_head_alone(
       jnp.array([-6.2, 0., -6.2, -100.]), jnp.zeros((WIDTH, 99)), attention), jnp.eye(99)[40])
   assert address('shift').max() < 0.3
   assert address('sharp')[40] > 0.999
+
+
+def test_a_gate_that_is_never_quite_closed_takes_nothing_of_a_sharp_head():
+  """0.5 % to address 0 at each of 1,000 steps."""
+  stay = [-50., 50., -50., -100.]
+  address = lambda head: jax.lax.fori_loop(0, 1000, lambda _, attention: heads.HEADS[head].address(
+      jnp.array([-2.3, *stay]), jnp.zeros((WIDTH, 99)), attention), jnp.eye(99)[40])
+  assert address('jump')[40] < 0.01
+  assert address('sharp_jump')[40] > 0.999
 
 
 def test_an_open_gate_leads_from_anywhere_to_address_0_and_a_closed_one_nowhere():
@@ -130,7 +140,8 @@ def blunt(monkeypatch):
 
 @pytest.mark.usefixtures('blunt')
 @pytest.mark.parametrize('head, gamma', [
-    ('shift', True), ('sharp', True), ('content', True), ('jump', True), ('blunt', False)])
+    ('shift', True), ('sharp', True), ('content', True), ('jump', True),
+    ('sharp_jump', True), ('blunt', False)])
 def test_gamma_starts_at_its_bias_and_nothing_else_does(head, gamma):
   bias = first_parameters(head=head, gamma_bias=-3., write_bias=-2.)['interface']['bias']
   rest = np.zeros(len(bias) - 2 * WIDTH)
@@ -168,7 +179,7 @@ def test_attention_walks_at_a_large_bias_and_none_of_the_weights(way):
 @pytest.mark.usefixtures('blunt')
 @pytest.mark.parametrize('head, kernel', [
     ('shift', slice(0, 3)), ('sharp', slice(0, 3)), ('content', slice(WIDTH, WIDTH + 3)),
-    ('jump', slice(1, 4)), ('blunt', slice(0, 0))])
+    ('jump', slice(1, 4)), ('sharp_jump', slice(1, 4)), ('blunt', slice(0, 0))])
 def test_weights_of_kernel_and_output_alone_are_scaled_at_the_start(head, kernel):
   whole, halved = (jax.device_get(first_parameters(head=head, start_scale=scale, output_hidden=3))
                    for scale in (1., .5))
@@ -256,7 +267,7 @@ def whole():
   return jax.device_get(run(params, batch()))
 
 
-@pytest.mark.parametrize('head', ['content', 'jump'])
+@pytest.mark.parametrize('head', ['content', 'jump', 'sharp_jump'])
 def test_a_window_cannot_follow_a_head_that_jumps(head):
   assert cell(head=head).reach is None
   assert cell(head='shift').reach == cell(head='sharp').reach == 1

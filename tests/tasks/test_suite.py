@@ -154,7 +154,7 @@ class TestDuty:
     assert found('carry') == found('forget') == common | {('/y_solver', 'restart')}
     assert found('interruption_reverse') == common | {('/y_solver', 'handover')}
     assert found('interruption_swap') == common | {
-        ('/y_end', 'handover'), ('/y_middle', 'restart'), ('/y_solver', 'handover')}
+        ('/y_end', 'handover'), ('/y_halfway', 'restart'), ('/y_solver', 'handover')}
     assert found('scratch_pad') == {('encoder', 'restart'), ('solver', 'restart')}
     assert found('reading_span') == {('encoder', 'resume'), ('solver', 'restart')}
     assert found('repeat_reverse') == {
@@ -162,13 +162,13 @@ class TestDuty:
         ('solver', 'handover')}
 
   def test_who_begins_in_the_middle_begins_where_a_cell_is_that_was_shown_all_items_again(self):
-    store, end, middle, answer = jax.device_get(tasks.sample(
+    store, end, walk, answer = jax.device_get(tasks.sample(
         tasks.get('temporal_rotation'), jax.random.key(0), 5, 7).program)
     assert [(phase.cell, phase.start, int(phase.steps), phase.again, phase.asked)
-            for phase in (end, middle, answer)] == [
-                ('/end', 'handover', 2, True, False), ('/middle', 'restart', 6, True, False),
+            for phase in (end, walk, answer)] == [
+                ('/end', 'handover', 2, True, False), ('/halfway', 'restart', 6, True, False),
                 ('solver', 'handover', 6, False, True)]
-    np.testing.assert_array_equal(middle.inputs, store.inputs)
+    np.testing.assert_array_equal(walk.inputs, store.inputs)
     np.testing.assert_array_equal(end.inputs[0], answer.inputs[0])
 
 
