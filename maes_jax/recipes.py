@@ -138,7 +138,7 @@ _MIDDLE = {**_LONGER, 'start_min_length': 1, 'start_length': 5, 'hold': 5000, 'g
 # last, is rare: large batches show it.
 _COUNTED = {**_LONGER, **_EVEN, 'start_min_length': 1, 'start_length': 8, 'hold': 3000,
             'grow': 7000, 'half_life': 15_000, 'learning_rate': 0.01, 'b2': 0.97, 'batch_size': 16,
-            'stop_loss': 2e-6, 'restart_every': 30_000}
+            'stop_loss': 2e-6, 'restart_every': 18_000}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES: dict[str, Mapping[str, Any]] = {
     **dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
