@@ -12,6 +12,7 @@ from typing import NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from maes_jax import addressing
 from maes_jax import errors
@@ -69,10 +70,12 @@ def jump(raw: chex.Array) -> Jump:
   return Jump(gate=jax.nn.sigmoid(raw[0] - _SELDOM), move=shift(raw[1:]))
 
 
-def walk(bias: float, shift_range: int) -> chex.Array:
+def walk(bias: float, shift_range: int) -> np.ndarray:
   """First biases [2k + 1] of s_t, before its softmax, for a step on; negative: for one back."""
-  way = 1 if bias >= 0 else -1
-  return abs(bias) * jax.nn.one_hot(shift_range + way, 2 * shift_range + 1, dtype=jnp.float32)
+  biases = np.zeros(2 * shift_range + 1, np.float32)
+  if shift_range:
+    biases[shift_range + (1 if bias >= 0 else -1)] = abs(bias)
+  return biases
 
 
 def move(params: Shift | Content, attention: chex.Array,

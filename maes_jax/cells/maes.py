@@ -184,10 +184,11 @@ class Maes(base.Cell):
   def _hidden(self, z_t, inputs):
     """W_h [x_t, h_{t-1}, r_t] + b_h, with units that start out holding or counting."""
     def kernel(key, shape, dtype):
-      drawn, of_units = nn.initializers.lecun_normal()(key, shape, dtype), self._on_units(dtype)
-      return drawn.at[inputs:inputs + self.units].add(of_units)  # z_t = [x_t, h_{t-1}, r_t]
+      drawn = nn.initializers.lecun_normal()(key, shape, dtype)
+      return drawn.at[inputs:inputs + self.units].add(self._on_units(dtype))  # [x_t, h_{t-1}, r_t]
     bias = lambda key, shape, dtype: -self._on_units(dtype).sum(0) / 2
-    return nn.Dense(self.units, name='hidden', kernel_init=kernel, bias_init=bias)(z_t)
+    first = {'kernel_init': kernel, 'bias_init': bias} if self.latch or self.clock else {}
+    return nn.Dense(self.units, name='hidden', **first)(z_t)
 
   def _on_units(self, dtype):
     """[H, H] what each hidden unit's first weights on itself and its pair's other have more."""
