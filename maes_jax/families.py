@@ -49,7 +49,7 @@ class Family:
 # Who begins in the middle is led there by a cell that counts to four, and told where the end is by
 # one that starts out going back to it, all against noise: no word of a thousand is to be taken for
 # the last, nor to move the count.
-_SURE: Mapping[str, Any] = {'gamma_bias': -2., 'head_noise': 0.7}
+_WITH_MARGIN: Mapping[str, Any] = {'gamma_bias': -2., 'head_noise': 0.7}
 _COUNTING: Mapping[str, Any] = {
     'head': 'sharp', 'clock': 12., 'gamma_bias': 0., 'noise': 0.7, 'head_noise': 1.}
 # XOR of two words needs a hidden layer (section 4.1), numbers of two pictures a wider one; Odd
@@ -68,8 +68,8 @@ _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'picture_change': {'output_hidden': 32},
     'picture_match': {'output_hidden': 32},
     'repeat_copy': {'head': 'jump'},
-    'temporal_rotation': {'head': 'sharp_jump', **_SURE},
-    'temporal_rotation/end': {'head': 'sharp', 'walk_bias': -4., **_SURE},
+    'temporal_rotation': {'head': 'sharp_jump', **_WITH_MARGIN},
+    'temporal_rotation/end': {'head': 'sharp', 'walk_bias': -4., **_WITH_MARGIN},
     'temporal_rotation/halfway': {'walk_bias': 2., **_COUNTING},
     'interruption_swap/y_solver': {'head': 'jump'},
     'duplicate_string': {'head': 'jump'},

@@ -7,6 +7,7 @@ one that jumps may go back to address 0 first, where the encoder began.
 
 from collections.abc import Callable
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import chex
@@ -24,7 +25,7 @@ _SELDOM = 3.  # A gate half open at first would spread attention at every step.
 class Shift(NamedTuple):
   """What a head needs that moves by shifts alone."""
   kernel: chex.Array  # s_t [2k + 1], sums to 1
-  gamma: chex.Array  # gamma_t [] >= 1
+  gamma: chex.Array  # gamma_t [] >= 1, as in the paper, or more
 
 
 class Content(NamedTuple):
@@ -42,10 +43,10 @@ class Jump(NamedTuple):
   move: Shift
 
 
-def shift(raw: chex.Array) -> Shift:
+def shift(raw: chex.Array, least_gamma: float = 1.) -> Shift:
   """Splits a head's part of the interface layer's output [(2k + 1) + 1]."""
   kernel, gamma = jnp.split(raw, [raw.size - 1])
-  return Shift(kernel=jax.nn.softmax(kernel), gamma=1 + jax.nn.softplus(gamma[0]))
+  return Shift(kernel=jax.nn.softmax(kernel), gamma=least_gamma + jax.nn.softplus(gamma[0]))
 
 
 def softplus_shift(raw: chex.Array) -> Shift:
@@ -65,9 +66,9 @@ def content(raw: chex.Array, width: int) -> Content:
       gamma=1 + jax.nn.softplus(scalars[2]))
 
 
-def jump(raw: chex.Array) -> Jump:
+def jump(raw: chex.Array, least_gamma: float = 1.) -> Jump:
   """Splits a head's part of the interface layer's output [1 + (2k + 1) + 1]."""
-  return Jump(gate=jax.nn.sigmoid(raw[0] - _SELDOM), move=shift(raw[1:]))
+  return Jump(gate=jax.nn.sigmoid(raw[0] - _SELDOM), move=shift(raw[1:], least_gamma))
 
 
 def walk(bias: float, shift_range: int) -> np.ndarray:
@@ -115,55 +116,41 @@ class Head:
   kernel: Callable[[int, int], slice] | None = None
 
 
-def _by_shift(raw, memory_tm1, attention_tm1):
+def _by_shift(raw, memory_tm1, attention_tm1, least_gamma=1.):
   del memory_tm1
-  return move(shift(raw), attention_tm1)
-
-
-def _by_sharp_shift(raw, memory_tm1, attention_tm1):
-  del memory_tm1
-  return move(_sharper(shift(raw)), attention_tm1)
+  return move(shift(raw, least_gamma), attention_tm1)
 
 
 def _by_content(raw, memory_tm1, attention_tm1):
   return address(content(raw, len(memory_tm1)), memory_tm1, attention_tm1)
 
 
-def _by_jump(raw, memory_tm1, attention_tm1):
+def _by_jump(raw, memory_tm1, attention_tm1, least_gamma=1.):
   del memory_tm1
-  params = jump(raw)
-  return move(params.move, _jumped(params.gate, attention_tm1))
-
-
-def _by_sharp_jump(raw, memory_tm1, attention_tm1):
-  del memory_tm1
-  params = jump(raw)
-  return move(_sharper(params.move), _jumped(params.gate, attention_tm1))
-
-
-def _jumped(gate, attention):
-  """Attention of which a part is on address 0 instead."""
-  first = jax.nn.one_hot(0, attention.size, dtype=attention.dtype)
+  params = jump(raw, least_gamma)
+  first = jax.nn.one_hot(0, attention_tm1.size, dtype=attention_tm1.dtype)
   # w~_t = g_t e_0 + (1 - g_t) w_{t-1}
-  return addressing.interpolate(first, attention, gate)
+  return move(params.move, addressing.interpolate(first, attention_tm1, params.gate))
 
 
-def _sharper(params):
+_SHIFT = Head(lambda width, k: 2 * k + 2, _by_shift, by_shifts=True, sharpens=True,
+              kernel=lambda width, k: slice(0, 2 * k + 1))
+_JUMP = Head(lambda width, k: 2 * k + 3, _by_jump, sharpens=True,
+             kernel=lambda width, k: slice(1, 2 * k + 2))
+
+
+def _sharp(head):
   """gamma_t >= 2: where s_t is nearly one shift, other addresses have less with every step."""
-  return params._replace(gamma=1 + params.gamma)
+  return dataclasses.replace(head, address=functools.partial(head.address, least_gamma=2.))
 
 
 HEADS: dict[str, Head] = {
-    'shift': Head(lambda width, k: 2 * k + 2, _by_shift, by_shifts=True, sharpens=True,
-                  kernel=lambda width, k: slice(0, 2 * k + 1)),
-    'sharp': Head(lambda width, k: 2 * k + 2, _by_sharp_shift, by_shifts=True, sharpens=True,
-                  kernel=lambda width, k: slice(0, 2 * k + 1)),
+    'shift': _SHIFT,
+    'sharp': _sharp(_SHIFT),
     'content': Head(lambda width, k: width + 2 * k + 4, _by_content, sharpens=True,
                     kernel=lambda width, k: slice(width, width + 2 * k + 1)),
-    'jump': Head(lambda width, k: 2 * k + 3, _by_jump, sharpens=True,
-                 kernel=lambda width, k: slice(1, 2 * k + 2)),
-    'sharp_jump': Head(lambda width, k: 2 * k + 3, _by_sharp_jump, sharpens=True,
-                       kernel=lambda width, k: slice(1, 2 * k + 2)),
+    'jump': _JUMP,
+    'sharp_jump': _sharp(_JUMP),
 }
 
 

@@ -198,7 +198,13 @@ def test_a_pair_of_units_starts_going_through_four_states_for_good(units):
   np.testing.assert_array_equal(alone, 0)
 
 
-def test_without_a_clock_units_start_with_the_weights_that_are_drawn():
-  plain, still = init(cell()), init(cell(clock=0., latch=0.))
-  jax.tree.map(np.testing.assert_array_equal, plain, still)
+def test_units_that_count_start_with_the_weights_that_are_drawn_otherwise():
+  plain, counting = init(cell(units=3)), init(cell(units=3, clock=8.))
+  on_units = np.zeros(plain['hidden']['kernel'].shape)
+  on_units[INPUTS:INPUTS + 3] = [[0, 8, 0], [-8, 0, 0], [0, 0, 0]]
+  np.testing.assert_allclose(counting['hidden']['kernel'], plain['hidden']['kernel'] + on_units,
+                             rtol=1e-6)
+  np.testing.assert_array_equal(counting['hidden']['bias'], [4, -4, 0])
   np.testing.assert_array_equal(plain['hidden']['bias'], 0)
+  without = lambda params: {name: layer for name, layer in params.items() if name != 'hidden'}
+  jax.tree.map(np.testing.assert_array_equal, without(plain), without(counting))
