@@ -15,6 +15,7 @@ import numpy as np
 
 from maes_jax import errors
 from maes_jax import options
+from maes_jax.options import OfCells
 from maes_jax.options import Options
 
 WINDOW = 100  # Iterations of one compiled call; over as many the loss is averaged.
@@ -51,7 +52,10 @@ class Config:
       _NONE, 'Options of the model, e.g. units=7,width=12: the fields of the class of its cells.')
   solver: Options = _field(  # noqa: RUF009
       _NONE, 'Options of its solvers alone, e.g. shift_range=2. They go before those of the model, '
-      'and before what a task needs of its solver, such as a wider shift.')
+      'and before those of one cell.')
+  solvers: OfCells | None = _field(  # noqa: RUF009
+      None, "Options by a solver's or further cell's name, and no others for what its task needs, "
+      'e.g. odd_recall:shift_range=3;temporal_rotation/end:head=sharp,walk_bias=-4.')
   # Data.
   memory: int = _field(30, 'Memory addresses N in training.', minimum=1)
   batch_size: int | None = _field(None, 'Sequences per iteration and model.', minimum=1)
@@ -209,11 +213,16 @@ def _check_number(name, value, minimum, maximum):
     raise errors.UserError(f'{name} is {errors.shortened(value)}; it must be at most {maximum}')
 
 
-_WRITTEN = {Options: "a mapping of options to values, e.g. {'units': 7}"}
+_WRITTEN = {
+    Options: "a mapping of options to values, e.g. {'units': 7}",
+    OfCells | None: "a mapping of cells to options, e.g. {'odd_recall': {'shift_range': 3}}"}
 
 
 def _fits(value, kind):
   """Whether a value is of a field's type; a whole number will do for a float."""
+  if kind == OfCells | None:
+    return value is None or (isinstance(value, Options) and all(
+        isinstance(name, str) and _fits(given, Options) for name, given in value.items()))
   if kind is Options:
     return isinstance(value, Options) and all(
         isinstance(name, str) and isinstance(option, bool | int | float | str)

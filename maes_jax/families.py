@@ -8,6 +8,7 @@ from typing import Any
 from maes_jax import config as config_lib
 from maes_jax import errors
 from maes_jax import options
+from maes_jax import phases
 from maes_jax import recipes
 from maes_jax.cells import base
 from maes_jax.cells import dnc
@@ -36,7 +37,7 @@ class Family:
     tied: encoder and solver are one cell with one set of parameters.
     recipe: what fills in that which a config leaves open.
     solvers: by task, or by 'task/cell' of a task's further cells, what they have beyond the cell's
-      defaults.
+      defaults, where a config or a recipe says nothing else of that cell.
     optimizer: what trains it where a run is given none, one of `training.optimizer.NAMES`.
   """
   cell: type[base.Cell]
@@ -46,12 +47,6 @@ class Family:
   optimizer: str = 'adam'
 
 
-# Who begins in the middle is led there by a cell that counts to four, and told where the end is by
-# one that starts out going back to it, all against noise: no word of a thousand is to be taken for
-# the last, nor to move the count.
-_WITH_MARGIN: Mapping[str, Any] = {'gamma_bias': -2., 'head_noise': 0.7}
-_COUNTING: Mapping[str, Any] = {
-    'head': 'sharp', 'clock': 12., 'gamma_bias': 0., 'noise': 0.7, 'head_noise': 1.}
 # XOR of two words needs a hidden layer (section 4.1), numbers of two pictures a wider one; Odd
 # Recall must jump by two (section 5.2). To read once more from the first item on, a head must go
 # back to address 0.
@@ -68,10 +63,13 @@ _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'picture_change': {'output_hidden': 32},
     'picture_match': {'output_hidden': 32},
     'repeat_copy': {'head': 'jump'},
-    'temporal_rotation': {'head': 'sharp_jump', **_WITH_MARGIN},
-    'temporal_rotation/end': {'head': 'sharp', 'walk_bias': -4., **_WITH_MARGIN},
-    'temporal_rotation/halfway': {'walk_bias': 2., **_COUNTING},
-    'interruption_swap/y_solver': {'head': 'jump'},
+    'temporal_rotation': {'head': 'sharp_jump'},
+    'temporal_rotation/end': {'head': 'sharp'},
+    'temporal_rotation/halfway': {'head': 'sharp'},
+    'interruption_swap/y_encoder': {'head': 'sharp'},
+    'interruption_swap/y_end': {'head': 'sharp'},
+    'interruption_swap/y_halfway': {'head': 'sharp'},
+    'interruption_swap/y_solver': {'head': 'sharp_jump'},
     'duplicate_string': {'head': 'jump'},
     'odds_first': {'head': 'jump', 'shift_range': 2},
 }
@@ -123,11 +121,29 @@ def resolve(config: Config) -> Config:
   {'write_bias': -3.0, 'gamma_bias': 0.0}
   """
   values = {**recipes.COMMON, **get(config.model).recipe(config)}
+  values['solvers'] = _merged(_of_tasks(config), values.get('solvers', {}))
   filled = {name: value for name, value in values.items()
             if name not in ('cell', 'solver') and getattr(config, name) is None}
   return dataclasses.replace(
       config, **filled, cell=Options({**values.get('cell', {}), **config.cell}),
       solver=Options({**values.get('solver', {}), **config.solver}))
+
+
+def solvers(config: Config) -> Mapping[str, Mapping[str, Any]]:
+  """By name, the options of each solver and further cell that has some of its own."""
+  return _of_tasks(config) if config.solvers is None else config.solvers
+
+
+def _of_tasks(config):
+  """What the family has for the cells of these tasks; every solver of its own is named."""
+  family = get(config.model)
+  named = {} if family.tied else {task: {} for task in config.task}
+  return named | {name: given for name, given in family.solvers.items()
+                  if phases.owner(name) in config.task}
+
+
+def _merged(by_cell, more):
+  return {name: {**by_cell.get(name, {}), **more.get(name, {})} for name in {**by_cell, **more}}
 
 
 def check_options(config: Config):
@@ -137,15 +153,21 @@ def check_options(config: Config):
     UserError: names the option, and what it may be.
   """
   family = get(config.model)
-  if family.tied and config.solver:
-    raise errors.UserError(
-        f'model {config.model!r} shares one cell between encoder and solver; leave '
-        f'{", ".join(f"solver option {name!r}" for name in sorted(config.solver))} out')
-  known, hints = options.of(family.cell), typing.get_type_hints(family.cell)
-  for name, value in {**config.cell, **config.solver}.items():
+  given = [f'solver option {name!r}' for name in sorted(config.solver)]
+  if config.solvers not in (None, _of_tasks(config)):
+    given += [f'options of {name!r}' for name in sorted(config.solvers)]
+  if family.tied and given:
+    raise errors.UserError(f'model {config.model!r} shares one cell between encoder and solver; '
+                           f'leave {", ".join(given)} out')
+  for given in (config.cell, config.solver, *(config.solvers or {}).values()):
+    _check_given(given, config.model, family.cell)
+
+
+def _check_given(given, model, cell):
+  known, hints = options.of(cell), typing.get_type_hints(cell)
+  for name, value in given.items():
     if name not in known:
       raise errors.UserError(
-          f'model {config.model!r} has no option {name!r} (given: {value!r})'
+          f'model {model!r} has no option {name!r} (given: {value!r})'
           f'{errors.hint(name, known)}; its options are {", ".join(sorted(known))}')
-  for name, value in (*config.cell.items(), *config.solver.items()):
     config_lib.checked_option(name, value, known[name], hints.get(name, known[name].type))

@@ -30,11 +30,13 @@ def build(config: Config) -> Model:
   family = families.get(config.model)
   families.check_options(config)
   encoder = family.cell(**config.cell)
-  solvers = {}
+  solvers, of_cells = {}, families.solvers(config)
   for asked in map(tasks.get, config.task):
     for name, outputs in _cells(asked, config.max_length, family.tied).items():
-      preset = {**config.cell, **family.solvers.get(name, {}), **config.solver}
-      solvers[name] = family.cell(outputs=outputs, **preset)
+      given = {**config.cell, **of_cells.get(name, {}), **config.solver}
+      solvers[name] = family.cell(outputs=outputs, **given)
+  for name in of_cells:
+    errors.pick('cell', name, solvers)
   phase_bit = family.tied and bool(config.phase_bit)
   return Model(encoder, solvers, family.tied, phase_bit=phase_bit,
                **_reading(config.task, family.tied, phase_bit))

@@ -2,7 +2,7 @@
 
 Every field of a cell's class is an option, for encoder and solvers alike (`Config.cell`, the flag
 `--cell=units=7,width=12`) or for solvers alone (`Config.solver`, `--solver=shift_range=2`). What a
-task needs of its solver (`Family.solvers`) goes before the first and behind the second.
+task needs of one of its cells (`Config.solvers`) goes before the first and behind the second.
 """
 
 import ast
@@ -21,6 +21,10 @@ class Options(dict):
 
   def __hash__(self) -> int:  # type: ignore[override]
     return hash(frozenset(self.items()))
+
+
+class OfCells(Options):
+  """Options by the name of the cell that they are of."""
 
 
 def option(default: Any, *, minimum: float | None = None, maximum: float | None = None,
@@ -104,6 +108,25 @@ def parse(text: str) -> Options:
       raise errors.UserError(f'options {text!r} have the part {part!r}; write them as '
                              'name=value,name=value, each name once')
     found[name] = _literal(value.strip())
+  return found
+
+
+def parse_of_cells(text: str) -> OfCells:
+  """Reads `cell:name=value,name=value;cell:name=value`.
+
+  >>> parse_of_cells('odd_recall:shift_range=3;temporal_rotation/end:walk_bias=-4.,head=sharp')
+  {'odd_recall': {'shift_range': 3}, 'temporal_rotation/end': {'walk_bias': -4.0, 'head': 'sharp'}}
+
+  Raises:
+    UserError: a part is no `cell:name=value`, or a cell comes twice.
+  """
+  found = OfCells()
+  for part in filter(None, text.split(';')):
+    cell, colon, given = map(str.strip, part.partition(':'))
+    if not colon or not cell or cell in found:
+      raise errors.UserError(f'options of cells {text!r} have the part {part!r}; write them as '
+                             'cell:name=value,name=value;cell:name=value, each cell once')
+    found[cell] = parse(given)
   return found
 
 

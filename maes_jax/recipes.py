@@ -129,21 +129,31 @@ _MISSING = {**_STATES, 'start_min_length': 2, 'start_length': 3, 'hold': 2000, '
 # ever began. One digit and then another are enough to begin with.
 _PICTURES = {'learning_rate': 0.005, 'start_min_length': 1, 'start_length': 2,
              'cell': {'write_bias': 0.}}
-# Sequences of five words hold most of what half the pace is; noise comes after. More units learn
-# lengths by heart.
-_MIDDLE = {**_LONGER, 'start_min_length': 1, 'start_length': 5, 'hold': 5000, 'grow': 12_000,
-           'half_life': 5000, 'learning_rate': 0.01, 'restart_every': 36_000,
-           'solver': {'start_scale': 0., 'gamma_bias': 1., 'head_noise': 0.5}}
-# Who counts to the middle does so soon, or never. A word that moves the count, or is taken for the
-# last, is rare: large batches show it.
+# Who begins in the middle is led there by a cell that counts to four, and told where the end is by
+# one that starts out going back to it, all against noise: no word of a thousand is to be taken for
+# the last, nor to move the count. Who counts does so soon, or never. A word that moves the count,
+# or is taken for the last, is rare: large batches show it.
+_SHARP = {'gamma_bias': 1., 'head_noise': 0.5}
+_WITH_MARGIN = {'gamma_bias': -2., 'head_noise': 0.7}
+_COUNTING = {'clock': 12., 'gamma_bias': 0., 'noise': 0.7, 'head_noise': 1.}
 _COUNTED = {**_LONGER, **_EVEN, 'start_min_length': 1, 'start_length': 8, 'hold': 3000,
             'grow': 7000, 'half_life': 15_000, 'learning_rate': 0.01, 'b2': 0.97, 'batch_size': 16,
             'stop_loss': 2e-6, 'restart_every': 18_000}
+_ROTATION = {**_COUNTED, 'solvers': {
+    'temporal_rotation': _WITH_MARGIN,
+    'temporal_rotation/end': {'walk_bias': -4., **_WITH_MARGIN},
+    'temporal_rotation/halfway': {'walk_bias': 2., **_COUNTING}}}
+# The same in the other direction: what comes in between lies down from address 0.
+_SWAP = {**_COUNTED, 'batch_size': 8, 'start_length': 12, 'solvers': {
+    'interruption_swap/y_encoder': {'walk_bias': -6., 'erase_bias': 3., **_SHARP},
+    'interruption_swap/y_end': {'walk_bias': 4., **_SHARP},
+    'interruption_swap/y_halfway': {'walk_bias': -2., 'clock': 12., 'noise': 0.7, **_SHARP},
+    'interruption_swap/y_solver': _SHARP}}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES: dict[str, Mapping[str, Any]] = {
     **dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,
     **{task.name: _INTERRUPTED for task in dual.TASKS},
-    'temporal_rotation': _COUNTED, 'interruption_swap': _MIDDLE,
+    'temporal_rotation': _ROTATION, 'interruption_swap': _SWAP,
     'sequence_comparison': _PAIRS, 'odd_recall': _EVERY_OTHER, 'reverse_recall': _EVEN,
     'repeat_serial': _REPEATED, 'repeat_reverse': _REPEATED,
     'duplicate_string': _TOKENS, 'odds_first': _TOKENS, 'missing_duplicate': _MISSING,

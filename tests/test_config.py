@@ -214,7 +214,11 @@ class TestOptions:
       ({'latch': float('nan')}, 'latch is nan; it must be a finite number'),
       ({'line3': 'x'}, "unknown line3 'x': it must be one of move_first, write_first"),
       ({'solver': {'line3': 'x'}}, "unknown line3 'x'"),
-      ({'model': 'ntm', 'latch': 1.}, "shares one cell .* solver option 'latch' out")])
+      ({'solvers': {'serial_recall': {'latsh': 1.}}}, "no option 'latsh' .*did you mean 'latch'"),
+      ({'solvers': {'serial_recall': {'units': 0}}}, 'units is 0; it must be at least 1'),
+      ({'solvers': {'serial_recal': {}}}, "unknown cell 'serial_recal': .*'serial_recall'"),
+      ({'model': 'ntm', 'latch': 1.}, "shares one cell .* solver option 'latch' out"),
+      ({'model': 'ntm', 'solvers': {'serial_recall': {}}}, "leave options of 'serial_recall' out")])
   def test_what_a_model_does_not_have_is_refused_in_a_line(self, given, line):
     with pytest.raises(errors.UserError, match=line) as error:
       models.build(Config(**given))
@@ -298,13 +302,66 @@ def test_what_must_leave_the_memory_alone_does_not_start_out_erasing_it():
 
 
 def test_who_counts_to_the_middle_goes_on_and_who_marks_the_end_goes_back():
-  """Whatever else a recipe says of solvers."""
-  for recipe in (None, 'plain'):
-    config = families.resolve(Config(task=('temporal_rotation',), recipe=recipe))
+  cells = models.build(families.resolve(Config(task=('temporal_rotation',)))).solvers
+  assert {name: (cell.head, cell.walk_bias, cell.clock) for name, cell in cells.items()} == {
+      'temporal_rotation': ('sharp_jump', 0., 0.), 'temporal_rotation/end': ('sharp', -4., 0.),
+      'temporal_rotation/halfway': ('sharp', 2., 12.)}
+
+
+def test_what_is_between_two_sequences_lies_the_other_way():
+  cells = models.build(families.resolve(Config(task=('interruption_swap',)))).solvers
+  ways = {name: (cell.head, np.sign(cell.walk_bias)) for name, cell in cells.items()}
+  assert ways == {
+      'interruption_swap': ('shift', 0), 'interruption_swap/y_encoder': ('sharp', -1),
+      'interruption_swap/y_end': ('sharp', 1), 'interruption_swap/y_halfway': ('sharp', -1),
+      'interruption_swap/y_solver': ('sharp_jump', 0)}
+
+
+class TestOptionsOfCells:
+
+  TASK = 'temporal_rotation'
+
+  def test_the_plain_recipe_leaves_a_task_the_heads_that_it_needs(self):
+    config = families.resolve(Config(task=(self.TASK,), recipe='plain'))
+    assert config.solvers == {self.TASK: {'head': 'sharp_jump'}, f'{self.TASK}/end': {
+        'head': 'sharp'}, f'{self.TASK}/halfway': {'head': 'sharp'}}
+
+  def test_a_cell_that_is_named_has_what_is_given_and_nothing_of_the_task(self):
+    config = families.resolve(Config(task=(self.TASK,), solvers={f'{self.TASK}/end': {'units': 7}}))
     cells = models.build(config).solvers
-    assert {name: (cell.head, cell.walk_bias, cell.clock) for name, cell in cells.items()} == {
-        'temporal_rotation': ('sharp_jump', 0., 0.), 'temporal_rotation/end': ('sharp', -4., 0.),
-        'temporal_rotation/halfway': ('sharp', 2., 12.)}
+    assert {name: (cell.head, cell.units) for name, cell in cells.items()} == {
+        self.TASK: ('shift', 5), f'{self.TASK}/end': ('shift', 7),
+        f'{self.TASK}/halfway': ('shift', 5)}
+
+  def test_options_of_all_solvers_go_before_those_of_one(self):
+    config = Config(task=('odd_recall',), solver={'shift_range': 3},
+                    solvers={'odd_recall': {'shift_range': 2, 'units': 7}})
+    solver = models.build(config).solvers['odd_recall']
+    assert (solver.shift_range, solver.units) == (3, 7)
+
+  def test_a_run_keeps_its_own_whatever_a_task_is_given_later(self, monkeypatch):
+    config = Config.from_dict(json.loads(families.resolve(Config(task=(self.TASK,))).to_json()))
+    before = models.build(config)
+    monkeypatch.setitem(families.FAMILIES, 'maes', dataclasses.replace(
+        families.get('maes'), solvers={self.TASK: {'head': 'jump'}}))
+    assert models.build(families.resolve(config)) == before
+    assert models.build(Config(task=(self.TASK,))) != before
+
+  def test_who_asks_a_resolved_config_another_task_is_told_to_resolve_it_anew(self):
+    config = dataclasses.replace(families.resolve(Config()), task=('odd_recall',))
+    with pytest.raises(errors.UserError, match=r"unknown cell 'serial_recall'.* odd_recall"):
+      models.build(config)
+
+  @pytest.mark.parametrize(
+      'given', [{'odd_recall': 3}, {'odd_recall': {'units': [3]}}, 'odd_recall'])
+  def test_what_is_no_mapping_of_cells_is_refused(self, given):
+    with pytest.raises(errors.UserError, match=r'solvers is .*; it must be a mapping of cells'):
+      Config(solvers=given)
+
+  @pytest.mark.parametrize('text', ['units=3', 'odd_recall', ':units=3', 'a:units=3;a:units=4'])
+  def test_a_flag_that_names_no_cell_or_one_twice_is_refused(self, text):
+    with pytest.raises(errors.UserError, match=r'write them as cell:name=value.*each cell once'):
+      options.parse_of_cells(text)
 
 
 def test_recipes_do_not_touch_what_was_given():

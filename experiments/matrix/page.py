@@ -13,8 +13,9 @@ from . import published
 from .ledger import Record
 
 _PARTS = pathlib.Path(__file__).parent
-_OF_CONFIG = ('model', 'cell', 'solver', 'recipe', 'batch_size', 'learning_rate', 'min_length',
-              'max_length', 'memory', 'validation_length', 'stop_on', 'stop_loss', 'restart_every')
+_OF_CONFIG = ('model', 'cell', 'solver', 'solvers', 'recipe', 'batch_size', 'learning_rate',
+              'min_length', 'max_length', 'memory', 'validation_length', 'stop_on', 'stop_loss',
+              'restart_every')
 
 
 def render(records: ledger.Found) -> str:

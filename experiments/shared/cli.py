@@ -219,6 +219,8 @@ def config_from_flags() -> Config:
   values['task'] = tuple(values['task'])
   values['task_weights'] = tuple(_number(weight) for weight in values['task_weights'])
   values |= {name: options.parse(values[name]) for name in ('cell', 'solver')}
+  if values['solvers'] is not None:
+    values['solvers'] = options.parse_of_cells(values['solvers'])
   return Config(**values)
 
 

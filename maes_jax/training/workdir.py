@@ -19,6 +19,8 @@ from maes_jax.training import lock
 _MOST_CONFIG = 2**20  # Bytes.
 # What a config.json that does not name these options yet was trained with.
 _BEFORE = {'ring': 'whole', 'phase_bit': False, 'hard_batches': 0, 'restart_every': 0}
+# The same of a task whose cells have other heads by now.
+_SWAP, _SWAP_BEFORE = 'interruption_swap', {'interruption_swap/y_solver': {'head': 'jump'}}
 # Keys of config.json beside the fields of `Config`.
 _ENCODER = 'encoder_digest'
 _DATA = 'data_digests'  # By task, of those that draw from a user's examples.
@@ -160,6 +162,8 @@ def _config_of(values):
   if isinstance(values, dict):
     values = {name: value for name, value in values.items() if name not in (_ENCODER, _DATA)}
     values = {**_BEFORE, **values}
+    if (values.get('model'), values.get('task')) == ('maes', [_SWAP]):
+      values.setdefault('solvers', _SWAP_BEFORE)
   return families.resolve(Config.from_dict(values))
 
 

@@ -93,6 +93,16 @@ def test_a_run_from_before_restarts_goes_on_without_whatever_its_recipe_says_now
   assert claimed.read_config().restart_every == 0
 
 
+def test_a_run_from_before_a_task_had_other_heads_answers_as_it_did(claimed):
+  now = families.resolve(dataclasses.replace(CONFIG, task=('interruption_swap',), memory=60))
+  values = json.loads(now.to_json())
+  del values['solvers']
+  (claimed.path / 'config.json').write_text(json.dumps(values))
+  heads = {name: cell.head for name, cell in models.build(claimed.read_config()).solvers.items()}
+  assert heads.pop('interruption_swap/y_solver') == 'jump'
+  assert set(heads.values()) == {'shift'}
+
+
 def test_other_config_is_an_error_that_names_the_fields_and_changes_nothing(claimed):
   before = contents(claimed.path)
   other = dataclasses.replace(CONFIG, seeds=3, learning_rate=.5)
