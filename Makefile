@@ -21,8 +21,8 @@ OLDEST := .venv-oldest/installed
 # With the oldest versions: doctests, and what calls JAX, Flax, Optax and Orbax in ways of its own.
 # Other tests put the same calls together. Of the cells' derivatives those of MAES and the LSTM are
 # run, which have a loop each.
-OF_VERSIONS := $(addprefix cells/test_,derivatives scan maes lstm rnn) test_checkpoints \
-    test_compilation test_devices test_evaluation test_trained \
+OF_VERSIONS := $(addprefix cells/test_,derivatives scan lstm) test_checkpoints \
+    test_compilation test_devices test_trained \
     $(addprefix training/test_,loop trainer optimizer callbacks)
 OLDEST_ONLY := not test_derivatives or maes or lstm
 
