@@ -1,7 +1,7 @@
 # On a fresh machine with Python 3.11 to 3.13 and make:
 #   make look   writes memory.html, a shipped model's memory at work, step by step
 #   make demo   trains, restores and tests a model, draws a figure and such a page, proves it right
-#   make test   runs all the tests
+#   make test   runs all the tests, `make test MARKED='not slow'` the quick ones
 #   make test-oldest  runs those of what versions change with the oldest that setup.cfg allows
 #   make docs   builds tutorial, questions and API reference into build/docs
 #   make bench  installs the peers and measures against them, some 8 minutes on a quiet machine
@@ -48,7 +48,7 @@ demo-proof:
 	    --html=$(DEMO)/memory.html
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(if $(MARKED),-m '$(MARKED)')
 
 test-oldest: $(OLDEST)
 	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m 'not slow' -k '$(OLDEST_ONLY)' \
