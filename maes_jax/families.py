@@ -153,12 +153,12 @@ def check_options(config: Config):
     UserError: names the option, and what it may be.
   """
   family = get(config.model)
-  given = [f'solver option {name!r}' for name in sorted(config.solver)]
+  of_solvers = [f'solver option {name!r}' for name in sorted(config.solver)]
   if config.solvers not in (None, _of_tasks(config)):
-    given += [f'options of {name!r}' for name in sorted(config.solvers)]
-  if family.tied and given:
+    of_solvers += [f'options of {name!r}' for name in sorted(config.solvers)]
+  if family.tied and of_solvers:
     raise errors.UserError(f'model {config.model!r} shares one cell between encoder and solver; '
-                           f'leave {", ".join(given)} out')
+                           f'leave {", ".join(of_solvers)} out')
   for given in (config.cell, config.solver, *(config.solvers or {}).values()):
     _check_given(given, config.model, family.cell)
 
