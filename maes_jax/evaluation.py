@@ -155,10 +155,10 @@ class Tester(devices.Picklable):
 
   def _test_batches(self, params, length, keys):
     if self._serves:
-      counts, exact = jax.device_get(self._through_window(params, length, jax.random.clone(keys)))
+      counts, exact = devices.fetch(self._through_window(params, length, jax.random.clone(keys)))
       if exact.all():
         return counts.total()
-    return jax.device_get(self._through_all(params, length, jax.random.clone(keys))).total()
+    return devices.fetch(self._through_all(params, length, jax.random.clone(keys))).total()
 
   @functools.cached_property
   def _at_once(self) -> int:
@@ -209,9 +209,7 @@ class Tester(devices.Picklable):
     of_all = devices.spread(test, self._mesh, (devices.WHOLE, devices.WHOLE, devices.OF_BATCH),
                             devices.OF_BATCH)
     split = jax.vmap(lambda key: jax.random.split(key, self.batch_size))
-    return compilation.jit(
-        lambda params, length, keys: of_all(params, length, split(keys).ravel()),
-        out_shardings=devices.everywhere(self._mesh))
+    return compilation.jit(lambda params, length, keys: of_all(params, length, split(keys).ravel()))
 
 
 def interval(right: int, total: int) -> tuple[float, float]:
