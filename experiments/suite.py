@@ -40,6 +40,8 @@ _SETTINGS = [
     flags.DEFINE_float('minutes', 3., 'Most wall time of training per cell, compiling left out.',
                        lower_bound=0.),
     flags.DEFINE_integer('max_iterations', 100_000, 'Most iterations per cell.', lower_bound=1),
+    flags.DEFINE_integer('sequences', 1, 'At least so many in the first test, of a seed that is '
+                         'right in those that come first.', lower_bound=1),
     cli.define_save_seconds()]
 
 

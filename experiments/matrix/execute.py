@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 import dataclasses
+import itertools
 import math
 import pathlib
 import time
@@ -19,7 +20,9 @@ from ..shared import stopping
 from maes_jax import errors
 from maes_jax import files
 from maes_jax import limits
+from maes_jax import models
 from maes_jax import tasks
+from maes_jax.certificates import verdict
 from maes_jax.evaluation import Counts
 from maes_jax.training import interrupts
 from maes_jax.training import loop
@@ -46,6 +49,8 @@ class Settings:
     seeds: models of each cell.
     minutes: most wall time that a cell may train, compiling left out, however often it was cut off.
     max_iterations: most iterations of each seed.
+    sequences: at least so many of the first test, if a seed is right in those that `cells.Effort`
+      says.
     save_seconds: at least this long between two checkpoints.
   """
   workdir: pathlib.Path
@@ -53,10 +58,11 @@ class Settings:
   seeds: int = 3
   minutes: float = 3.
   max_iterations: int = 100_000
+  sequences: int = 1
   save_seconds: float = loop.SAVE_SECONDS
 
   def __post_init__(self):
-    limits.check(seeds=self.seeds, max_iterations=self.max_iterations)
+    limits.check(seeds=self.seeds, max_iterations=self.max_iterations, sequences=self.sequences)
     if not 0 < self.minutes < math.inf:
       raise errors.UserError(f'minutes is {self.minutes}; it must be more than 0, and finite')
 
@@ -78,8 +84,8 @@ def read(results: pathlib.Path, cell: cells.Cell) -> dict[str, Any] | None:
 def done(cell: cells.Cell, settings: Settings) -> bool:
   """Whether the record is there, by the protocol of today, and nothing more would come of it.
 
-  That is where it has as many seeds and lacks no larger budget, or where the cell still is not
-  possible, and for the same reason.
+  That is where it has as many seeds and lacks no larger budget and no more sequences, or where the
+  cell still is not possible, and for the same reason.
   """
   record = read(settings.results, cell)
   if record is None or not _as_today(record, cell.protocol):
@@ -87,8 +93,9 @@ def done(cell: cells.Cell, settings: Settings) -> bool:
   if record['impossible']:
     return _obstacle(cell, settings) == record['impossible']
   limit = _LIMITS.get(record['ended'])
-  return len(record['seeds']) >= settings.seeds and (
-      limit is None or record['budget'][limit] >= getattr(settings, limit))
+  return (len(record['seeds']) >= settings.seeds and
+          record['budget'].get('sequences', 1) >= settings.sequences and
+          (limit is None or record['budget'][limit] >= getattr(settings, limit)))
 
 
 def _obstacle(cell, settings) -> str:
@@ -155,7 +162,8 @@ def execute(cell: cells.Cell, settings: Settings) -> str:
   state, rows, before, spent = _train(cell, settings, config)
   ended = _ended(state, config)
   seeds = [{**outcomes.trained(one, [row for row in rows if row['model'] == k]),
-            'ended': ended[k], **_tested(cell, one, testers)}
+            'ended': ended[k],
+            **_proved(cell, config, one, _tested(cell, one, testers, settings.sequences))}
            for k, one in enumerate(outcomes.models(state))]
   _write(cell, settings, config, seeds, impossible='', ended=_of_all(ended),
          train_seconds=round(spent, 3), seconds=round(before + time.monotonic() - start, 1))
@@ -237,13 +245,13 @@ def _testers(cell, config):
              for test in protocol.tests}}
 
 
-def _tested(cell, state, testers):
+def _tested(cell, state, testers, sequences):
   """Tests, row and score of one seed."""
   protocol, effort = cell.protocol, cell.effort
   batches = effort.others if state.converged == NEVER else effort.converged
   row = testers[''].curve(state.params, protocol.lengths(tasks.get(cell.task)))
-  tests = {test.name: testers[test.name].test(state.params, test.length, batches)
-           for test in protocol.tests}
+  tests = {test.name: _test(testers[test.name], state.params, test.length, batches, at_least)
+           for test, at_least in itertools.zip_longest(protocol.tests, [sequences], fillvalue=1)}
   measured = {'tests': {test.name: _counted(tests[test.name], test, testers[test.name])
                         for test in protocol.tests}}
   longest = protocol.tests[-1].length
@@ -256,13 +264,33 @@ def _tested(cell, state, testers):
   return measured
 
 
+def _proved(cell, config, state, tested):
+  """The same; for a seed that is right throughout, why it is not proved at every length, or ''."""
+  model, task = models.build(config), tasks.get(cell.task)
+  if not succeeded(tested):
+    return tested
+  try:
+    verdict.check(model, task)
+  except errors.UserError:  # No proof is known for such a cell, or of such a task.
+    return tested
+  return {**tested, 'still_open': verdict.still_open(model, state.params, task)}
+
+
+def _test(tester, params, length, batches, sequences) -> Counts:
+  """Of so many batches; if all of them are right, of so many sequences at least."""
+  counts = tester.test(params, length, batches)
+  more = -(-sequences // tester.batch_size)
+  all_right = counts.sequences_right == counts.sequences
+  return tester.test(params, length, more) if all_right and more > batches else counts
+
+
 def _counted(counts: Counts, test, tester):
   return {**counts._asdict(), 'length': test.length, 'memory': tester.addresses}
 
 
 def _write(cell, settings, config, seeds, **more):
-  task, budget = tasks.get(cell.task), {'minutes': settings.minutes,
-                                        'max_iterations': settings.max_iterations}
+  task, budget = tasks.get(cell.task), {
+      name: getattr(settings, name) for name in ('minutes', 'max_iterations', 'sequences')}
   records.write(
       settings.results / FOLDER, cell.name, config, seeds, model=cell.model, task=cell.task,
       encoder=config.encoder or '', unit=task.answers.unit, protocol=cell.protocol.about,

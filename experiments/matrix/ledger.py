@@ -29,6 +29,7 @@ LEVELS = {
     NOTHING: 'not even there',
     IMPOSSIBLE: 'not possible'}
 
+MANY = 3200  # Sequences that the paper tests on.
 _ORDER = {name: place for place, name in enumerate(cells.MODELS)}
 # Of how far models are right on the paper's tasks, in the folder of results.
 FIGURE = 'figures/lengths.png'
@@ -44,7 +45,8 @@ the changes that `maes_jax/recipes.py` and `maes_jax/families.py` make for some 
 have converged or its budget is over. *Converged*: the loss that the recipe stops on is at most
 1e-5, or what it asks for instead (`stop_loss`). A seed that has not learnt a task soon may start
 anew, from other parameters (`restart_every`); its iterations are those of all its starts. *n of m*:
-so many of m seeds are right in every sequence of every test. *To L*: the best seed has at least
+so many of m seeds are right in every sequence of every test; †: each of them in {MANY:,} sequences
+of the first test or more, as many as in the paper. *To L*: the best seed has at least
 {protocol.SIMPLE.reached:.0%} of its bits (tokens) right at all lengths measured up to L, of answers
 about pictures {protocol.PICTURES.reached:.0%}. ×: not possible, and why below. ·: not measured.
 Models start from nothing, but for those on a frozen encoder; they are those of
@@ -101,6 +103,13 @@ def succeeded(record: Record) -> int:
   return sum(map(execute.succeeded, record['seeds']))
 
 
+def on_many(record: Record) -> bool:
+  """Whether each seed that is right throughout is so in as many sequences as the paper tests on."""
+  right = [seed for seed in record['seeds'] if execute.succeeded(seed)]
+  return bool(right) and all(
+      next(iter(seed['tests'].values()))['sequences'] >= MANY for seed in right)
+
+
 def reach(record: Record) -> int:
   """The length up to which the best seed is right at all lengths of its row; 0: at none."""
   reached = protocol.of(record['task']).reached
@@ -135,7 +144,8 @@ def render(records: Found) -> str:
   return '\n'.join([
       _HEAD, *(line for title, tasks in parts(records).items()
                for line in _part(title, tasks, records)),
-      *_far(records), *_strings(records), *_pictures(records), *_protocols(records),
+      *_proved(records), *_far(records), *_strings(records), *_pictures(records),
+      *_protocols(records),
       *_impossible(records), *_cells(records), *_made(records), ''])
 
 
@@ -175,10 +185,28 @@ def _text(record) -> str:
     return '·'
   if record['impossible']:
     return '×'
-  said = f'{succeeded(record)} of {len(record["seeds"])}'
+  said = f'{succeeded(record)} of {len(record["seeds"])}{"†" if on_many(record) else ""}'
   if level(record) == ALL:
     return f'**{said}**'
   return f'{said}, to {far:,}' if (far := reach(record)) else said
+
+
+def _proved(records):
+  """Cells of which a seed may be proved; there is no section where none is."""
+  reasons = {name: [seed['still_open'] for seed in record['seeds'] if 'still_open' in seed]
+             for name, record in records.items()}
+  rows = [(name, f'{said.count("")} of {len(records[name]["seeds"])}', _counted(filter(None, said)))
+          for name, said in reasons.items() if said]
+  if not rows:
+    return []
+  return ['## Proved at every length', '', 'Of seeds that are right in every test, those that are '
+          '[proved](docs/certificates.md) right on\nevery sequence of every length, where such a '
+          'proof is known: for MAES, and tasks of two phases.', '',
+          *markdown.table('cell | proved | the others that are right', rows), '']
+
+
+def _counted(reasons) -> str:
+  return '; '.join(f'{count} × {reason}' for reason, count in collections.Counter(reasons).items())
 
 
 def _strings(records):

@@ -47,7 +47,7 @@ class Protocol:
   Attributes:
     max_length: the longest sequence in training; the shortest is `min_length`, or the task's own.
       Validated at twice that.
-    tests: of which the last decides whether a seed succeeds, with all others.
+    tests: a seed succeeds that is right in all of them; the first is the published one, if any is.
     row: lengths at which the share that is right is noted.
     scored: lengths over which the mean of these shares is the published score; none: no such score.
     about: the same in words, as it stands in documents.

@@ -15,6 +15,7 @@ from maes_jax.certificates import places
 from maes_jax.certificates import seals
 from maes_jax.items import Bits
 from maes_jax.tasks import episode
+from maes_jax.tasks import manipulation
 
 WIDEST = 10  # Bits of a word: all pairs of words are gone through.
 _TRIED, _LONGEST = 2048, 13  # Episodes by which a claim is held against its task, and items of one.
@@ -66,6 +67,17 @@ def _stored(stored, shown):
   return stored
 
 
+def _inverted(stored, shown):
+  del shown
+  return 1 - stored
+
+
+def _rotated(stored, shown):
+  """By half of their bits."""
+  del shown
+  return np.roll(stored, manipulation.places(.5, stored.shape[-1]), axis=-1)
+
+
 def _equal(stored, shown):
   return np.all(stored == shown, axis=-1, keepdims=True)
 
@@ -79,6 +91,10 @@ CLAIMS: dict[str, Claim] = {
     'sequence_equality': Claim((0, 1, 0), _equal, shown=True, latched=True),
     'hard_equality': Claim((0, 1, 0), _equal, shown=True, latched=True),
     'prefix_equality': Claim((0, 1, 0), _equal, shown=True, latched=True),
+    'skip_recall': Claim((0, 2, -1), _stored),
+    'spatial_not': Claim((0, 1, 0), _inverted),
+    'spatial_rotation': Claim((0, 1, 0), _rotated),
+    'sequence_symmetry': Claim((1, -1, 1), _equal, shown=True, latched=True, start=phases.HANDOVER),
 }
 
 

@@ -14,7 +14,9 @@ CLAIMS = {name: claim for name, claim in claims.CLAIMS.items() if name != 'hard_
 WRONG = {
     'serial_recall': {'item': (0, 1, 1)}, 'reverse_recall': {'start': 'restart'},
     'odd_recall': {'item': (0, 2, 0)}, 'sequence_comparison': {'latched': True},
-    'sequence_equality': {'latched': False}, 'prefix_equality': {'latched': False}}
+    'sequence_equality': {'latched': False}, 'prefix_equality': {'latched': False},
+    'skip_recall': {'item': (0, 1, 0)}, 'spatial_not': {'answer': claims._stored},
+    'spatial_rotation': {'answer': claims._stored}, 'sequence_symmetry': {'start': 'restart'}}
 
 
 @pytest.mark.parametrize('name', CLAIMS)
@@ -29,6 +31,8 @@ def test_shipped_claims_are_what_the_tasks_ask(name):
     ids=['its own', 'shown', 'answer', 'item', 'start'])
 def test_a_wrong_claim_is_refused(monkeypatch, name, change):
   claim = CLAIMS[name]
+  if name == 'spatial_not' and change and 'answer' in change:
+    pytest.skip('that is its own answer')
   change = WRONG[name] if change is None else change
   if change.get('shown') == 'other':
     if not claim.shown:

@@ -18,6 +18,7 @@ from experiments.matrix import page
 from experiments.matrix import protocol
 from experiments.matrix import published
 from maes_jax import errors
+from maes_jax import evaluation
 from maes_jax import families
 from maes_jax import models
 from maes_jax import phases
@@ -86,7 +87,7 @@ def test_a_users_own_side_by_side_from_the_command_line(launched):
 
 def test_a_record_holds_what_was_asked_and_what_came_out(results):
   found = execute.read(results, OURS)
-  assert found['budget'] == {'minutes': 3., 'max_iterations': 100}
+  assert found['budget'] == {'minutes': 3., 'max_iterations': 100, 'sequences': 1}
   assert (found['ended'], found['trained_to'], found['unit']) == ('max_iterations', 2, 'bit')
   assert {'machine', 'versions', 'config', 'seconds', 'devices'} <= found.keys()
   for k, seed in enumerate(found['seeds']):
@@ -144,7 +145,8 @@ def asked(results, **changes):
 
 
 @pytest.mark.parametrize('changes, done', [
-    ({}, True), ({'seeds': 3}, False), ({'minutes': 60.}, True), ({'max_iterations': 101}, False)])
+    ({}, True), ({'seeds': 3}, False), ({'minutes': 60.}, True), ({'max_iterations': 101}, False),
+    ({'sequences': 33}, False)])
 def test_what_is_done_depends_on_seeds_and_on_what_it_ran_out_of(own, results, changes, done):
   assert execute.done(OURS, asked(results, **changes)) == done
   assert execute.done(IMPOSSIBLE, asked(results, **changes))
@@ -205,12 +207,52 @@ def test_right_throughout_is_of_something(tests, right):
   assert execute.succeeded({'tests': counts}) == right
 
 
+@pytest.mark.parametrize('wrong, sequences, tried', [
+    (0, 1, [4]), (0, 8, [4]), (0, 9, [4, 5]), (1, 9, [4])])
+def test_more_sequences_are_for_those_who_are_right_in_the_first(wrong, sequences, tried):
+  batches = []
+
+  class Tester:
+    batch_size = 2
+
+    def test(self, params, length, count):
+      batches.append(count)
+      return evaluation.Counts(*[2 * count] * 5, 2 * count - wrong)
+
+  found = execute._test(Tester(), None, 5, 4, sequences)
+  assert batches == tried
+  assert found.sequences == 2 * tried[-1]
+
+
+def seed_of(tests, **more):
+  """A seed whose tests have so many sequences, and so many right."""
+  return {'tests': {str(i): dict(zip(('sequences', 'sequences_right'), counts))
+                    for i, counts in enumerate(tests)}, **more}
+
+
+@pytest.mark.parametrize('seeds, marked', [
+    ([[(3200, 3200), (128, 128)]], True), ([[(3200, 3200), (128, 128)], [(128, 127)]], True),
+    ([[(128, 128), (3200, 3200)]], False), ([[(3200, 3200)], [(128, 128)]], False),
+    ([[(3200, 3199)]], False)])
+def test_a_cell_is_marked_where_every_seed_that_is_right_is_so_in_many(seeds, marked):
+  record = {'seeds': [seed_of(tests) for tests in seeds]}
+  assert ledger.on_many(record) == marked
+
+
+def test_proved_seeds_are_counted_and_the_reasons_of_the_others():
+  said = [{'still_open': ''}, {'still_open': 'loose'}, {}, {'still_open': ''}]
+  rows = ledger._proved({'lstm/own': {'seeds': [{}]}, 'maes/own': {'seeds': said}})
+  assert rows[-2] == '| maes/own | 2 of 4 | 1 × loose |'
+  assert 'lstm' not in '\n'.join(rows)
+  assert not ledger._proved({'lstm/own': {'seeds': [{}]}})
+
+
 @pytest.fixture
 def untested(monkeypatch):
   """Cells of few sequences that are only trained."""
   monkeypatch.setattr(protocol, 'of', lambda task: SMALL)
   monkeypatch.setattr(execute, '_testers', lambda cell, config: {})
-  monkeypatch.setattr(execute, '_tested', lambda cell, state, testers: {'tests': {}})
+  monkeypatch.setattr(execute, '_tested', lambda *args: {'tests': {}})
 
 
 @pytest.mark.usefixtures('untested')
