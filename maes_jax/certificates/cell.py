@@ -223,12 +223,12 @@ class Cell:
     weight = self.attention.weight if weight is None else weight
     return word * (1. - step.erase * weight) + step.add * weight
 
-  def leaked(self, word: Interval, *steps: Write, passed=True) -> Interval:
-    """Lemma B: a word [..., W] after any number of these steps, the head elsewhere.
+  def leaked(self, word: Interval, *steps: Write, passed=True, times: int = 1) -> Interval:
+    """Lemma B: a word [..., W] after these steps, any number in each phase, the head elsewhere.
 
     What lies ahead of the head is not `passed` by its trail yet.
     """
-    leak = hull(0., self.attention.passing if passed else self.attention.leak)
+    leak = hull(0., (self.attention.passing if passed else self.attention.leak) * float(times))
     added, erased = (hull(0., *parts) for parts in zip(*(step.of_all() for step in steps)))
     return word * (1. - erased * leak) + added * leak
 

@@ -65,7 +65,7 @@ def margin(encoder: Cell, solver: Cell, certificate: Mapping[str, Any]) -> float
   require(right.shape[:-1] == after.shape == (len(after), len(places.shown), len(places.items)),
           'the claim is not about all words')
   stored = store(encoder, places)
-  claimed = Claim(right, after).again(len(stored.items.lo))
+  claimed = Claim(right, after).again(len(stored.items.lo) * places.times)
   _check_handover(encoder.attention, solver.attention)
   logits = answer(solver, stored, places, claimed)
   require(all(logit.lo.shape == claimed.right.shape[1:] for logit in logits),
@@ -106,10 +106,10 @@ def at_start(stored: Stored, places: Places) -> Interval:
 def answer(cell: Cell, stored: Stored, places: Places, claim: Claim):
   """The solver's phase: by state its logits [A, P, Y]."""
   marker, nothing = places.markers[1], of(np.zeros((1, cell.units)))
-  starts = cell.seen(at_start(stored, places), stored.anything)
+  at_any = cell.write(places.shown, hull(*cell.hiddens)[None], cell.read)
+  starts = cell.seen(_starts(cell, stored, places, at_any), stored.anything)
   first = cell.hidden(marker, nothing, starts)[0, :, 0]
   cell.hold_hidden(0, first.over(0))
-  at_any = cell.write(places.shown, hull(*cell.hiddens)[None], cell.read)
   read = cell.seen(*_left(cell, stored, places, cell.write(marker, nothing, starts), at_any))
   cell.hold_read(read.over(0)[None])
   states = cell.states(first, places.shown, read, claim.after)
@@ -131,12 +131,21 @@ def _check_handover(given, taken):
           'the solver is handed attention over that is not bounded')
 
 
+def _starts(cell, stored, places, at_any):
+  """What may lie where the solver starts, the first time and each time after that [F, W]."""
+  found = [at_start(stored, places)]
+  for _ in range(places.times - 1):
+    own = cell.write(places.markers[1], of(np.zeros((1, cell.units))), cell.off(found[-1]))
+    found.append(cell.leaked(cell.written(found[-1], own)[0], own, at_any, times=places.times))
+  return stack(*found)
+
+
 def _left(cell, stored, places, *steps):
   """What the solver's own steps leave of the items, and of anything."""
-  rest = lambda word, passed=False: cell.leaked(word, *steps, passed=passed)
+  rest = lambda word, passed=False: cell.leaked(word, *steps, passed=passed, times=places.times)
   by_any = lambda word: hull(*(cell.written(word, step.of_all()) for step in steps))
   items, anything = rest(stored.items), rest(stored.anything, passed=True)
-  for _ in range(2):  # No address is under its head more often.
+  for _ in range(2 * places.times):  # No address is under its head more often.
     anything = rest(hull(anything, by_any(anything)), passed=True)
   if not places.writes_first:  # The step before has written where this one reads.
     items = rest(by_any(items))
@@ -149,4 +158,12 @@ def _left(cell, stored, places, *steps):
                        cell.seen(on_marker, anything))
       items = stack(on_nothing, cell.written(on_marker, Write(own.add[0], own.erase[0])))
     items = rest(items)
-  return items, anything
+  return stack(items, *_left_again(cell, places, items, anything, rest)), anything
+
+
+def _left_again(cell, places, items, anything, rest):
+  """What is left of the items each time that all of them have been read once more."""
+  for _ in range(places.times - 1):
+    own = cell.write(places.shown, hull(*cell.hiddens)[None], cell.seen(items, anything))
+    items = rest(cell.written(items, own)[0])
+    yield items

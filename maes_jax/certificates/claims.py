@@ -31,12 +31,14 @@ class Claim:
     shown: whether the solver is shown a word at each step; else it sees empty items.
     latched: an answer is one bit, and 0 once an earlier answer would have been: all so far.
     start: where the solver starts, `phases.RESTART` or `phases.HANDOVER`.
+    times: how often all of it is asked at most, from the start again each time.
   """
   item: tuple[int, int, int]
   answer: Callable[[np.ndarray, np.ndarray], np.ndarray]
   shown: bool = False
   latched: bool = False
   start: str = phases.RESTART
+  times: int = 1
 
   def right(self, stored: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """The right answers [..., n, Y] about items [..., n, D] where such are shown [..., n, D]."""
@@ -58,7 +60,8 @@ class Claim:
     right = np.broadcast_to(right, (len(shown), len(words), right.shape[-1]))
     rights = np.stack([right, np.zeros_like(right)]) if self.latched else right[None]
     after = np.zeros(rights.shape[:3], int) if not self.latched else 1 - rights[..., 0].astype(int)
-    return {'item': list(self.item), 'start': self.start, 'shown': self.shown,
+    again = {'times': self.times} if self.times > 1 else {}
+    return {'item': list(self.item), 'start': self.start, 'shown': self.shown, **again,
             'right': seals.packed(rights), 'after': seals.packed(after)}
 
 
@@ -91,6 +94,7 @@ CLAIMS: dict[str, Claim] = {
     'sequence_equality': Claim((0, 1, 0), _equal, shown=True, latched=True),
     'hard_equality': Claim((0, 1, 0), _equal, shown=True, latched=True),
     'prefix_equality': Claim((0, 1, 0), _equal, shown=True, latched=True),
+    'repeat_serial': Claim((0, 1, 0), _stored, times=5),
     'skip_recall': Claim((0, 2, -1), _stored),
     'spatial_not': Claim((0, 1, 0), _inverted),
     'spatial_rotation': Claim((0, 1, 0), _rotated),
@@ -140,17 +144,24 @@ def _try_out(task, claim):
 
 
 def _as_claimed(task, claim, program, count):
-  if [type(part) for part in program] != [phases.Phase, phases.Phase]:
+  parts = [phases.of(part) for part in program]
+  if [len(part) for part in parts] != [1, 1] or isinstance(program[0], phases.Repeat):
     return False
-  stored, asked = program
+  stored, *rounds = phases.in_time(program)
+  there = [asked for asked in rounds if asked.steps]
+  return 1 <= len(there) <= claim.times and all(
+      _question_as_claimed(task, claim, stored, asked, count) for asked in there)
+
+
+def _question_as_claimed(task, claim, stored, asked, count):
   steps = slice(1, 1 + count)
-  items, shown = (phase.inputs[steps, task.control_bits:] for phase in program)
+  items, shown = (phase.inputs[steps, task.control_bits:] for phase in (stored, asked))
   if (stored.cell, asked.cell) != (phases.ENCODER, phases.SOLVER) or len(shown) != count:
     return False
   markers = [np.eye(1, task.inputs, which)[0] for which in (episode.STORE, episode.RECALL)]
   marked = all(np.array_equal(phase.inputs[0], marker) and phase.steps == 1 + count and
                not phase.inputs[1:, :task.control_bits].any()
-               for phase, marker in zip(program, markers))
+               for phase, marker in zip((stored, asked), markers))
   counts, about = asked.mask[steps], claim.about(count)[asked.mask[steps]]
   return (marked and asked.start == claim.start and asked.mask.sum() == counts.sum() and
           (claim.shown or not shown.any()) and

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from maes_jax import encoder_solver
+from maes_jax import phases
 from maes_jax import tasks
 from maes_jax.certificates import claims
 from maes_jax.certificates import places
@@ -290,15 +291,16 @@ _EPISODES = 64  # Of a task, by which it is known what it asks about.
 @functools.lru_cache(maxsize=256)
 def _asked(task, count, length):
   """[n] which of n answers a task ever asks for; `length` is what sequences are padded to."""
-  return np.asarray(_masks(task, length)(np.int32(count)))[:, 1:1 + count].any(0)
+  masks = np.asarray(_masks(task, length)(np.int32(count)))
+  return masks.reshape(-1, masks.shape[-1])[:, 1:1 + count].any(0)
 
 
 @functools.lru_cache(maxsize=16)
 def _masks(task, length):
-  """Compiled, from n: which steps of its answering phase count, [_EPISODES, 1 + L]."""
+  """Compiled, from n: which steps of an answering phase count, [..., 1 + L] of _EPISODES."""
   keys = jax.random.split(jax.random.key(0), _EPISODES)
-  return jax.jit(lambda count: tasks.sample_batch(
-      task, keys, jnp.full(_EPISODES, count), length).program[1].mask)
+  return jax.jit(lambda count: phases.of(tasks.sample_batch(
+      task, keys, jnp.full(_EPISODES, count), length).program[1])[0].mask)
 
 
 @functools.lru_cache(maxsize=16)

@@ -226,7 +226,7 @@ def _settle(params, certificate, depths=(0, 0)):
   encoder, solver = cells.values()
   places = Places(certificate)
   stored = _until_it_holds(encoder, lambda: checker.store(encoder, places))
-  claim = checker.claim(certificate).again(len(stored.items.lo))
+  claim = checker.claim(certificate).again(len(stored.items.lo) * places.times)
   _until_it_holds(solver, lambda: checker.answer(solver, stored, places, claim))
   return cells
 

@@ -5,6 +5,9 @@ import numpy as np
 from maes_jax.certificates.attention import require
 
 
+MOST_TIMES = 64
+
+
 def words(bits: int) -> np.ndarray:
   """All words [2^D, D] in the order of the numbers that they write, highest bit first."""
   return (np.arange(2**bits)[:, None] >> np.arange(bits)[::-1] & 1).astype(np.float64)
@@ -29,6 +32,7 @@ class Places:
     self.writes_first = form['line3'] == 'write_first'
     self.marker = 0 if self.writes_first else marker_move
     self.first = marker_move - (self.move if self.writes_first else 0)
+    self.times = claim.get('times', 1)
     self.handover = claim['start'] == 'handover'
     self.start = (self.move, marker_move) if self.handover else (0, 0)
     self.items = np.pad(words(form['bits']), ((0, 0), (form['control_bits'], 0)))  # [P, X]
@@ -48,6 +52,9 @@ class Places:
             'the solver does not look where the item lies')
     require(type(self.opening) is int and (self.writes_first or not self.opening),
             'the first items are gone through where they cannot be')
+    require(type(self.times) is int and 1 <= self.times <= MOST_TIMES and (
+        self.times == 1 or (self.writes_first and not self.handover and len(self.shown) == 1 and
+                            not self.start_is_read_again)), 'no proof is known for so many answers')
     require(type(self.solver_opens) is bool and not (self.solver_opens and self.handover),
             'the first answer is gone through where it cannot be')
     require(not (self.trail and self.handover) or marker_move * move >= 0, 'the solver turns round')

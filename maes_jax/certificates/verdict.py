@@ -52,8 +52,10 @@ class Verdict:
     """All of it in one line."""
     if self.certificate is None:
       return f'{self.status}: {self.reason}'
-    return (f'{self.status}: right on every sequence of n items, for every n, in every memory of '
-            f'at least {memory(self.certificate)} addresses; logits are right by '
+    times = self.certificate['claim'].get('times', 1)
+    again = f'asked about up to {times} times, ' if times > 1 else ''
+    return (f'{self.status}: right on every sequence of n items, {again}for every n, in every '
+            f'memory of at least {memory(self.certificate)} addresses; logits are right by '
             f'{self.certificate["margin"]:.3g}, and stay right if every number is off by '
             f'{self.radius:g}')
 
@@ -165,7 +167,7 @@ def prove(params: Mapping[str, Any], says: Mapping[str, Any], eta: float = ETA, 
     except Refused as reason:
       reasons.append(reason)
   larger = [more for more in _RADII if more > eta]
-  if isinstance(reasons[-1], Imprecise) and larger:
+  if larger and any(isinstance(reason, Imprecise) for reason in reasons):
     return prove(params, says, larger[0], ways)
   raise reasons[-1]
 

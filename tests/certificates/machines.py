@@ -274,6 +274,8 @@ def variants():
   found['comparison'] = claims.CLAIMS['sequence_comparison'], {}
   found['comparison, move first'] = (claims.CLAIMS['sequence_comparison'],
                                      {'line3': 'move_first', 'marker': 1})
+  found['three times'] = dataclasses.replace(serial, times=3), {}
+  found['three times, back'] = dataclasses.replace(serial, times=3), {'move': -1}
   found['item on the marker'] = serial, {'marker': 0}
   found['back over the marker'] = serial, {'marker': -1}
   found['two apart'] = serial, {'move': 2, 'marker': 1}

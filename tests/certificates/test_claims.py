@@ -15,7 +15,8 @@ WRONG = {
     'serial_recall': {'item': (0, 1, 1)}, 'reverse_recall': {'start': 'restart'},
     'odd_recall': {'item': (0, 2, 0)}, 'sequence_comparison': {'latched': True},
     'sequence_equality': {'latched': False}, 'prefix_equality': {'latched': False},
-    'skip_recall': {'item': (0, 1, 0)}, 'spatial_not': {'answer': claims._stored},
+    'repeat_serial': {'times': 4}, 'skip_recall': {'item': (0, 1, 0)},
+    'spatial_not': {'answer': claims._stored},
     'spatial_rotation': {'answer': claims._stored}, 'sequence_symmetry': {'start': 'restart'}}
 
 

@@ -53,6 +53,13 @@ def test_untrained_models_of_any_kind_are_wrong(model):
   assert (answer != found.witness.right[found.witness.asked]).any()
 
 
+def test_who_is_wrong_the_first_time_is_wrong():
+  """A task that asks several times may ask once."""
+  built = maes_jax.build(maes_jax.Config(task=('repeat_serial',)))
+  found = falsifier(built, 'repeat_serial').search(built.init(jax.random.key(0)), 1, longest=1)
+  assert found.witness.wrong.any()
+
+
 @pytest.mark.parametrize('bit', [0, 1])
 def test_a_logit_that_is_no_number_is_wrong_whatever_is_right(bit):
   one = lambda value: np.full((1, 1), value)

@@ -41,9 +41,10 @@ class Said:
     self.stored = storing.store(self.encoder, self.places)
     self.phase = storing._Phase(self.encoder, self.places)
     solver, stored, places = self.solver, self.stored, self.places
-    of_marker = (places.markers[1], checker.of(np.zeros((1, solver.units))),
-                 solver.seen(checker.at_start(stored, places), stored.anything)[None])
     at_any = solver.write(places.shown, hull(*solver.hiddens)[None], solver.read[None])
+    starts = checker._starts(solver, stored, places, at_any)
+    of_marker = (places.markers[1], checker.of(np.zeros((1, solver.units))),
+                 solver.seen(starts, stored.anything)[None])
     items, self.anything = checker._left(
         solver, stored, places, solver.write(*of_marker), at_any)
     self.items = solver.seen(items, self.anything)
@@ -96,6 +97,15 @@ def follow(said, count, batch, seed, addresses=0):
   shown = np.where(differ, random.integers(0, len(words), (batch, count)), stored)
   _check_storing(said, run, words, stored)
   left = run.memory.copy()
+  for time in range(said.places.times):
+    _check_solving(said, run, words, stored, shown, time)
+  return left
+
+
+def _check_solving(said, run, words, stored, shown, time):
+  """The solver's phase for the first time, or again."""
+  batch, count = stored.shape
+  bits, row = said.machine.form['bits'], time * len(said.stored.items.lo)
   run.start('solver', said.places.handover)
   place = said.places.start[0] * count + said.places.start[1]
   run.step(machines.marker(bits, 1, batch))
@@ -114,14 +124,13 @@ def follow(said, count, batch, seed, addresses=0):
     p = stored[:, about[i]]
     run.step(machines.shown(bits, words[a]) if said.machine.claim.shown else
              np.zeros((batch, machines.CONTROL + bits)))
-    assert holds(said.items[rows(said, stored, about[i])], run.read)
+    assert holds(said.items[row + rows(said, stored, about[i])], run.read)
     right = said.claim.right[state, a, p].astype(bool)
     margins = np.where(right, run.logits, -run.logits)
     assert margins.min() >= said.certificate.get('margin', -np.inf)
     assert holds(said.anything, run.memory.reshape(-1, said.encoder.width))
     state = said.claim.after[state, a, p]
     place += said.solver.moves[1]
-  return left
 
 
 def kind(said, i):
