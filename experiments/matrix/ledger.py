@@ -201,7 +201,7 @@ def _proved(records):
     return []
   return ['## Proved at every length', '', 'Of seeds that are right in every test, those that are '
           '[proved](docs/certificates.md) right on\nevery sequence of every length, where such a '
-          'proof is known: for MAES, and tasks of two phases.', '',
+          'proof is known: for MAES, and tasks that store once and then ask.', '',
           *markdown.table('cell | proved | the others that are right', rows), '']
 
 
@@ -257,7 +257,8 @@ def _protocols(records):
   return ['## How each task is trained and tested', '', 'Lengths as [docs/tasks.md](docs/tasks.md) '
           'counts them.', '', *markdown.table('tasks | protocol', [
               (', '.join(members), about) for about, members in said.items()]), '',
-          'Sequences of a test, and of each length of a row or a score:', '', *markdown.table(
+          'Sequences of a test, of the first one more where a cell has a †; and of a length of a\n'
+          'row or a score:', '', *markdown.table(
               'model | test of a seed that converged | of any other | a length', [
                   _effort(name, effort) for name, effort in (
                       ('all but these', cells.Effort()), *cells.EFFORTS.items())]), '']
