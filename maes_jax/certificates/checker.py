@@ -162,8 +162,11 @@ def _left(cell, stored, places, *steps):
 
 
 def _left_again(cell, places, items, anything, rest):
-  """What is left of the items each time that all of them have been read once more."""
+  """What is left of the items each time that all of them have been read once more.
+
+  By then the trail of every pass before has gone over them.
+  """
   for _ in range(places.times - 1):
     own = cell.write(places.shown, hull(*cell.hiddens)[None], cell.seen(items, anything))
-    items = rest(cell.written(items, own)[0])
+    items = rest(cell.written(items, own)[0], passed=True)
     yield items
