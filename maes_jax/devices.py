@@ -153,8 +153,13 @@ def _place(leaf, sharding):
 
 
 def fetch(tree: Any) -> Any:
-  """The arrays of all devices, whole, in the memory of every process."""
-  if jax.process_count() == 1:
+  """The arrays of all devices, whole, in the memory of every process.
+
+  What lies on a process's own devices alone is whole there; what is no array of JAX, of each
+  process another, comes one after the other.
+  """
+  own = lambda leaf: isinstance(leaf, jax.Array) and leaf.is_fully_addressable
+  if jax.process_count() == 1 or all(map(own, jax.tree.leaves(tree))):
     return jax.device_get(tree)
   return multihost_utils.process_allgather(tree, tiled=True)
 

@@ -8,8 +8,13 @@ import os
 import subprocess
 import sys
 
+import jax
+from jax.experimental import multihost_utils
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from maes_jax import devices
 from maes_jax import families
 
 SCRIPT = """
@@ -126,3 +131,11 @@ def test_tests_count_the_same(found):
 def test_devices_do_not_wait_for_each_other_in_a_test(found):
   """A test takes minutes; XLA ends a process in which a device waits that long for another."""
   assert found['shared'] == [True, False]
+
+
+def test_what_lies_on_own_devices_is_not_gathered_from_others(monkeypatch):
+  """Each of several processes may test on its own devices: sums over all would count twice."""
+  monkeypatch.setattr(jax, 'process_count', lambda: 2)
+  monkeypatch.setattr(multihost_utils, 'process_allgather', lambda tree, tiled: 'gathered')
+  assert devices.fetch({'units': jnp.arange(3)})['units'].tolist() == [0, 1, 2]
+  assert devices.fetch(np.array([True])) == 'gathered'
