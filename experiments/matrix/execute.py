@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 import dataclasses
-import itertools
 import math
 import pathlib
 import time
@@ -250,8 +249,9 @@ def _tested(cell, state, testers, sequences):
   protocol, effort = cell.protocol, cell.effort
   batches = effort.others if state.converged == NEVER else effort.converged
   row = testers[''].curve(state.params, protocol.lengths(tasks.get(cell.task)))
-  tests = {test.name: _test(testers[test.name], state.params, test.length, batches, at_least)
-           for test, at_least in itertools.zip_longest(protocol.tests, [sequences], fillvalue=1)}
+  tests = {test.name: _test(testers[test.name], state.params, test.length, batches,
+                            sequences if test == protocol.tests[0] else 1)
+           for test in protocol.tests}
   measured = {'tests': {test.name: _counted(tests[test.name], test, testers[test.name])
                         for test in protocol.tests}}
   longest = protocol.tests[-1].length

@@ -135,9 +135,14 @@ def _starts(cell, stored, places, at_any):
   """What may lie where the solver starts, the first time and each time after that [F, W]."""
   found = [at_start(stored, places)]
   for _ in range(places.times - 1):
-    own = cell.write(places.markers[1], of(np.zeros((1, cell.units))), cell.off(found[-1]))
+    own = _at_marker(cell, places, cell.off(found[-1]))
     found.append(cell.leaked(cell.written(found[-1], own)[0], own, at_any, times=places.times))
   return stack(*found)
+
+
+def _at_marker(cell, places, read):
+  """What the solver's marker step writes, whichever of these words [P, W] it reads."""
+  return cell.write(places.markers[1], of(np.zeros((1, cell.units))), read)
 
 
 def _left(cell, stored, places, *steps):
@@ -154,8 +159,7 @@ def _left(cell, stored, places, *steps):
     if places.handover:
       items = hull(items, cell.written(items, steps[0].of_all()))
     else:  # The word that the first step reads is the one that it writes on.
-      own = cell.write(places.markers[1], of(np.zeros((1, cell.units))),
-                       cell.seen(on_marker, anything))
+      own = _at_marker(cell, places, cell.seen(on_marker, anything))
       items = stack(on_nothing, cell.written(on_marker, Write(own.add[0], own.erase[0])))
     items = rest(items)
   return stack(items, *_left_again(cell, places, items, anything, rest)), anything

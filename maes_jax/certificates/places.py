@@ -5,7 +5,7 @@ import numpy as np
 from maes_jax.certificates.attention import require
 
 
-MOST_TIMES = 64
+MOST_TIMES = 64  # That all items are asked about.
 
 
 def words(bits: int) -> np.ndarray:

@@ -198,13 +198,17 @@ def test_a_task_from_data_is_tested_on_lengths_that_it_has(own, length, reason):
   assert protocol.of('data').lengths(tasks.get('data')) == (2, 4)
 
 
+def counted(tests):
+  """A seed whose tests have so many sequences, and so many right."""
+  return {'tests': {name: dict(zip(('sequences', 'sequences_right'), counts))
+                    for name, counts in tests.items()}}
+
+
 @pytest.mark.parametrize('tests, right', [
     ({}, False), ({'a': (4, 4)}, True), ({'a': (4, 4), 'b': (4, 3)}, False),
     ({'a': (0, 0)}, False)])
 def test_right_throughout_is_of_something(tests, right):
-  counts = {name: dict(zip(('sequences', 'sequences_right'), count))
-            for name, count in tests.items()}
-  assert execute.succeeded({'tests': counts}) == right
+  assert execute.succeeded(counted(tests)) == right
 
 
 @pytest.mark.parametrize('wrong, sequences, tried', [
@@ -224,18 +228,12 @@ def test_more_sequences_are_for_those_who_are_right_in_the_first(wrong, sequence
   assert found.sequences == 2 * tried[-1]
 
 
-def seed_of(tests, **more):
-  """A seed whose tests have so many sequences, and so many right."""
-  return {'tests': {str(i): dict(zip(('sequences', 'sequences_right'), counts))
-                    for i, counts in enumerate(tests)}, **more}
-
-
 @pytest.mark.parametrize('seeds, marked', [
     ([[(3200, 3200), (128, 128)]], True), ([[(3200, 3200), (128, 128)], [(128, 127)]], True),
     ([[(128, 128), (3200, 3200)]], False), ([[(3200, 3200)], [(128, 128)]], False),
     ([[(3200, 3199)]], False)])
 def test_a_cell_is_marked_where_every_seed_that_is_right_is_so_in_many(seeds, marked):
-  record = {'seeds': [seed_of(tests) for tests in seeds]}
+  record = {'seeds': [counted(dict(zip('ab', tests))) for tests in seeds]}
   assert ledger.on_many(record) == marked
 
 
