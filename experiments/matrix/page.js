@@ -28,7 +28,7 @@ function table(head, rows) {
 // What stands in a cell.
 function short(cell) {
   if (cell.level === 'impossible') return '×';
-  if (cell.right) return `${cell.right}/${cell.seeds.length}`;
+  if (cell.right) return `${cell.right}/${cell.seeds.length}${cell.on_many ? '†' : ''}`;
   return cell.reach >= 1000 ? `${cell.reach / 1000}k` : cell.reach || '0';
 }
 
@@ -86,16 +86,24 @@ function curves(cell) {
 
 function seeds(cell) {
   const tests = Object.keys(cell.seeds[0].tests);
+  const proofs = cell.seeds.some(seed => 'still_open' in seed);
   const head = [
     'seed', 'converged at', 'iterations', 'starts', 'ended by', 'loss',
-    ...tests.flatMap(name => [`${cell.unit}s right at ${name}`, 'sequences'])];
+    ...tests.flatMap(name => [`${cell.unit}s right at ${name}`, 'sequences']),
+    ...(proofs ? ['proved at every length'] : [])];
   return table(head, cell.seeds.map(seed => [
     String(seed.seed), seed.converged === null ? 'never' : number(seed.converged),
     number(seed.iterations), String(seed.starts), seed.ended, seed.loss.toExponential(1),
     ...tests.flatMap(name => {
       const test = seed.tests[name];
       return [percent(test.units_right / test.units), `${test.sequences_right} of ${test.sequences}`];
-    })]));
+    }), ...(proofs ? [proved(seed)] : [])]));
+}
+
+// Only seeds that are right in every test have been asked for a proof.
+function proved(seed) {
+  if (!('still_open' in seed)) return '';
+  return seed.still_open ? `open: ${seed.still_open}` : 'yes';
 }
 
 function inWords(name, cell) {

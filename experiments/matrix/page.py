@@ -23,7 +23,8 @@ def render(records: ledger.Found) -> str:
   environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_PARTS), autoescape=False)
   environment.policies['json.dumps_kwargs'] = {'ensure_ascii': False}  # And not sorted.
   return environment.get_template('page.html').render(
-      levels=ledger.LEVELS, measured=sum(not record['impossible'] for record in records.values()),
+      levels=ledger.LEVELS, many=ledger.MANY,
+      measured=sum(not record['impossible'] for record in records.values()),
       matrix=_matrix(records))
 
 
@@ -45,7 +46,8 @@ def _part(title, tasks, records) -> dict[str, Any]:
 def _cell(record: Record) -> dict[str, Any]:
   return {
       'level': ledger.level(record), 'right': ledger.succeeded(record),
-      'reach': ledger.reach(record), 'score': ledger.score(record),
+      'on_many': ledger.on_many(record), 'reach': ledger.reach(record),
+      'score': ledger.score(record),
       'config': {name: record['config'][name] for name in _OF_CONFIG if name in record['config']},
       **{name: record[name] for name in (
           'impossible', 'protocol', 'unit', 'trained_to', 'ended', 'budget', 'seconds',
@@ -56,4 +58,4 @@ def _cell(record: Record) -> dict[str, Any]:
 
 def _seed(seed) -> dict[str, Any]:
   return {name: seed[name] for name in ('seed', 'iterations', 'converged', 'ended', 'loss', 'tests',
-                                        'curve', 'whole')}
+                                        'curve', 'whole', 'still_open') if name in seed}

@@ -548,6 +548,21 @@ class TestPage:
     assert 'Delétang et al., ICLR 2023, in percent: RNN 100' in tab.locator('#cell').inner_text()
     assert complaints == []
 
+  def test_what_was_tested_on_many_and_what_is_proved(self, browser, results, tmp_path):
+    record = execute.read(results, STRINGS)
+    for seed, proof in zip(record['seeds'], ({'still_open': ''}, {'still_open': 'too wide'})):
+      for test in seed['tests'].values():
+        test.update(sequences=3200, sequences_right=3200)
+      seed.update(proof)
+    (tmp_path / 'suite.html').write_text(page.render({STRINGS.name: record}))
+    tab = browser.new_page()
+    tab.goto((tmp_path / 'suite.html').as_uri())
+    tab.locator('button[data-cell]').click()
+    assert tab.locator('button[data-cell]').inner_text() == '2/2†'
+    assert tab.locator('#cell thead th').last.inner_text() == 'proved at every length'
+    assert tab.locator('#cell tbody td:last-child').all_inner_texts() == ['yes', 'open: too wide']
+    tab.close()
+
   def test_an_impossible_one_says_why(self, opened):
     tab, _ = opened
     tab.locator(f'button[data-cell="{IMPOSSIBLE.name}"]').click()
