@@ -174,9 +174,9 @@ class Tester(devices.Picklable):
 
   @functools.cached_property
   def _serves(self) -> bool:
-    """Whether a window can follow every cell of the task."""
+    """Whether a window can follow every cell of the task, and it pays."""
     program = tasks.dry_run(self.task, self.max_length).program
-    return not self.model.tied and all(
+    return not self.model.tied and windowed.pays(program) and all(
         windowed.serves(self.model.cell(name), self.addresses)
         for name in phases.cells(self.task.name, program))
 

@@ -173,6 +173,11 @@ def size(program: Program, cell: str = '') -> int:
              if cell in ('', phase.cell))
 
 
+def count(program: Program) -> int:
+  """How many phases there are, those of a repeat once for each of its rounds."""
+  return sum(math.prod(phase.inputs.shape[:-2]) for part in program for phase in of(part))
+
+
 def each(part: Phase | Repeat, function: Callable[[Phase], Any]) -> tuple | Repeat:
   """A function of the phases of a part, in the part's form."""
   return formed(part, tuple(function(phase) for phase in of(part)))

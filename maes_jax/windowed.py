@@ -24,6 +24,8 @@ from maes_jax.encoder_solver import Params
 
 SIZE = 16  # Addresses in the window, S.
 MARGIN = 4  # Addresses at each end that must carry no weight at all.
+# Steps of a phase, in the mean, with which a window saves more than it takes to open and close it.
+WORTH = 4
 
 
 class Window(NamedTuple):
@@ -45,6 +47,11 @@ class Step(NamedTuple):
 def serves(cell: base.Cell, addresses: int) -> bool:
   """Whether a window can follow this cell's head through a memory of that size."""
   return cell.reach is not None and cell.reach <= MARGIN and addresses >= 2 * SIZE
+
+
+def pays(program: phases.Program) -> bool:
+  """Whether phases are long enough that it is faster to look through a window."""
+  return phases.size(program) >= WORTH * phases.count(program)
 
 
 def answer_batch(

@@ -111,6 +111,7 @@ class TestArrays:
     rows = [row for p in written_out(program()) for row in p.inputs]
     np.testing.assert_array_equal(found, np.float32(rows))
     assert phases.size(program()) == len(rows) == 3 + 2 + 3 * (4 + 2) + 5
+    assert phases.count(program()) == len([*written_out(program())])
 
   def test_answers_are_those_of_the_phases_that_are_asked(self):
     asked = [p for p in written_out(program()) if p.mask is not None]

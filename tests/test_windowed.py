@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from maes_jax import encoder_solver
+from maes_jax import tasks
 from maes_jax import windowed
 from maes_jax.cells import maes
 
@@ -145,3 +146,9 @@ def test_serves_short_shifts_in_a_memory_larger_than_the_window():
   assert windowed.serves(CELL, 1024)
   assert not windowed.serves(CELL, windowed.SIZE)
   assert not windowed.serves(maes.Maes(shift_range=windowed.MARGIN + 1), 1024)
+
+
+@pytest.mark.parametrize(
+    'task, pays', [('serial_recall', True), ('carry', True), ('n_back', False)])
+def test_a_window_is_not_opened_anew_for_every_step(task, pays):
+  assert windowed.pays(tasks.dry_run(tasks.get(task), 1000).program) == pays
