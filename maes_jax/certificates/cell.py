@@ -48,6 +48,7 @@ class Cell:
     self.width, self.units = form['width'], len(self.layers['hidden'][1])
     self.reach = (len(self.layers['interface'][1]) - 2 * self.width - 2) // 2
     self.add_activation = form['add_activation']
+    self.times = certificate['claim'].get('times', 1)
     self.moves, self.depth = says['moves'], says['depth']
     box = lambda bounds, size: Interval(*np.asarray(bounds, np.float64).reshape(2, size))
     # Of r_t [C, W], by what may lie under the head.
@@ -66,7 +67,8 @@ class Cell:
     require(all(type(move) is int and abs(move) <= self.reach for move in self.moves) and
             type(self.depth) is int and 0 <= self.depth <= DEEPEST, 'a head cannot move like this')
     require(all(self.rounding(layer) <= self.eta for layer in set(self.layers) - {'output'}) and
-            self._largest_read().max() * 2.**-17 <= self.eta,
+            # A word is off by a little more with every time that it is written on.
+            self._largest_read().max() * 2.**-17 * max(1, self.times / 16) <= self.eta,
             f'single precision may be off by more than eta, {self.eta}', Imprecise)
 
   def hold_read(self, word: Interval):

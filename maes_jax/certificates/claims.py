@@ -18,7 +18,8 @@ from maes_jax.tasks import episode
 from maes_jax.tasks import manipulation
 
 WIDEST = 10  # Bits of a word: all pairs of words are gone through.
-_TRIED, _LONGEST = 2048, 13  # Episodes by which a claim is held against its task, and items of one.
+# Items of the episodes by which a claim is held against its task: many short ones, a few long.
+_SHORT, _LONG = np.arange(2048) % 13 + 1, np.geomspace(14, 1000, 32).astype(int)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +42,21 @@ class Claim:
   times: int = 1
 
   def right(self, stored: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """The right answers [..., n, Y] about items [..., n, D] where such are shown [..., n, D]."""
+    """The right answers [..., n, Y] about items [..., n, D] where such are shown [..., n, D].
+
+    By the machine that a certificate is about, and not by `answer` again, which might see in a
+    whole sequence what it cannot see in a pair of words.
+    """
+    right, after = _machine(self, stored.shape[-1])
     count = stored.shape[-2]
     about = np.clip(self.about(count), 0, count - 1)
-    found = self.answer(stored[..., about, :], shown).astype(bool)
-    return np.logical_and.accumulate(found, axis=-2) if self.latched else found
+    words, said = places.number(stored)[..., about], places.number(shown) * self.shown
+    state, found = np.zeros(words.shape[:-1], int), []
+    for i in range(count):
+      pair = state, said[..., i], words[..., i]
+      found.append(right[pair])
+      state = after[pair]
+    return np.stack(found, axis=-2)
 
   def about(self, count: int) -> np.ndarray:
     """The items, counted from 0, that answers 1 to n are about; out of range: none."""
@@ -53,16 +64,32 @@ class Claim:
     return of_n * count + of_i * np.arange(1, count + 1) + constant - 1
 
   def packed(self, bits: int) -> dict[str, Any]:
-    """As a certificate holds it."""
-    words = places.words(bits)
-    shown = words if self.shown else words[:1]
-    right = self.answer(words[None, :], shown[:, None]).astype(bool)
-    right = np.broadcast_to(right, (len(shown), len(words), right.shape[-1]))
-    rights = np.stack([right, np.zeros_like(right)]) if self.latched else right[None]
-    after = np.zeros(rights.shape[:3], int) if not self.latched else 1 - rights[..., 0].astype(int)
+    """As a certificate holds it.
+
+    Raises:
+      UserError: answers that are latched are of several bits.
+    """
+    right, after = _machine(self, bits)
     again = {'times': self.times} if self.times > 1 else {}
     return {'item': list(self.item), 'start': self.start, 'shown': self.shown, **again,
-            'right': seals.packed(rights), 'after': seals.packed(after)}
+            'right': seals.packed(right), 'after': seals.packed(after)}
+
+
+@functools.lru_cache(maxsize=16)
+def _machine(claim, bits):
+  """By state, word shown and word stored the right bits [S, A, P, Y] and the next state [S, A, P].
+  """
+  words = places.words(bits)
+  shown = words if claim.shown else words[:1]
+  right = claim.answer(words[None, :], shown[:, None]).astype(bool)
+  right = np.broadcast_to(right, (len(shown), len(words), right.shape[-1]))
+  if not claim.latched:
+    return right[None], np.zeros((1, *right.shape[:2]), int)
+  if right.shape[-1] != 1:
+    raise errors.UserError(f'a claim is latched whose answers have {right.shape[-1]} bits; latch '
+                           'answers of one bit')
+  rights = np.stack([right, np.zeros_like(right)])
+  return rights, 1 - rights[..., 0].astype(int)
 
 
 def _stored(stored, shown):
@@ -132,9 +159,13 @@ def get(task: tasks.Task) -> Claim:
 
 @functools.lru_cache(maxsize=64)
 def _try_out(task, claim):
-  lengths = np.arange(_TRIED) % _LONGEST + 1
-  keys = jax.random.split(jax.random.key(0), _TRIED)
-  episodes = jax.device_get(tasks.sample_batch(task, keys, lengths, _LONGEST))
+  for lengths in _SHORT, _LONG:
+    _try_out_at(task, claim, np.maximum(lengths, task.at_least))
+
+
+def _try_out_at(task, claim, lengths):
+  keys = jax.random.split(jax.random.key(lengths[0]), len(lengths))
+  episodes = jax.device_get(tasks.sample_batch(task, keys, lengths, lengths.max()))
   for i, length in enumerate(lengths):
     if not _as_claimed(task, claim, jax.tree.map(lambda leaf, i=i: leaf[i], episodes.program),
                        length):
@@ -155,15 +186,15 @@ def _as_claimed(task, claim, program, count):
 
 def _question_as_claimed(task, claim, stored, asked, count):
   steps = slice(1, 1 + count)
-  items, shown = (phase.inputs[steps, task.control_bits:] for phase in (stored, asked))
+  items, shown = (phase.inputs[steps, task.all_control_bits:] for phase in (stored, asked))
   if (stored.cell, asked.cell) != (phases.ENCODER, phases.SOLVER) or len(shown) != count:
     return False
   markers = [np.eye(1, task.inputs, which)[0] for which in (episode.STORE, episode.RECALL)]
   marked = all(np.array_equal(phase.inputs[0], marker) and phase.steps == 1 + count and
-               not phase.inputs[1:, :task.control_bits].any()
+               not phase.inputs[1:, :task.all_control_bits].any()
                for phase, marker in zip((stored, asked), markers))
   counts, about = asked.mask[steps], claim.about(count)[asked.mask[steps]]
   return (marked and asked.start == claim.start and asked.mask.sum() == counts.sum() and
-          (claim.shown or not shown.any()) and
+          np.isin([items, shown], (0, 1)).all() and (claim.shown or not shown.any()) and
           bool(np.all((about >= 0) & (about < count))) and
           np.array_equal(claim.right(items, shown)[counts], asked.targets[steps][counts] > .5))

@@ -41,9 +41,9 @@ class Witness:
   Attributes:
     items: [n, D].
     shown: [n, D].
-    logits: [n, Y].
-    right: [n, Y] the right bits.
-    asked: [n] whether an answer counts.
+    logits: [R n, Y] of all R times that it is asked.
+    right: [R n, Y] the right bits.
+    asked: [R n] whether an answer counts.
     addresses: N.
   """
   items: np.ndarray
@@ -55,7 +55,7 @@ class Witness:
 
   @property
   def wrong(self) -> np.ndarray:
-    """[n, Y]"""
+    """[R n, Y]"""
     return _wrong(self.logits, self.right) & self.asked[:, None]
 
   def to_json(self) -> dict[str, Any]:
@@ -66,11 +66,13 @@ class Witness:
   @property
   def first_error(self) -> str:
     """A line: the items, and the first answer that is wrong."""
-    step = int(np.argmax(self.wrong.any(1)))
+    which = int(np.argmax(self.wrong.any(1)))
+    time, step = divmod(which, len(self.items))
     shown = f', shown {_words(self.shown)[step]},' if np.any(self.shown) else ''
-    answered, right = (_words(bits)[step] for bits in (self.logits > 0, self.right))
+    again = f' when asked for time {time + 1}' if time else ''
+    answered, right = (_words(bits)[which] for bits in (self.logits > 0, self.right))
     return (f'of {_some(_words(self.items))} in {self.addresses} addresses, answer {step + 1}'
-            f'{shown} is {answered} and should be {right}')
+            f'{shown} is {answered}{again} and should be {right}')
 
 
 def _wrong(logits, right):
@@ -99,9 +101,13 @@ class Search(NamedTuple):
   tried: int  # Sequences.
 
 
-def ample(count: int) -> int:
-  """Room for twice as many items, so that it is not for lack of memory that a model is wrong."""
-  return 2 * count + 16
+def ample(model: Model, task: str, count: int) -> int:
+  """So much room for `count` items that it is not for lack of memory that a model is wrong.
+
+  However far its heads go in a step, encoder and solver do not come round.
+  """
+  return sum(max(1, model.cell(name).reach or 1) for name in (phases.ENCODER, task)) * (
+      count + 1) + 14
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,22 +118,25 @@ class Falsifier:
     model: the kind of model.
     task: what it is asked.
     claim: what is right.
-    addresses: N by the length that sequences are padded to; by default twice as many, and some.
+    addresses: N by the length that sequences are padded to; by default what is `ample`.
   """
   model: Model
   task: tasks.Task
   claim: claims.Claim
-  addresses: Callable[[int], int] = ample
+  addresses: Callable[[int], int] | None = None
 
   def wrong(self, params: Params, sequences: Sequences) -> Witness | None:
     """The first of these sequences that is answered wrong, if any."""
-    addresses = self.addresses(self._size(sequences)[0])
+    addresses = self._addresses(self._size(sequences)[0])
     for items, shown, logits, right, asked in self._answered(params, sequences):
       wrong = (_wrong(logits, right) & asked[..., None]).any((1, 2))
       if wrong.any():
         i = int(wrong.argmax())
-        return Witness(items[i], shown[i], logits[i], right[i], asked[i], addresses)
+        return Witness(items[i], shown[i], logits[i], right[i], asked, addresses)
     return None
+
+  def _addresses(self, length):
+    return (self.addresses or functools.partial(ample, self.model, self.task.name))(length)
 
   def margins(self, params: Params, sequences: Sequences) -> np.ndarray:
     """How far the nearest logit of each is on its right side [B]; negative where one is wrong."""
@@ -140,7 +149,10 @@ class Falsifier:
     _, size = self._size(sequences)
     for begin in range(0, len(sequences.items), size):
       some = [part[begin:begin + size] for part in sequences]
-      yield *some, self._compute(False, params, *some), *self._truth(*some)
+      right, asked = self._truth(*some)
+      logits = self._compute(False, params, *some, right, asked)
+      yield (*some, logits.reshape(len(logits), -1, logits.shape[-1]),
+             np.tile(right, (1, len(asked), 1)), asked.ravel())
 
   def search(self, params: Params, effort: int = 1000, seed: int = 0,
              longest: int = LENGTHS[-1]) -> Search:
@@ -262,27 +274,25 @@ class Falsifier:
     return witness
 
   def _truth(self, items, shown):
-    """Right bits [B, n, Y], and which answers are asked [B, n]."""
-    right = self.claim.right(items, shown)
-    count = items.shape[1]
-    about, (length, _) = self.claim.about(count), self._size(Sequences(items, shown))
-    asked = (about >= 0) & (about < count) & _asked(self.task, count, length)
-    return right, np.broadcast_to(asked, right.shape[:2])
+    """Right bits [B, n, Y], and which answers are asked each time [R, n]."""
+    length, _ = self._size(Sequences(items, shown))
+    return self.claim.right(items, shown), _asked(self.task, items.shape[1], length)
 
   def _size(self, sequences):
     """What sequences are padded to, and how many at a time."""
     length = sequences.items.shape[1]
     return next(((most, size) for most, size in _PADDED.items() if length <= most), (length, 1))
 
-  def _compute(self, downhill, params, items, shown, *truth):
-    """Of sequences the logits [B, n, Y], or what their smallest margins do downhill [B, n, D]."""
+  def _compute(self, downhill, params, items, shown, right, asked):
+    """Of sequences the logits [B, R, n, Y], or what their margins do downhill [B, n, D]."""
     length, size = self._size(Sequences(items, shown))
     count = items.shape[1]
-    pad = lambda part: np.pad(part, ((0, size - len(items)), (0, length - count),
-                                     *[(0, 0)] * (part.ndim - 2)))
-    run = _compiled(self.model, self.task, self.claim.start, self.addresses(length), downhill)
-    found = jax.device_get(run(params, np.int32(count), *map(pad, (items, shown, *truth))))
-    return jax.tree.map(lambda part: part[:len(items), :count], found)
+    padding = 0, length - count
+    pad = lambda part: np.pad(part, ((0, size - len(items)), padding, (0, 0)))
+    run = _compiled(self.model, self.task, self.claim.start, self._addresses(length), downhill)
+    found = jax.device_get(run(params, np.int32(count), *map(pad, (items, shown, right)),
+                               np.pad(asked, ((0, 0), padding))))
+    return jax.tree.map(lambda part: part[:len(items), ..., :count, :], found)
 
 
 _EPISODES = 64  # Of a task, by which it is known what it asks about.
@@ -290,33 +300,45 @@ _EPISODES = 64  # Of a task, by which it is known what it asks about.
 
 @functools.lru_cache(maxsize=256)
 def _asked(task, count, length):
-  """[n] which of n answers a task ever asks for; `length` is what sequences are padded to."""
-  masks = np.asarray(_masks(task, length)(np.int32(count)))
-  return masks.reshape(-1, masks.shape[-1])[:, 1:1 + count].any(0)
+  """[R, n] which of n answers a task always asks for, each time that it may ask.
+
+  `length` is what sequences are padded to. What depends on the words is nothing to find an error
+  by: the task may not ask for it where it is wrong.
+  """
+  there, masks = map(np.asarray, _masks(task, length)(np.int32(count)))
+  masks = masks | ~there[..., None]
+  return masks.all(0)[there.any(0), 1:1 + count]
 
 
 @functools.lru_cache(maxsize=16)
 def _masks(task, length):
-  """Compiled, from n: which steps of an answering phase count, [..., 1 + L] of _EPISODES."""
+  """Compiled, from n: of _EPISODES each answering phase, whether it is there [E, R], and what
+  counts in it [E, R, 1 + L]."""
   keys = jax.random.split(jax.random.key(0), _EPISODES)
-  return jax.jit(lambda count: phases.of(tasks.sample_batch(
-      task, keys, jnp.full(_EPISODES, count), length).program[1])[0].mask)
+
+  def masks(count):
+    _, part = tasks.sample_batch(task, keys, jnp.full(_EPISODES, count), length).program
+    phase, = phases.of(part)
+    return ((phase.steps > 0).reshape(_EPISODES, -1),
+            phase.mask.reshape(_EPISODES, -1, phase.mask.shape[-1]))
+  return jax.jit(masks)
 
 
 @functools.lru_cache(maxsize=16)
 def _compiled(model, task, start, addresses, downhill):
-  """Of a batch, padded, the logits [B, L, Y], or the slopes of the smallest margin [B, L, D]."""
-  def answer(params, count, items, shown):
+  """Of a batch, padded, the logits [B, R, L, Y], or the slopes of the smallest margin [B, L, D]."""
+  def answer(params, count, items, shown, unused_right, asked):
     nothing = jnp.zeros((len(items), task.outputs)), jnp.ones(len(items), bool)
-    question = tasks.Question(shown, *nothing, start)
-    episodes = {task.name: tasks.Episode(task.pose(items, count, question, count), count)}
-    return model.answer(params, episodes, addresses, encoder_solver.skipping)[task.name][1:]
+    store, once = task.pose(items, count, tasks.Question(shown, *nothing, start), count)
+    rounds = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(asked), *leaf.shape)), once)
+    episodes = {task.name: tasks.Episode((store, phases.Repeat((rounds,))), count)}
+    logits = model.answer(params, episodes, addresses, encoder_solver.skipping)[task.name]
+    return logits.reshape(len(asked), -1, task.outputs)[:, 1:]
 
   def smallest_margin(what, params, count, right, asked):
-    margins = jnp.where(right, 1, -1) * answer(params, count, *what)
-    return jnp.where(asked[:, None], margins, jnp.inf).min()
+    margins = jnp.where(right, 1, -1)[None] * answer(params, count, *what, right, asked)
+    return jnp.where(asked[..., None], margins, jnp.inf).min()
 
   def slope(params, count, items, shown, right, asked):
     return jax.grad(smallest_margin)((items, shown), params, count, right, asked)
-  return jax.jit(jax.vmap(slope, (None, None, 0, 0, 0, 0)) if downhill else
-                 jax.vmap(answer, (None, None, 0, 0)))
+  return jax.jit(jax.vmap(slope if downhill else answer, (None, None, 0, 0, 0, None)))

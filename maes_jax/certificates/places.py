@@ -13,6 +13,11 @@ def words(bits: int) -> np.ndarray:
   return (np.arange(2**bits)[:, None] >> np.arange(bits)[::-1] & 1).astype(np.float64)
 
 
+def number(words: np.ndarray) -> np.ndarray:
+  """Which row of `words` each of [..., D] is."""
+  return words.astype(int) @ (1 << np.arange(words.shape[-1])[::-1])
+
+
 class Places:
   """Item i of n lies at `first` + i `move`, the solver starts at start[0] n + start[1]."""
 
@@ -52,9 +57,12 @@ class Places:
             'the solver does not look where the item lies')
     require(type(self.opening) is int and (self.writes_first or not self.opening),
             'the first items are gone through where they cannot be')
+    # Each pass then writes once on each item, and on nothing else.
+    once_each = [of_n, of_i, constant] == [0, 1, 0]
     require(type(self.times) is int and 1 <= self.times <= MOST_TIMES and (
-        self.times == 1 or (self.writes_first and not self.handover and len(self.shown) == 1 and
-                            not self.start_is_read_again)), 'no proof is known for so many answers')
+        self.times == 1 or (once_each and self.writes_first and not self.handover and
+                            len(self.shown) == 1 and not self.start_is_read_again)),
+            'no proof is known for so many answers')
     require(type(self.solver_opens) is bool and not (self.solver_opens and self.handover),
             'the first answer is gone through where it cannot be')
     require(not (self.trail and self.handover) or marker_move * move >= 0, 'the solver turns round')

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from maes_jax.cells.maes import Maes
 from maes_jax.certificates import claims
 from maes_jax.certificates import places
 from maes_jax.certificates import seals
+from maes_jax.encoder_solver import Model
 
 CONTROL = 2
 SURE = 18.  # As a logit: sigmoid gives 1.5e-8.
@@ -68,6 +70,20 @@ def recall(claim, bits=4, line3='write_first', add_activation='sigmoid', move=1,
                                                                   noise).items():
     solver[layer] = {'kernel': kernel, 'bias': bias}
   return Machine(plain(params), says, claim)
+
+
+def as_model(machine, task, outputs):
+  """The same as a model of one task, and its parameters."""
+  form = machine.form
+
+  def cell(name, outputs=0):
+    size = {layer: len(part['bias']) for layer, part in machine.params[name].items()}
+    return Maes(outputs, form['width'], size['hidden'],
+                shift_range=size['interface'] // 2 - form['width'] - 1, line3=form['line3'],
+                output_hidden=size.get('output_hidden', 0), add_activation=form['add_activation'])
+  return (Model(cell('encoder'), {task: cell('solver', outputs)},
+                inputs=form['control_bits'] + form['bits']),
+          {'encoder': machine.params['encoder'], 'solvers': {task: machine.params['solver']}})
 
 
 def plain(params, change=lambda leaf: leaf):

@@ -1,6 +1,7 @@
 """A certificate that was changed proves nothing, or what it says is true all the same."""
 
 import copy
+import dataclasses
 import subprocess
 import sys
 
@@ -240,3 +241,13 @@ def test_numpy_is_enough():
              '        and "site-packages" in (getattr(sys.modules[name], "__file__", "") or "")}\n'
              'assert not more, more\n')
   subprocess.run([sys.executable, '-c', blocked], check=True, timeout=60)
+
+
+@pytest.mark.parametrize('item', [(0, 2, -1), (0, 1, 1)])
+def test_who_is_asked_again_about_some_items_alone_is_not_proved(item):
+  """The last steps of a pass then write on what lies beyond, which the next one reads."""
+  claim = claims.Claim(item, lambda stored, shown: stored, times=2)
+  once = dataclasses.replace(claim, times=1)
+  assert made(machines.recall(once, bits=2, units=1))
+  with pytest.raises(Refused, match='so many answers'):
+    made(machines.recall(claim, bits=2, units=1))

@@ -10,6 +10,7 @@ import pytest
 import maes_jax
 from maes_jax.certificates import claims
 from maes_jax.certificates import falsify
+from maes_jax.items import Bits
 from tests.certificates import broken
 from tests.certificates import machines
 
@@ -53,11 +54,54 @@ def test_untrained_models_of_any_kind_are_wrong(model):
   assert (answer != found.witness.right[found.witness.asked]).any()
 
 
-def test_who_is_wrong_the_first_time_is_wrong():
-  """A task that asks several times may ask once."""
-  built = maes_jax.build(maes_jax.Config(task=('repeat_serial',)))
-  found = falsifier(built, 'repeat_serial').search(built.init(jax.random.key(0)), 1, longest=1)
-  assert found.witness.wrong.any()
+@pytest.mark.parametrize('erase, time', [(18., 2), (-18., None)])
+def test_who_is_wrong_when_asked_again_is_wrong(erase, time):
+  """A solver that erases what it reads has nothing to answer a second time."""
+  claim = claims.CLAIMS['repeat_serial']
+  machine = machines.recall(claim, bits=8, units=1, noise=0., scale=0.)
+  machine.params['solver']['interface']['bias'][8:16] = erase
+  model, params = machines.as_model(machine, 'repeat_serial', 8)
+  found = falsifier(model, 'repeat_serial').search(params, 1, longest=2).witness
+  if time is None:
+    assert found is None
+    return
+  assert not found.wrong[:len(found.items)].any()
+  assert f'when asked for time {time} and should be' in found.first_error
+  episode = maes_jax.tasks.get('repeat_serial')
+  trained = maes_jax.trained.Trained(maes_jax.Config(task=('repeat_serial',)), model, 0,
+                                     {'params': params})
+  counts = maes_jax.Tester(model, episode, 4, 16, batch_size=32).test(trained.params, 4, 1)
+  assert counts.sequences_right < counts.sequences
+
+
+def test_what_a_task_need_not_ask_is_no_error(monkeypatch):
+  """Only words whose first bit is 1 count, and the model is wrong about another."""
+  ask = lambda key, items, length: maes_jax.tasks.Question(
+      0 * items, items, maes_jax.tasks.within(length, len(items)) & (items[:, 0] > .5))
+  claim = claims.Claim((0, 1, 0), lambda stored, shown: stored)
+  monkeypatch.setitem(claims.CLAIMS, 'own', claim)
+  task = maes_jax.tasks.Task('own', outputs=2, ask=ask, items=Bits(2))
+  machine = machines.recall(claim, bits=2, units=1, noise=0., scale=0.)
+  machine.params['solver']['output']['kernel'][-2, 1] = 36.  # Bit 2 is 1 if both are.
+  machine.params['solver']['output']['bias'][1] = -54.
+  model, params = machines.as_model(machine, 'own', 2)
+  assert falsify.Falsifier(model, task, claims.get(task)).search(params, 1, longest=1).tried == 4
+  assert falsify.Falsifier(model, task, claim).search(params, 1, longest=1).witness is None
+
+
+def test_heads_that_go_far_have_room(monkeypatch):
+  """By three addresses an item: in 144 addresses item 49 lies on the first."""
+  ask = lambda key, items, length: maes_jax.tasks.Question(
+      0 * items, items, maes_jax.tasks.within(length, len(items)))
+  claim = claims.Claim((0, 1, 0), lambda stored, shown: stored)
+  monkeypatch.setitem(claims.CLAIMS, 'own', claim)
+  task = maes_jax.tasks.Task('own', outputs=2, ask=ask, items=Bits(2))
+  machine = machines.recall(claim, bits=2, move=3, units=1, noise=0., scale=0.)
+  model, params = machines.as_model(machine, 'own', 2)
+  search = falsify.Falsifier(model, task, claim)
+  drawn = search._drawn(np.random.default_rng(0), 64, 64)
+  assert search.wrong(params, drawn) is None
+  assert falsify.Falsifier(model, task, claim, lambda count: 144).wrong(params, drawn)
 
 
 @pytest.mark.parametrize('bit', [0, 1])
