@@ -38,7 +38,7 @@ def choose(model: Model, task: tasks.Task | str = '') -> tasks.Task:
 
   Raises:
     UserError: the model has no solver for it, or several and no task was given, or it reads
-      other items.
+      other items or answers in other numbers.
   """
   known = ', '.join(model.tasks)
   if task == '' and len(model.tasks) != 1:
@@ -48,6 +48,9 @@ def choose(model: Model, task: tasks.Task | str = '') -> tasks.Task:
   model.cell(task if isinstance(task, str) else tasks.checked(task).name)
   task = tasks.get(task) if isinstance(task, str) else task
   models.check_reads(model, task)
+  if (outputs := model.cell(task.name).outputs) != task.outputs:
+    raise errors.UserError(f'task {task.name!r} has answers of {task.outputs} numbers, and this '
+                           f'model gives {outputs}; give a task whose answers are the same')
   return task
 
 

@@ -31,18 +31,7 @@ Params = dict  # {'encoder': ..., 'solvers': {task: ...}}, and 'embed' where ite
 Unroll = Callable[..., tuple[base.State, base.Step]]
 
 
-def unroll(
-    cell: base.Cell,
-    params: Mapping,
-    state: base.State,
-    inputs: chex.Array,  # [T, X]
-    steps: chex.Array,  # []
-    **options,
-) -> tuple[base.State, base.Step]:
-  """Runs a cell over a phase in its own way; see `Cell.unroll`."""
-  return cell.unroll(params, state, inputs, steps, **options)
-
-
+unroll = base.Cell.unroll  # All steps.
 # For training and tests: steps beyond the longest sequence of a batch take no time. What it
 # computes can be differentiated in reverse mode alone, and once.
 skipping = functools.partial(unroll, skip_padding=True)
@@ -114,7 +103,7 @@ class Model:
     if self.embed is None:
       return {}, item
     item, made = self.embed.init_with_output(key, item)
-    return {'embed': made['params']}, item
+    return {'embed': made.get('params', {})}, item
 
   def read(self, params: Params, inputs: chex.Array) -> chex.Array:
     """Items [..., X] as the cells read them."""
@@ -184,12 +173,15 @@ class Model:
     limits.check(addresses=addresses)
     run = _Run(self, params, addresses, unroll)
     programs = {task: episode.program for task, episode in episodes.items()}
+    steps = {}
     if self.tied:
-      steps = {task: run.run_tied(task, episode.program, episode.ring)
-               for task, episode in episodes.items()}
-    else:
-      duty, stored, rest = run.run_shared(programs)
-      steps = {task: stored + run.alternate(task, rest[task], duty)[1] for task in rest}
+      for task, episode in episodes.items():
+        steps[task] = run.run_tied(task, episode.program, episode.ring)
+    else:  # What all programs begin with is run once.
+      count = phases.opening(list(programs.values()))
+      duty, stored = run.take_turns('', run.begin(), next(iter(programs.values()))[:count])
+      for task, program in programs.items():
+        steps[task] = stored + run.take_turns(task, duty, program[count:])[1]
     return {task: phases.answers(program, phases.shown(steps[task], 'output'), trailing=1)
             for task, program in programs.items()}
 
@@ -212,7 +204,7 @@ class Model:
     run = _Run(self, params, addresses, unroll)
     if self.tied:
       return run.run_tied(task, program)
-    _, steps = run.alternate(task, program, run.begin())
+    _, steps = run.take_turns(task, run.begin(), program)
     return steps
 
   def trace(self, params: Params, task: str, program: Program, addresses: int):
@@ -254,41 +246,31 @@ class _Run:
     handed, _ = self.model.encoder.hand_over(self.initial_state(phases.ENCODER))
     return Duty(handed, {})
 
-  def run_shared(self, programs):
-    """Runs what all programs begin with, once: how things stand then, the steps, and the rest."""
-    count = phases.opening(list(programs.values()))
-    first = next(iter(programs.values()))[:count]
-    duty, stored = self.alternate('', first, self.begin())
-    return duty, stored, {task: program[count:] for task, program in programs.items()}
+  def take_turns(self, task, duty, program):
+    """Phase by phase a cell takes over, runs, and leaves the memory to the next.
 
-  def alternate(self, task, program, duty):
-    """Cells that take turns: how things stand at the end, and the steps by part."""
+    Returns:
+      How things stand at the end, and the steps by part.
+    """
     kept = {name: self.model.cell(name).hand_over(self.initial_state(name))[1]
             for name in phases.cells(task, program)}
     duty, parts = duty._replace(own={**kept, **duty.own}), []
-    run = functools.partial(self.run_phases, task)
     for part in program:
       if isinstance(part, Repeat):
-        duty, steps = lax.scan(run, varying.like(duty, (self.params, part)), part.phases)
-      else:
-        duty, steps = run(duty, (part,))
-      parts.append(phases.formed(part, steps))
-    return duty, parts
-
-  def run_phases(self, task, duty, of_part):
-    """One after the other: a cell takes over, runs, and leaves the memory to the next."""
-    shown = []
-    for phase in of_part:
-      name = phases.name(task, phase)
+        duty, rounds = lax.scan(functools.partial(self.take_turns, task),
+                                varying.like(duty, (self.params, part)), part.phases)
+        parts.append(Repeat(tuple(steps for steps, in rounds)))
+        continue
+      name = phases.name(task, part)
       cell = self.model.cell(name)
-      state = cell.take_over(duty.handed, duty.own[name], phase.start)
+      state = cell.take_over(duty.handed, duty.own[name], part.start)
       state, steps = self.unroll(
           cell, self.params_of(name), precision.as_params(state, self.params),
-          self._read(phase.inputs, phase.steps), phase.steps)
+          self._read(part.inputs, part.steps), part.steps)
       handed, own = cell.hand_over(state)
-      duty = base.where(phase.steps > 0, Duty(handed, {**duty.own, name: own}), duty)
-      shown.append(steps)
-    return duty, tuple(shown)
+      duty = base.where(part.steps > 0, Duty(handed, {**duty.own, name: own}), duty)
+      parts.append((steps,))
+    return duty, parts
 
   def _read(self, inputs, steps):
     return self.model.read(self.params, phases.cleared(inputs, steps))
@@ -326,6 +308,7 @@ def _with_memory(state_t: base.State, step: base.Step) -> base.Step:
 
 def _init_cell(cell: base.Cell, key: chex.PRNGKey, item: chex.Array) -> Mapping:
   # Any memory size does that is wide enough for every head and shift kernel.
-  farthest = max(cell.reach or 0, getattr(cell, 'shift_range', 0))
-  state = cell.initial_state(addresses=max(64, 2 * farthest + 1))
-  return cell.init(key, state, item)['params']
+  of = lambda name: getattr(cell, name, None) or 0
+  farthest = max(of('reach'), of('shift_range'))
+  state = cell.initial_state(max(64, 2 * farthest + 1, of('read_heads'), of('write_heads')))
+  return cell.init(key, state, item).get('params', {})

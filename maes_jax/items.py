@@ -89,6 +89,17 @@ class Bits:
     return (outputs > 0).astype(jnp.int32)
 
 
+class Embedding(nn.Module):
+  """What is learnt for each token; its field is a number, so that unlike `nn.Dense` it pickles."""
+  features: int
+
+  @nn.compact
+  def __call__(self, token: chex.Array) -> chex.Array:
+    """One-hot [..., D] -> [..., features]."""
+    size = token.shape[-1], self.features
+    return token @ self.param('kernel', nn.initializers.lecun_normal(), size, jnp.float32)
+
+
 @dataclasses.dataclass(frozen=True)
 class Tokens:
   """Tokens of a vocabulary, one-hot; cross-entropy of a softmax in nats, one unit a token.
@@ -115,7 +126,7 @@ class Tokens:
 
   @property
   def embedding(self) -> nn.Module | None:
-    return nn.Dense(self.embedded, use_bias=False) if self.embedded else None
+    return Embedding(self.embedded) if self.embedded else None
 
   def draw(self, key: chex.PRNGKey, count: int) -> chex.Array:
     return self.one_hot(jax.random.randint(key, (count,), 0, self.vocabulary, jnp.int32))

@@ -87,7 +87,9 @@ def gathered(values: Mapping[str, Any]) -> dict[str, Any]:
   for name, value in values.items():
     if name in NAMED and value is not None:
       named = NAMED[name]
-      rest[named.whose] = {**(rest.get(named.whose) or {}), named.name or name: value}
+      given = rest.get(named.whose) or {}
+      if isinstance(given, Mapping):  # Else it is told later what it must be.
+        rest[named.whose] = {**given, named.name or name: value}
   return rest
 
 

@@ -117,6 +117,13 @@ def present(rounds: Phase, where: chex.Array) -> Phase:
   return jax.tree.map(there, rounds)
 
 
+def counting(program: Program) -> tuple[Phase | Repeat, ...]:
+  """The program with masks that are False in padding, whatever they were there."""
+  def of_phase(phase):
+    return phase if not phase.asked else dataclasses.replace(phase, mask=phase.mask & phase.valid)
+  return jax.tree.map(of_phase, tuple(program), is_leaf=lambda node: isinstance(node, Phase))
+
+
 def within(steps: chex.Array, size: int) -> chex.Array:
   """[size] True for the first `steps`."""
   return jnp.arange(size, dtype=jnp.int32) < steps

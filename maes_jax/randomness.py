@@ -30,4 +30,6 @@ def key(seed: chex.Array, stream: Stream, counter: chex.Array = 0) -> chex.PRNGK
     UserError: a seed beyond the 32 bits of a key, which would be another's again.
   """
   limits.check(seed=seed)
-  return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stream), counter)
+  # Whatever generator is JAX's default: of another one a seed would be another model's.
+  first = jax.random.key(seed, impl='threefry2x32')
+  return jax.random.fold_in(jax.random.fold_in(first, stream), counter)

@@ -239,3 +239,10 @@ def test_a_transformer_remembers_the_sequence_however_much_is_shown():
   assert np.abs(found.answer(1 - words, shown) - answers)[-5:].max() > 1e-3
   with pytest.raises(errors.UserError, match=r'up to 125 items in all.*addresses=63 or more'):
     found.answer(words, shown, addresses=62)
+
+
+def test_a_task_with_answers_of_other_sizes_is_refused(joint):
+  task = tasks.Task('reverse_recall', outputs=3, ask=lambda key, items, length: tasks.Question(
+      0 * items, items[:, :3], tasks.within(length, len(items))))
+  with pytest.raises(errors.UserError, match='answers of 3 numbers, and this model gives 8'):
+    joint.answer(np.ones((4, 8), int), task=task)

@@ -418,3 +418,8 @@ def test_the_papers_batch_sizes():
   sizes = {task: families.resolve(Config(task=(task,))).batch_size
            for task in ('serial_recall', 'odd_recall', 'sequence_comparison', 'sequence_equality')}
   assert list(sizes.values()) == [1, 1, 64, 64]
+
+
+def test_options_that_are_none_are_told_beside_others():
+  with pytest.raises(errors.UserError, match='cell'):
+    Config(cell='width=3', units=7)

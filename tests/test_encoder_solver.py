@@ -10,6 +10,7 @@ import pytest
 from maes_jax import encoder_solver
 from maes_jax import models
 from maes_jax import tasks
+from maes_jax.cells import base
 from maes_jax.config import Config
 from maes_jax.training import losses
 from tests import two_phases
@@ -313,3 +314,24 @@ def test_wide_shift_range_needs_only_memory_to_match():
   """A kernel of 81 taps and a memory of 100 addresses fit each other."""
   model = models.build(Config(memory=100, shift_range=40))
   jax.eval_shape(model.init, jax.random.key(0))
+
+
+@pytest.mark.parametrize('name', ['ntm', 'dnc'])
+def test_heads_may_be_many(name):
+  model = models.build(Config(model=name, read_heads=80, memory=200))
+  assert models.parameters(model)['encoder']
+
+
+class Still(base.Cell):
+  """It has no parameters and answers nothing."""
+
+  def initial_state(self, addresses):
+    return (jnp.zeros(2, jnp.float32),)
+
+  def __call__(self, state_tm1, x_t):
+    return state_tm1, base.Step(None, None, None)
+
+
+def test_a_cell_may_have_no_parameters():
+  model = encoder_solver.Model(Still(), {}, tied=True)
+  assert model.init(jax.random.key(0)) == {'encoder': {}, 'solvers': {}}

@@ -1,6 +1,7 @@
 """Kinds of items: losses and what is right against NumPy, and whole runs with each."""
 
 import dataclasses
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -259,3 +260,12 @@ def test_an_encoder_is_taken_over_with_its_embedding(own, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, first[key], second[key])
   assert any((old != new).any()
              for old, new in zip(*map(jax.tree.leaves, (first['solvers'], second['solvers']))))
+
+
+def test_a_model_of_embedded_tokens_can_be_pickled():
+  module = items.Tokens(6, embedded=3).embedding
+  token = items.Tokens(6).one_hot(jnp.arange(6))
+  params = module.init(jax.random.key(0), token)
+  restored = pickle.loads(pickle.dumps(module))
+  assert restored == module
+  np.testing.assert_array_equal(restored.apply(params, token), params['params']['kernel'])

@@ -607,3 +607,17 @@ def test_answers_on_a_ring_are_those_in_a_memory_of_its_size(unroll):
   np.testing.assert_allclose(loss(params), plain(params), rtol=1e-5)
   jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5),
                jax.grad(loss)(params), jax.grad(plain)(params))
+
+
+def test_what_is_masked_in_padding_does_not_count():
+  """Whatever a program of a user's own says there."""
+  def ask(key, items, length):
+    del key
+    whole = jnp.ones(1 + len(items), bool)
+    marked = tasks.with_marker(task, items, 0)
+    return (Phase(marked, 1 + length),
+            Phase(marked, 1 + length, targets=jnp.pad(items, ((1, 0), (0, 0))), mask=whole,
+                  cell=SOLVER, start=RESTART))
+  task = tasks.Task('own', outputs=8, ask=ask)
+  episode = tasks.sample(task, jax.random.key(0), 3, 7)
+  assert episode.mask.tolist() == 4 * [True] + 4 * [False]

@@ -152,3 +152,19 @@ def test_serves_short_shifts_in_a_memory_larger_than_the_window():
     'task, pays', [('serial_recall', True), ('carry', True), ('n_back', False)])
 def test_a_window_is_not_opened_anew_for_every_step(task, pays):
   assert windowed.pays(tasks.dry_run(tasks.get(task), 1000).program) == pays
+
+
+class OwnStep(maes.Maes):
+  """It may look anywhere: nobody says how far."""
+
+  def __call__(self, state_tm1, x_t):
+    return super().__call__(state_tm1, x_t)
+
+
+class OwnName(maes.Maes):
+  """The same step as it has."""
+
+
+def test_no_window_for_a_step_that_nothing_is_said_of():
+  assert not windowed.serves(OwnStep(), 1024)
+  assert windowed.serves(OwnName(), 1024)

@@ -54,8 +54,8 @@ def _alternating():
   def alternate(self, task, program, ring=None):
     del ring  # All addresses are there.
     start = encoder_solver.Duty(self.initial_state(task), {})
-    return self.alternate(
-        task, [dataclasses.replace(phase, cell='solver') for phase in program], start)[1]
+    return self.take_turns(
+        task, start, [dataclasses.replace(phase, cell='solver') for phase in program])[1]
   return [mock.patch.object(base.Cell, 'hand_over', keep),
           mock.patch.object(base.Cell, 'take_over', take),
           mock.patch.object(run, 'run_tied', alternate)]
@@ -76,7 +76,7 @@ CHOICES = {
                          {'NTM': _NTM, 'LSTM': _LSTM}),
     'layer_by_layer': Choice(
         'The LSTM runs layer by layer, with a derivative of its own.',
-        _replaced(lstm.Lstm, '_unroll', base.Cell._unroll), {'LSTM': _LSTM}),
+        _replaced(lstm.Lstm, 'layer_by_layer', None), {'LSTM': _LSTM}),
     'microbatches': Choice(
         'Sequences of a batch one by one.',
         _replaced(microbatches, 'count', lambda params, size: 1), {'MAES, batch 64': _BATCH}),

@@ -7,7 +7,7 @@ A cell works on one sequence; batch and population axes are `vmap`s further out.
 from collections.abc import Callable, Mapping
 import functools
 import typing
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import chex
 from flax import linen as nn
@@ -57,6 +57,11 @@ def _options(cell: type) -> Mapping[str, tuple]:
   return {name: (field, hints[name]) for name, field in found.items()}
 
 
+# By what a cell's class says of its step, the methods that make the step.
+_SAID_OF = {'reach': {'__call__'},
+            'layer_by_layer': {'__call__', 'answer', 'before_output', 'to_output'}}
+
+
 class Cell(nn.Module):
   """One recurrent cell; `outputs` is the number of output bits Y, 0 for an encoder.
 
@@ -64,6 +69,18 @@ class Cell(nn.Module):
     UserError: an option is not what its field says that it may be.
   """
   outputs: int = 0
+  # A quicker way over the first steps (params, state, inputs, valid, collect, num_steps), if any.
+  layer_by_layer: ClassVar[Callable | None] = None
+
+  def __init_subclass__(cls, **options):
+    super().__init_subclass__(**options)
+    if 'unroll' in vars(cls):  # Who runs a cell says how, and would pass it over.
+      raise TypeError(f'{cls.__name__} has an unroll of its own; say what a step does, in '
+                      '__call__, and a quicker way over many, in layer_by_layer')
+    # What is said of a step is not true of another one, unless it is said again.
+    for name, about in _SAID_OF.items():
+      if name not in vars(cls) and not about.isdisjoint(vars(cls)):
+        setattr(cls, name, None)
 
   def __post_init__(self):
     for name, (field, kind) in _options(type(self)).items():
@@ -195,14 +212,11 @@ class Cell(nn.Module):
     steps = jnp.minimum(steps, len(inputs))  # Else a loop would do the last one again.
     inputs = phases.cleared(inputs, steps)
     disturbed = {} if noise is None else {'noise': precision.as_params(noise, params)}
-    if alone:  # Then no step that is done is padding.
-      return self._unroll(params, state, inputs, None, collect, scan.own(steps), **disturbed)
-    valid = phases.within(steps, len(inputs))
-    return self._unroll(
-        params, state, inputs, valid, collect, scan.longest(steps) if skip_padding else None,
-        **disturbed)
-
-  def _unroll(self, params, state, inputs, valid, collect, num_steps, **disturbed):
+    # Where a sequence is alone, no step that is done is padding.
+    valid = None if alone else phases.within(steps, len(inputs))
+    num_steps = scan.own(steps) if alone else scan.longest(steps) if skip_padding else None
+    if num_steps is not None and self.layer_by_layer is not None and noise is None:
+      return self.layer_by_layer(params, state, inputs, valid, collect, num_steps)
 
     def step(params, state_tm1, scanned):
       x_t, valid_t, disturbed_t = scanned

@@ -100,7 +100,9 @@ def _derive(raw, inputs, state, results, stored):
 
 def _pull_back(stored, d_results):
   """Only what step t needs of step t + 1 is computed in a loop."""
-  stored, (d_last, d_shown) = scan.once((stored, d_results))
+  # All that was differentiated by goes through `once`, too: what is stored has no derivative, and
+  # d_results has none where a loss is linear.
+  (_, stored), (d_last, d_shown) = scan.once((stored, d_results))
   weights, raw, states_tm1, valid, num_steps = stored
 
   def step(d_state_t, scanned):
@@ -119,7 +121,8 @@ def _pull_back(stored, d_results):
   return d_raw, d_inputs, d_state, None, None
 
 
-_derive.defvjp(lambda raw, inputs, state, results, stored: (results, stored), _pull_back)
+_derive.defvjp(lambda raw, inputs, state, results, stored: (
+    results, ((raw, inputs, state), stored)), _pull_back)
 
 
 class Lstm(base.Cell):
@@ -154,14 +157,12 @@ class Lstm(base.Cell):
     step = base.Step(self.answer(below_t), read=None, write=None)
     return State(*map(jnp.stack, zip(*layers_t))), step
 
-  def _unroll(self, params, state, inputs, valid, collect, num_steps):
+  def layer_by_layer(self, params, state, inputs, valid, collect, num_steps):
     """The same as one step after the other; with `num_steps` one layer after the other.
 
     The inputs of all steps then go through a layer's kernel in one product, and a step reads only
     the part that h_{t-1} needs: reading kernels is what the time of a step goes to.
     """
-    if num_steps is None:
-      return super()._unroll(params, state, inputs, valid, collect, num_steps)
     below, last, states = inputs, [], []
     for layer, start in enumerate(zip(*state)):
       weights = Weights(params[_below(layer)]['kernel'], params[_before(layer)]['kernel'],

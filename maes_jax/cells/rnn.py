@@ -15,6 +15,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from maes_jax import errors
 from maes_jax import limits
 from maes_jax import precision
 from maes_jax.cells import base
@@ -33,6 +34,9 @@ class RNNCell(nn.RNNCellBase):
   Attributes:
     cell: what it is made of.
     addresses: N, the memory size, of each sequence.
+
+  Raises:
+    UserError: the cell was given to another one, too, so that parameters would not be shared.
   """
   cell: base.Cell
   addresses: int
@@ -46,12 +50,26 @@ class RNNCell(nn.RNNCellBase):
 
   @nn.nowrap
   def initialize_carry(self, rng: chex.PRNGKey, input_shape: tuple[int, ...]) -> base.State:
-    """The first state, leaves [*batch, ...], for inputs of the shape [*batch, X]."""
+    """The first state, leaves [*batch, ...], for inputs of the shape [*batch, X].
+
+    In single precision, or in double where the parameters are.
+    """
     del rng  # It is no random one.
     limits.check(addresses=self.addresses)
-    state = self.cell.initial_state(self.addresses)
+    self._check_owner()
+    params = self.variables.get('params', {}) if self.scope else {}
+    state = precision.as_params(
+        self.cell.initial_state(self.addresses), jax.tree.map(precision.at_least_single, params))
     return jax.tree.map(
         lambda leaf: jnp.broadcast_to(leaf, (*input_shape[:-1], *leaf.shape)), state)
+
+  @nn.nowrap
+  def _check_owner(self):
+    """Here and not in `setup`, which loops call where no module knows its path."""
+    owner = self.cell.parent if self.scope else None
+    if isinstance(owner, RNNCell) and owner.path != self.path:
+      raise errors.UserError(f'one {type(self.cell).__name__} was given to two RNNCells; give each '
+                             'one of its own, or to share parameters use one RNNCell twice')
 
   def __call__(self, carry: base.State, inputs: chex.Array) -> tuple[base.State, chex.Array]:
     """One time step on the inputs [*batch, X]: the next state, and answers [*batch, Y].

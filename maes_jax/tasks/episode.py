@@ -176,7 +176,7 @@ class Task:
       checks.question(self, asked, max_length)
       asked = self.pose(items, length, asked, length, shared=True)
     checks.program(self, asked, max_length)
-    return Episode(jax.tree.map(jnp.asarray, tuple(asked)), length)
+    return Episode(phases.counting(jax.tree.map(jnp.asarray, asked)), length)
 
   @functools.cached_property
   @_plainly

@@ -30,13 +30,14 @@ def make(
 
   Source: Kingma and Ba 2015, algorithm 1.
   """
-  chain = skipping.wrap(optax.chain(optax.clip(clip), optax.adam(learning_rate, b2=b2)))
+  chain = skipping.wrap(
+      optax.chain(optax.clip(clip), optax.adam(learning_rate, b2=b2)), bounded=True)
 
-  def update(gradients, state, params=None):
+  def update(gradients, state, params=None, **unused_more):
     steps, after = chain.update(gradients, _of_chain(state), params)
     return steps, _flat(after)
 
-  return optax.GradientTransformation(lambda params: _flat(chain.init(params)), update)
+  return optax.GradientTransformationExtraArgs(lambda params: _flat(chain.init(params)), update)
 
 
 def _flat(state):

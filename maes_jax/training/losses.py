@@ -4,6 +4,7 @@ from collections.abc import Mapping
 import functools
 
 import chex
+from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import precision
@@ -33,6 +34,8 @@ def masked_mean(
 def _losses(outputs, targets, mask, kind):
   """Of every unit, 0 where no answer counts; targets there may be anything, NaN too."""
   counts, outputs = mask[..., None], precision.at_least_single(outputs)
+  # A derivative that is no number there times 0 would be none, either.
+  outputs = jnp.where(counts, outputs, lax.stop_gradient(outputs))
   return jnp.where(counts, kind.losses(outputs, jnp.where(counts, targets, 0)), 0)
 
 

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import chex
 import jax
+import jax.numpy as jnp
 import optax
 
 from maes_jax import errors
@@ -36,13 +37,16 @@ def make(
     config: the training run.
     params: only their tree structure is used.
     frozen: top-level keys of `params` that stay as they are.
-    own: instead of that of the model's family: Adam on clipped gradients, for most.
+    own: instead of that of the model's family: Adam on clipped gradients, for most. Its update may
+      ask for the loss as `value`.
 
   Raises:
-    UserError: `own` is no optimizer.
+    UserError: `own` is no optimizer, or one that cannot be used here.
   """
   made = errors.pick('optimizer', families.get(config.model).optimizer, NAMES)
   trained = made(config) if own is None else skipping.wrap(_from_user(own, config))
+  if own is not None:
+    _check_steps(trained, params)
   return optax.selective_transform(trained, freeze_mask=mask(params, frozen))
 
 
@@ -52,6 +56,21 @@ def _from_user(own, config):
     raise errors.UserError(f'the optimizer is {errors.shortened(made)}; give an Optax '
                            'transformation, e.g. optax.sgd(.1), or a function from a config to one')
   return made
+
+
+def _check_steps(transform, params):
+  """Whether it makes updates of what it is given, and its state can be saved."""
+  try:
+    state = jax.eval_shape(transform.init, params)
+    jax.eval_shape(lambda *args: transform.update(*args, value=jnp.float32(0)),
+                   params, state, params)
+  except (TypeError, ValueError) as error:
+    raise errors.UserError(
+        f'the optimizer makes no update of gradients, its state, parameters and value, the loss '
+        f'({errors.shortened(error, 120)}); give one that needs nothing else') from error
+  if any(jnp.issubdtype(leaf.dtype, jax.dtypes.extended) for leaf in jax.tree.leaves(state)):
+    raise errors.UserError('the state of the optimizer has random keys in it, which no checkpoint '
+                           'keeps; give one without, or with jax.random.key_data of them')
 
 
 def _adam(config):

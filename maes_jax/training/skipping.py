@@ -16,11 +16,16 @@ class Skipping(NamedTuple):
   skipped: chex.Array  # [] all of them
 
 
-def wrap(inner: optax.GradientTransformation) -> optax.GradientTransformation:
-  """The same; a gradient that is not finite changes nothing, bit for bit, and is counted.
+def wrap(
+    inner: optax.GradientTransformation, bounded: bool = False) -> optax.GradientTransformation:
+  """The same; what is not finite, gradient or update, changes nothing, bit for bit, and is counted.
 
-  To a parameter of -0 only -0 adds nothing.
+  Args:
+    inner: what makes updates.
+    bounded: it makes finite ones of every finite gradient, so that nobody needs to look.
   """
+
+  inner = optax.with_extra_args_support(inner)
 
   # Optax mixes counts and rates, and would raise powers in double precision where that is on.
   @jax.numpy_dtype_promotion('standard')
@@ -31,15 +36,19 @@ def wrap(inner: optax.GradientTransformation) -> optax.GradientTransformation:
 
   @jax.numpy_dtype_promotion('standard')
   @jax.enable_x64(False)
-  def update(gradients, state, params=None):
+  def update(gradients, state, params=None, **more):
+    # To a parameter of -0 only -0 adds nothing.
+    nothing = lambda: (jax.tree.map(lambda leaf: jnp.full_like(leaf, -0.), gradients), state.inner)
     finite = all_finite(gradients)
-    updates, after = lax.cond(
-        finite, lambda: inner.update(gradients, state.inner, params),
-        lambda: (jax.tree.map(lambda leaf: jnp.full_like(leaf, -0.), gradients), state.inner))
+    made = lax.cond(finite, lambda: inner.update(gradients, state.inner, params, **more), nothing)
+    if not bounded:
+      finite &= all_finite(made[0])
+      made = lax.cond(finite, lambda: made, nothing)
+    updates, after = made
     return updates, Skipping(after, jnp.where(finite, 0, state.skipped_in_a_row + 1),
                              jnp.where(finite, state.skipped, state.skipped + 1))
 
-  return optax.GradientTransformation(init, update)
+  return optax.GradientTransformationExtraArgs(init, update)
 
 
 def all_finite(tree: Any) -> chex.Array:

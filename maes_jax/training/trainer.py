@@ -139,7 +139,8 @@ class Trainer(devices.Picklable):
         self._loss, params, episodes, self.mesh, *self._noise(seed, iteration))
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
     gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
-    updates, opt_state = self._optimizer(params).update(gradients, opt_state, params)
+    updates, opt_state = self._optimizer(params).update(
+        gradients, opt_state, params, value=loss)
     asked = _all_ask(self._answers(episodes))
     return (optax.apply_updates(params, updates), opt_state), (loss, asked)
 

@@ -3,13 +3,13 @@
 import functools
 
 import chex
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from maes_jax import errors
-from maes_jax.cells import base
 from maes_jax.cells import lstm
 from tests.cells import random_numbers
 from tests.oracles import lstm as oracle
@@ -67,7 +67,7 @@ def test_no_layer_or_no_unit_is_an_error(sizes):
 
 class Stepwise(lstm.Lstm):
   """Without what the LSTM does differently from other cells."""
-  _unroll = base.Cell._unroll
+  layer_by_layer = None
 
 
 STEPS, BATCH = 6, 3
@@ -186,3 +186,51 @@ def test_steps_left_out_read_no_kernel():
   loops = [equation for equation in program.eqns if equation.primitive.name == 'while']
   assert len(loops) == 2 * module.layers
   assert all(loop.params['cond_jaxpr'].out_avals[0].shape == () for loop in loops)
+
+
+@pytest.mark.parametrize('argument', range(3), ids=['parameters', 'inputs', 'state'])
+def test_a_second_derivative_of_a_linear_loss_is_an_error_not_zero(argument):
+  """What the backward pass is given has no derivative then; what it has stored never has one."""
+  module = lstm.Lstm(layers=2, units=3)
+  state, inputs = module.initial_state(4), jax.random.normal(jax.random.key(1), (STEPS, INPUTS))
+  params = module.init(jax.random.key(0), state, inputs[0])['params']
+
+  def total(params, inputs, state, skip_padding):
+    _, hidden = module.unroll(params, state, inputs, jnp.int32(STEPS), skip_padding=skip_padding,
+                              collect=lambda state_t, _: state_t.hidden)
+    return hidden.sum()
+  plain = jax.hessian(total, argument)(params, inputs, state, False)
+  assert sum(float(jnp.abs(leaf).sum()) for leaf in jax.tree.leaves(plain)) > .1
+  with pytest.raises(errors.UserError, match='can be taken once'):
+    jax.hessian(total, argument)(params, inputs, state, True)
+
+
+class Doubled(lstm.Lstm):
+  """A step of its own."""
+
+  @nn.compact
+  def __call__(self, state_tm1, x_t):
+    state_t, step = super().__call__(state_tm1, x_t)
+    return state_t, step._replace(output=2 * step.output)
+
+
+class Negative(lstm.Lstm):
+  """An answer of its own."""
+
+  def answer(self, z_t, hidden=0):
+    return -super().answer(z_t, hidden)
+
+
+@pytest.mark.parametrize('kind', [Doubled, Negative])
+def test_who_has_a_step_of_its_own_does_not_run_as_the_lstm(kind):
+  module = kind(outputs=2, layers=1, units=3)
+  state, inputs = module.initial_state(4), jax.random.normal(jax.random.key(1), (STEPS, INPUTS))
+  params = module.init(jax.random.key(0), state, inputs[0])['params']
+  run = lambda skip: module.unroll(params, state, inputs, jnp.int32(STEPS), skip_padding=skip)[1]
+  np.testing.assert_allclose(run(True).output, run(False).output, rtol=1e-6)
+  assert jnp.abs(run(False).output).min() > 0
+
+
+def test_a_way_over_a_phase_is_not_a_cells_to_say():
+  with pytest.raises(TypeError, match='has an unroll of its own; say what a step does'):
+    type('Mine', (lstm.Lstm,), {'unroll': lambda self: None})

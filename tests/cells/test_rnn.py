@@ -229,3 +229,25 @@ def test_they_are_flaxs_cells_and_values():
   assert isinstance(cells.NTM(addresses=3), nn.RNNCellBase)
   assert cells.NTM(addresses=3) == cells.NTM(addresses=3) != cells.NTM(addresses=4)
   assert isinstance(cells.NTM(addresses=3).cell, base.Cell)
+
+
+def test_one_cell_in_two_is_refused_and_one_in_both_directions_is_shared():
+  cell, inputs = cells.maes.Maes(units=2, width=3), jnp.ones((2, STEPS, INPUTS))
+  both = nn.Bidirectional(nn.RNN(cells.RNNCell(cell, 6)), nn.RNN(cells.RNNCell(cell, 6)))
+  with pytest.raises(errors.UserError, match='given to two RNNCells'):
+    both.init(jax.random.key(0), inputs)
+  one = cells.RNNCell(cell, 6)
+  params = nn.Bidirectional(nn.RNN(one), nn.RNN(one)).init(jax.random.key(0), inputs)['params']
+  assert set(params) == {'forward_rnn'}
+
+
+def test_in_double_precision_it_is_as_smooth_as_its_gradient_says():
+  with jax.enable_x64(True):
+    module = nn.RNN(cells.MAES(addresses=8, units=3, width=4))
+    inputs = jax.random.normal(jax.random.key(0), (2, STEPS, INPUTS), jnp.float64)
+    variables = jax.tree.map(lambda leaf: leaf.astype(jnp.float64),
+                             module.init(jax.random.key(1), inputs))
+    total = lambda inputs: module.apply(variables, inputs).sum()
+    step = jnp.zeros_like(inputs).at[0, 0, 0].set(1e-6)
+    slope = (total(inputs + step) - total(inputs - step)) / 2e-6
+    np.testing.assert_allclose(slope, jax.grad(total)(inputs)[0, 0, 0], rtol=1e-6)

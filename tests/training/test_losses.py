@@ -80,3 +80,16 @@ def test_targets_where_no_answer_counts_may_be_anything(nothing):
   found, gradient = jax.value_and_grad(mean)(jnp.zeros((1, 2, 1)))
   np.testing.assert_allclose(found, np.log(2), rtol=1e-6)
   np.testing.assert_allclose(gradient.ravel(), [-.5, 0])
+
+
+def test_a_loss_of_ones_own_has_no_slope_where_nothing_counts():
+  """A target of zeros stands there, of which a cosine has no derivative that is a number."""
+  class Cosine(items.Vectors):
+    def losses(self, outputs, targets):
+      size = lambda vectors: jnp.linalg.norm(vectors, axis=-1, keepdims=True)
+      return 1 - jnp.sum(outputs * targets, -1, keepdims=True) / (size(outputs) * size(targets))
+  mask, ones = jnp.array([True, False]), jnp.ones((2, 3))
+  loss = lambda outputs: losses.masked_mean(outputs, ones, mask, Cosine(3))
+  slope = jax.grad(loss)(jnp.array([[1., 2., 3.], [0., 0., 0.]]))
+  assert jnp.isfinite(slope).all()
+  assert slope[0].any() and not slope[1].any()

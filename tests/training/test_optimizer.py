@@ -214,3 +214,30 @@ class TestOwn:
     with pytest.raises(errors.UserError, match=r'the optimizer is .*; give an Optax') as error:
       optimizer.make(CONFIG, PARAMS, (), own)
     assert '\n' not in str(error.value)
+
+
+def test_an_update_that_is_not_finite_is_skipped_too():
+  """Of a gradient that is finite, by an optimizer of one's own."""
+  rate = lambda count: jnp.where(count == 1, jnp.nan, .5)
+  transform = optimizer.make(CONFIG, PARAMS, ['encoder'], optax.sgd(rate))
+  params, state = PARAMS, transform.init(PARAMS)
+  for _ in range(3):
+    updates, state = transform.update(gradients(), state, params)
+    params = optax.apply_updates(params, updates)
+  np.testing.assert_allclose(params['solvers']['a']['w'], [3 - .5, 4 - 1.])
+  assert optimizer.skipped(state) == 2
+
+
+def test_an_optimizer_may_ask_for_the_loss():
+  transform = optimizer.make(CONFIG, PARAMS, [], optax.polyak_sgd(max_learning_rate=10.))
+  updates, _ = transform.update(gradients(), transform.init(PARAMS), PARAMS, value=jnp.float32(6))
+  np.testing.assert_allclose(updates['encoder']['w'], [-.5, -.5])  # 6 / |gradient|^2 = 6 / 12
+
+
+@pytest.mark.parametrize('own, line', [
+    (optax.lbfgs(), 'give one that needs nothing else'),
+    (optax.chain(optax.add_noise(.1, .5, jax.random.key(0)), optax.sgd(.1)), 'random keys')])
+def test_an_optimizer_that_cannot_be_used_here_is_refused(own, line):
+  with pytest.raises(errors.UserError, match=line) as error:
+    optimizer.make(CONFIG, PARAMS, [], own)
+  assert '\n' not in str(error.value)

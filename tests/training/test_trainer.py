@@ -394,3 +394,14 @@ class TestNothingAsked:
     assert often.converged == always.converged == WINDOW
     assert often.loss > .5 * always.loss
     assert self.train('half_asked_low', .5, stop_loss=.1).first_batch == NEVER
+
+
+def test_a_seed_is_the_same_model_whatever_generator_is_jaxs_default():
+  wanted = jax.random.key_data(randomness.key(3, randomness.Stream.TRAIN, 7))
+  before = jax.config.jax_default_prng_impl
+  jax.config.update('jax_default_prng_impl', 'rbg')
+  try:
+    found = jax.random.key_data(randomness.key(3, randomness.Stream.TRAIN, 7))
+  finally:
+    jax.config.update('jax_default_prng_impl', before)
+  np.testing.assert_array_equal(found, wanted)
