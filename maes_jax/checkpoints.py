@@ -118,8 +118,10 @@ def _reason(error) -> str:
 
 
 def _check_room(directory, tree):
-  """Orbax runs into a full disk with several writes under way, and those that it leaves alone then
-  print tracebacks from their threads."""
+  """Raises OSError where the disk has no room for a tree.
+
+  Before Orbax runs into it with several writes under way, of which the others print tracebacks.
+  """
   leaves = jax.tree.leaves(tree)
   needed = sum(leaf.nbytes for leaf in leaves) + 1024 * len(leaves) + _LISTS
   free = shutil.disk_usage(directory).free

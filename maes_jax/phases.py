@@ -112,7 +112,8 @@ def formed(part: Phase | Repeat, values: tuple) -> tuple | Repeat:
 
 
 def present(rounds: Phase, where: chex.Array) -> Phase:
-  """A phase of a `Repeat` [R, ...] of which the rounds of `where` [R] are there, the others not."""
+  """A phase of a `Repeat` [R, ...] without the rounds where `where` [R] is False: all zeros there.
+  """
   there = lambda leaf: jax.vmap(lambda keep, one: one * keep)(where, leaf)
   return jax.tree.map(there, rounds)
 

@@ -96,7 +96,7 @@ class Cell(nn.Module):
   def addresses_for(cls, steps: int) -> int:
     """The fewest addresses with which it remembers all of a sequence of so many steps.
 
-    1 where that is no matter of steps, as of what writes only what it chooses to.
+    1 for cells whose need does not grow with the sequence, as they choose what they write.
     """
     del steps
     return 1

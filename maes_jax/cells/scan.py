@@ -139,7 +139,7 @@ _first_steps.defvjp(_forward, _backward)
 
 @jax.custom_jvp
 def once(tree: Any) -> Any:
-  """The same; what is differentiated a second time here is an error that says what to do."""
+  """The tree as it is; an error that says what to do where it is differentiated a second time."""
   return tree
 
 

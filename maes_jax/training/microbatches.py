@@ -25,8 +25,8 @@ def by_model(function: Callable, active: Callable[..., chex.Array]) -> Callable:
 
   Args:
     function: from a model's state to its next.
-    active: whether that changes the state at all; a model that it would not change takes no time
-      where they are taken one by one.
+    active: whether a model is still to be changed; one that is not takes no time where they are
+      taken one by one.
   """
 
   def of_one(model):

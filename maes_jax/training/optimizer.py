@@ -35,7 +35,7 @@ def make(
 
   Args:
     config: the training run.
-    params: only their tree structure is used.
+    params: only their structure, shapes and dtypes are used.
     frozen: top-level keys of `params` that stay as they are.
     own: instead of that of the model's family: Adam on clipped gradients, for most. Its update may
       ask for the loss as `value`.
