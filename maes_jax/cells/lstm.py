@@ -158,7 +158,7 @@ class Lstm(base.Cell):
     return State(*map(jnp.stack, zip(*layers_t))), step
 
   def layer_by_layer(self, params, state, inputs, valid, collect, num_steps):
-    """The same as one step after the other; with `num_steps` one layer after the other.
+    """The same as one step after the other, one layer after the other.
 
     The inputs of all steps then go through a layer's kernel in one product, and a step reads only
     the part that h_{t-1} needs: reading kernels is what the time of a step goes to.

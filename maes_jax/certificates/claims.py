@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from maes_jax import compilation
 from maes_jax import errors
 from maes_jax import phases
 from maes_jax import tasks
@@ -165,7 +166,9 @@ def _try_out(task, claim):
 
 def _try_out_at(task, claim, lengths):
   keys = jax.random.split(jax.random.key(lengths[0]), len(lengths))
-  episodes = jax.device_get(tasks.sample_batch(task, keys, lengths, lengths.max()))
+  longest = int(lengths.max())
+  sample = compilation.jit(lambda *batch: tasks.sample_batch(task, *batch, longest))
+  episodes = jax.device_get(sample(keys, lengths))
   for i, length in enumerate(lengths):
     if not _as_claimed(task, claim, jax.tree.map(lambda leaf, i=i: leaf[i], episodes.program),
                        length):

@@ -24,7 +24,6 @@ def wrap(
     inner: what makes updates.
     bounded: it makes finite ones of every finite gradient, so that nobody needs to look.
   """
-
   inner = optax.with_extra_args_support(inner)
 
   # Optax mixes counts and rates, and would raise powers in double precision where that is on.
