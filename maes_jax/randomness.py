@@ -8,6 +8,7 @@ import enum
 import chex
 import jax
 
+from maes_jax import errors
 from maes_jax import limits
 
 
@@ -27,9 +28,13 @@ def key(seed: chex.Array, stream: Stream, counter: chex.Array = 0) -> chex.PRNGK
   """The key of a stream at a counter, e.g. the training iteration.
 
   Raises:
-    UserError: a seed beyond the 32 bits of a key, which would be another's again.
+    UserError: a seed beyond the 32 bits of a key, which would be another's again; JAX is set to
+      draw other numbers from a key.
   """
   limits.check(seed=seed)
+  if not jax.config.jax_threefry_partitionable:
+    raise errors.UserError('jax_threefry_partitionable is False, and from the same seed JAX draws '
+                           'other numbers then; leave it True, as it is by default')
   # Whatever generator is JAX's default: of another one a seed would be another model's.
   first = jax.random.key(seed, impl='threefry2x32')
   return jax.random.fold_in(jax.random.fold_in(first, stream), counter)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import errors
 from maes_jax import families
 from maes_jax import randomness
 from maes_jax import tasks
@@ -405,3 +406,8 @@ def test_a_seed_is_the_same_model_whatever_generator_is_jaxs_default():
   finally:
     jax.config.update('jax_default_prng_impl', before)
   np.testing.assert_array_equal(found, wanted)
+
+
+def test_numbers_drawn_otherwise_from_a_seed_are_refused():
+  with jax.threefry_partitionable(False), pytest.raises(errors.UserError, match='leave it True'):
+    population().init()
