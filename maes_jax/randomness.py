@@ -6,6 +6,7 @@ No key is carried along, so a run can be taken up at any iteration and draws wha
 import enum
 
 import chex
+from flax import config as flax_config
 import jax
 
 from maes_jax import errors
@@ -32,9 +33,21 @@ def key(seed: chex.Array, stream: Stream, counter: chex.Array = 0) -> chex.PRNGK
       draw other numbers from a key.
   """
   limits.check(seed=seed)
-  if not jax.config.jax_threefry_partitionable:
-    raise errors.UserError('jax_threefry_partitionable is False, and from the same seed JAX draws '
-                           'other numbers then; leave it True, as it is by default')
+  _check_settings()
   # Whatever generator is JAX's default: of another one a seed would be another model's.
   first = jax.random.key(seed, impl='threefry2x32')
   return jax.random.fold_in(jax.random.fold_in(first, stream), counter)
+
+
+# Settings by which other numbers come of the same key, and what they are by default.
+_SETTINGS = ((jax.config, 'jax_threefry_partitionable', True),
+             (jax.config, 'jax_random_seed_offset', 0),
+             (flax_config, 'flax_fix_rng_separator', False))
+
+
+def _check_settings():
+  for settings, name, default in _SETTINGS:
+    found = getattr(settings, name)
+    if found != default:
+      raise errors.UserError(f'{name} is {found}, and other numbers are drawn from the same seed '
+                             f'then; leave it {default}, as it is by default')

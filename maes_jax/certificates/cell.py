@@ -25,6 +25,7 @@ from maes_jax.certificates.intervals import softplus
 from maes_jax.certificates.intervals import stack
 
 MOST_PASTS = 2**9 + 1  # Of which words lead on from each, one by one; of more all at once.
+MOST_BOXES = 2**20  # Of hidden states; where there would be more, pasts are taken all at once.
 DEEPEST = 8
 
 
@@ -206,14 +207,16 @@ class Cell:
 
   def _next(self, pasts, x, r, after):
     """By state the boxes [R, G, H] that a step leads into, of R words after G pasts."""
-    of_x, of_r = self.present(x, r)
-    found = [sigmoid(self.off(of_x[:, None, None] + of_r[:, None] + past)) for past in pasts]
-    if len(pasts) == 1:
-      return [found[0].rows()]
-    most = np.arange(max(len(past.lo) for past in pasts))  # Again and again, to be of one shape.
-    found = [image[:, :, most % image.lo.shape[2]] for image in found]
-    return [stack(*(image[after[before] == state] for before, image in enumerate(found)))
-            for state in range(len(pasts))]
+    present = self.present(x, r)
+    return [_together([self._after(past, *present, after[before] == state)
+                       for before, past in enumerate(pasts)]) for state in range(len(pasts))]
+
+  def _after(self, past, of_x, of_r, leads) -> Interval:
+    """Boxes [R, G, H] of the R pairs of words that lead there [A, P], after G pasts."""
+    shown, read = np.nonzero(leads)
+    if len(shown) * len(past.lo) > MOST_BOXES:
+      past = past.over(0)[None]
+    return sigmoid(self.off((of_x[shown] + of_r[read])[:, None] + past))
 
   def seen(self, word: Interval, elsewhere: Interval) -> Interval:
     """Line 1: what is read where `word` lies under the head, and anything elsewhere."""
@@ -242,3 +245,9 @@ class Cell:
 
   def check_attention(self, *shifts: Shift):
     self.attention.check(shifts)
+
+
+def _together(images):
+  """Boxes [R, G, H] of several, one below the other."""
+  most = np.arange(max(image.lo.shape[1] for image in images))  # Again and again, to be of one G.
+  return stack(*(image[:, most % image.lo.shape[1]] for image in images))

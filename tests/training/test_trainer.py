@@ -1,9 +1,11 @@
 """The training step on a cell small enough to compile in a second, and on scripted losses."""
 
+import contextlib
 import dataclasses
 import functools
 import pickle
 
+from flax import config as flax_config
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -408,6 +410,18 @@ def test_a_seed_is_the_same_model_whatever_generator_is_jaxs_default():
   np.testing.assert_array_equal(found, wanted)
 
 
-def test_numbers_drawn_otherwise_from_a_seed_are_refused():
-  with jax.threefry_partitionable(False), pytest.raises(errors.UserError, match='leave it True'):
+@contextlib.contextmanager
+def shifted_seeds():
+  jax.config.update('jax_random_seed_offset', 5)
+  try:
+    yield
+  finally:
+    jax.config.update('jax_random_seed_offset', 0)
+
+
+@pytest.mark.parametrize('settings', [
+    lambda: jax.threefry_partitionable(False), shifted_seeds,
+    lambda: flax_config.temp_flip_flag('fix_rng_separator', True)])
+def test_numbers_drawn_otherwise_from_a_seed_are_refused(settings):
+  with settings(), pytest.raises(errors.UserError, match='as it is by default'):
     population().init()
