@@ -14,6 +14,7 @@ from maes_jax import compilation
 from maes_jax import devices
 from maes_jax import encoder_solver
 from maes_jax import errors
+from maes_jax import items
 from maes_jax import limits
 from maes_jax import models
 from maes_jax import phases
@@ -71,15 +72,16 @@ def count(
   """Counts right answers by sequence, leaves [B]; `answers` says what is right."""
   shapes.check(logits=(logits, 'BAY', float), targets=(targets, 'BAY', float),
                mask=(mask, 'BA', bool))
-  right = answers.right(precision.at_least_single(logits), targets) & mask[..., None]
+  found = answers.right(precision.at_least_single(logits), targets)
+  right = items.by_unit('what is right', found, mask.shape) & mask[..., None]
   counted = jnp.broadcast_to(mask[..., None], right.shape)
   whole = right.all(-1)
-  units, units_right, items, items_right = (
+  units, units_right, answered, answered_right = (
       leaf.sum(axis=tuple(range(1, leaf.ndim)), dtype=jnp.int32)
       for leaf in (counted, right, mask, whole))
-  asked = items > 0
-  return Counts(units, units_right, items, items_right, jnp.int32(asked),
-                jnp.int32(asked & (items == items_right)))
+  asked = answered > 0
+  return Counts(units, units_right, answered, answered_right, jnp.int32(asked),
+                jnp.int32(asked & (answered == answered_right)))
 
 
 @dataclasses.dataclass(frozen=True)

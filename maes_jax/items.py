@@ -186,6 +186,19 @@ class Vectors:
     return outputs
 
 
+def by_unit(what: str, found: chex.Array, shape: tuple[int, ...]) -> chex.Array:
+  """What a kind says of each unit [..., U] of answers [...].
+
+  Raises:
+    UserError: it is of another shape, which would be spread over answers that do not count, too.
+  """
+  if np.ndim(found) != len(shape) + 1 or np.shape(found)[:-1] != shape:
+    given, wanted = (', '.join(map(str, (*shape, last))) for last in 'YU')
+    raise errors.UserError(f'{what} gives {list(np.shape(found))} for answers [{given}]; it must '
+                           f'give one number for each unit, [{wanted}]')
+  return found
+
+
 def _single(array):
   return array.astype(jnp.float32)
 

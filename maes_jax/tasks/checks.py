@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from maes_jax import errors
+from maes_jax import items
 from maes_jax import limits
 from maes_jax import phases
 
@@ -169,6 +170,23 @@ def kind(name: str, what: str, given: Any):
   if lacking:
     raise errors.UserError(f'{what} of task {name!r}: {errors.shortened(given)} has no '
                            f'{", ".join(lacking)}; give a kind of item, e.g. items.Bits(8)')
+
+
+def answers(task):
+  """Checks what a task's answers say of their units, in shapes alone.
+
+  Raises:
+    UserError: it fails, or is of another shape than `items.Items` says.
+  """
+  outputs = jax.ShapeDtypeStruct((2, 3, task.outputs), jnp.float32)
+  for what in ('losses', 'right'):
+    of_task = f'{what} of the answers of task {task.name!r}'
+    try:
+      found = jax.eval_shape(getattr(task.answers, what), outputs, outputs)
+    except Exception as error:
+      raise errors.UserError(f'{of_task} fails ({reason(error)}); it takes outputs and targets, '
+                             'both [..., Y], traced') from error
+    items.by_unit(of_task, found, (2, 3))
 
 
 def rotation(what: str, value: Any) -> int | float:

@@ -7,6 +7,7 @@ import chex
 from jax import lax
 import jax.numpy as jnp
 
+from maes_jax import items
 from maes_jax import precision
 from maes_jax import tasks
 from maes_jax.items import Items
@@ -36,7 +37,8 @@ def _losses(outputs, targets, mask, kind):
   counts, outputs = mask[..., None], precision.at_least_single(outputs)
   # A derivative that is no number there times 0 would be none, either.
   outputs = jnp.where(counts, outputs, lax.stop_gradient(outputs))
-  return jnp.where(counts, kind.losses(outputs, jnp.where(counts, targets, 0)), 0)
+  found = kind.losses(outputs, jnp.where(counts, targets, 0))
+  return jnp.where(counts, items.by_unit('a loss', found, mask.shape), 0)
 
 
 def worst(

@@ -5,8 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import errors
+from maes_jax import evaluation
 from maes_jax import items
 from maes_jax import tasks
+from maes_jax.tasks import recall
 from maes_jax.training import losses
 from tests import two_phases
 
@@ -93,3 +96,29 @@ def test_a_loss_of_ones_own_has_no_slope_where_nothing_counts():
   slope = jax.grad(loss)(jnp.array([[1., 2., 3.], [0., 0., 0.]]))
   assert jnp.isfinite(slope).all()
   assert slope[0].any() and not slope[1].any()
+
+
+@pytest.mark.parametrize('shape', [(), (2, 5), (1, 5, 1), (2, 5, 1, 1)])
+def test_a_loss_of_ones_own_is_refused_that_is_not_by_unit(shape):
+  """It would be spread over answers that do not count, and be another number."""
+  class Own(items.Vectors):
+    def losses(self, outputs, targets):
+      return jnp.zeros(shape)
+  outputs, mask = jnp.ones((2, 5, 3)), jnp.ones((2, 5), bool)
+  with pytest.raises(errors.UserError, match=r'must give one number for each unit, \[2, 5, U\]'):
+    losses.masked_mean(outputs, outputs, mask, Own(3))
+  task = tasks.Task('of_own', 3, recall.serial, items=Own(3), answers=Own(3))
+  with pytest.raises(errors.UserError, match="losses of the answers of task 'of_own' gives"):
+    tasks.dry_run(task, 5)
+
+
+def test_what_is_right_is_refused_that_is_not_by_unit():
+  class Own(items.Vectors):
+    def right(self, outputs, targets):
+      return jnp.all(outputs == targets)
+  outputs, mask = jnp.ones((2, 5, 3)), jnp.ones((2, 5), bool)
+  with pytest.raises(errors.UserError, match='what is right gives'):
+    evaluation.count(outputs, outputs, mask, Own(3))
+  task = tasks.Task('of_own', 3, recall.serial, items=Own(3), answers=Own(3))
+  with pytest.raises(errors.UserError, match="right of the answers of task 'of_own' gives"):
+    tasks.dry_run(task, 5)
