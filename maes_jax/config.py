@@ -49,7 +49,8 @@ class Config:
   seed: int = _field(0, 'Seed of the first model; model k has seed + k.', minimum=0)
   # The model's options.
   cell: Options = _field(  # noqa: RUF009  A config copies it.
-      _NONE, 'Options of the model, e.g. units=7,width=12: the fields of the class of its cells.')
+      _NONE, 'Options of the model, e.g. units=7,width=12: the fields of the class of its cells. '
+      'What a task needs of its solver goes before them.')
   solver: Options = _field(  # noqa: RUF009
       _NONE, 'Options of its solvers alone, e.g. shift_range=2. They go before those of the model, '
       'and before those of one cell.')

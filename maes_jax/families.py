@@ -117,16 +117,20 @@ def get(name: str) -> Family:
 def resolve(config: Config) -> Config:
   """The same config with nothing about training left open: the family's recipe fills it in.
 
+  What a config says of all cells goes before what the recipe has for some of them.
+
   >>> resolve(Config(cell={'gamma_bias': 0.})).cell
   {'write_bias': -3.0, 'gamma_bias': 0.0}
   """
   values = {**recipes.COMMON, **get(config.model).recipe(config)}
-  values['solvers'] = _merged(_of_tasks(config), values.get('solvers', {}))
+  unsaid = lambda options: {name: options[name] for name in options if name not in config.cell}
+  of_cells = {name: unsaid(options) for name, options in values.get('solvers', {}).items()}
+  values['solvers'] = _merged(_of_tasks(config), of_cells)
   filled = {name: value for name, value in values.items()
             if name not in ('cell', 'solver') and getattr(config, name) is None}
   return dataclasses.replace(
       config, **filled, cell=Options({**values.get('cell', {}), **config.cell}),
-      solver=Options({**values.get('solver', {}), **config.solver}))
+      solver=Options({**unsaid(values.get('solver', {})), **config.solver}))
 
 
 def solvers(config: Config) -> Mapping[str, Mapping[str, Any]]:

@@ -2,7 +2,8 @@
 
 Every field of a cell's class is an option, for encoder and solvers alike (`Config.cell`, the flag
 `--cell=units=7,width=12`) or for solvers alone (`Config.solver`, `--solver=shift_range=2`). What a
-task needs of one of its cells (`Config.solvers`) goes before the first and behind the second.
+task needs of one of its cells (`Config.solvers`) goes before the first and behind the second; what
+a recipe has for solvers, or for one of them, gives way to what a config says of all cells.
 """
 
 import ast

@@ -423,3 +423,21 @@ def test_the_papers_batch_sizes():
 def test_options_that_are_none_are_told_beside_others():
   with pytest.raises(errors.UserError, match='cell'):
     Config(cell='width=3', units=7)
+
+
+@pytest.mark.parametrize(('task', 'said'), [
+    ('even_pairs', {'walk_bias': 3., 'gamma_bias': 2.}),
+    ('temporal_rotation', {'head_noise': 0.}),
+    ('sequence_comparison', {'start_scale': 1.})])
+def test_what_is_said_of_all_cells_goes_before_what_a_recipe_has_for_some(task, said):
+  config = families.resolve(Config(task=(task,), cell=said))
+  model = models.build(config)
+  for cell in (model.encoder, *model.solvers.values()):
+    assert {name: getattr(cell, name) for name in said} == said
+  assert families.resolve(config) == config
+  name = next(iter(said))
+  config = families.resolve(Config(task=(task,), cell=said, solver={name: .5}))
+  model = models.build(config)
+  assert getattr(model.encoder, name) == said[name]
+  assert getattr(model.solvers[task], name) == .5
+  assert families.resolve(config) == config
