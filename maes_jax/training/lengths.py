@@ -46,6 +46,13 @@ def age(config: Config, iteration: chex.Array) -> chex.Array:
   return iteration - every * jnp.minimum(iteration // every, last)
 
 
+def starts_again(config: Config, iteration: chex.Array) -> chex.Array:
+  """Whether there is a start left, one that begins with this iteration included."""
+  every = config.restart_every
+  last = every and every * (starts(every, config.max_iterations) - 1)  # 0: there is none but one.
+  return (iteration > 0) & (iteration <= last)
+
+
 def starts(every: int, iterations: int) -> int:
   """How many starts of so many iterations there is time for, one at least."""
   return max(iterations // every, 1)

@@ -40,8 +40,8 @@ def explain(trainer: Trainer, before: TrainState, after: TrainState):
 
 def _where(trainer, state) -> str:
   """Iteration and line of the first step of one model's window whose update is skipped."""
-  step = jax.jit(trainer.iterate)
-  carry = state.params, state.optimizer
+  step, begun = jax.jit(trainer.iterate), trainer.begun(state, state.iteration)
+  carry = begun.params, begun.optimizer
   for iteration in state.iteration + np.arange(trainer.window_size, dtype=np.int32):
     (params, opt_state), _ = step(carry, state.seed, iteration)
     if optimizer.skipped(opt_state) > optimizer.skipped(carry[1]):

@@ -96,9 +96,18 @@ def failed(state: optax.OptState) -> chex.Array:
   return _counters(state).skipped_in_a_row >= TOO_MANY
 
 
+def with_skipped(state: optax.OptState, count: chex.Array) -> optax.OptState:
+  """The same state, by which so many updates were skipped so far."""
+  return jax.tree.map(lambda node: node._replace(skipped=count) if _counts(node) else node, state,
+                      is_leaf=_counts)
+
+
 def _counters(state) -> skipping.Skipping | adam.State:
-  ours = lambda node: isinstance(node, skipping.Skipping | adam.State)
-  return next(filter(ours, jax.tree.leaves(state, is_leaf=ours)))
+  return next(filter(_counts, jax.tree.leaves(state, is_leaf=_counts)))
+
+
+def _counts(node):
+  return isinstance(node, skipping.Skipping | adam.State)
 
 
 def learning_rate(config: Config) -> optax.Schedule:

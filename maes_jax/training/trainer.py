@@ -97,9 +97,10 @@ class Trainer(devices.Picklable):
     return optimizers.make(self.config, params, self.frozen, self.optimizer)
 
   def active(self, state: TrainState) -> chex.Array:
-    """Whether the model still trains."""
+    """Whether the model still trains; one that failed does so where it is to start anew."""
     undone = (state.converged == NEVER) & (state.iteration < self.config.max_iterations)
-    return undone & ~optimizers.failed(state.optimizer)
+    failed = optimizers.failed(state.optimizer)
+    return undone & ~(failed & ~lengths.starts_again(self.config, state.iteration))
 
   def window(self, state: TrainState, iteration: chex.Array) -> TrainState:
     """`window_size` iterations of one model from `iteration` on; one that is done stays as it is.
@@ -108,7 +109,7 @@ class Trainer(devices.Picklable):
     so that what depends on it alone, the length of the sequences, is known to be the same too.
     """
     iterations = iteration + jnp.arange(self.window_size, dtype=jnp.int32)
-    begun = self._begun(state, iteration)
+    begun = self.begun(state, iteration)
     start = (begun.params, begun.optimizer)
     (params, opt_state), (batch_losses, asked) = lax.scan(
         lambda carry, i: self.iterate(carry, state.seed, i), start, iterations)
@@ -118,14 +119,20 @@ class Trainer(devices.Picklable):
         **self._record(begun, iterations, batch_losses, asked))
     return _where(self.active(state), trained, state)
 
-  def _begun(self, state, iteration):
+  def begun(self, state: TrainState, iteration: chex.Array) -> TrainState:
     """The model as the window begins with it: another one, where it is time to start anew."""
     if not self.config.restart_every:
       return state
-    kept = {name: state.params[name] for name in self.frozen}
     anew = (iteration > 0) & (lengths.age(self.config, iteration) == 0)
-    other = lambda: varying.like(self._init(state.seed, kept, iteration), state)
+    other = lambda: varying.like(self._another(state, iteration), state)
     return lax.cond(anew, other, lambda: state)
+
+  def _another(self, state, iteration):
+    """Other parameters of the same seed; updates that were skipped are still counted."""
+    kept = {name: state.params[name] for name in self.frozen}
+    fresh = self._init(state.seed, kept, iteration)
+    return fresh._replace(optimizer=optimizers.with_skipped(
+        fresh.optimizer, optimizers.skipped(state.optimizer)))
 
   def iterate(self, carry, seed: chex.Array, iteration: chex.Array):
     """One step of gradient descent on a fresh batch.

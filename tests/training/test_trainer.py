@@ -9,6 +9,7 @@ from flax import config as flax_config
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from maes_jax import errors
@@ -18,7 +19,10 @@ from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.config import WINDOW
 from maes_jax.encoder_solver import Model
+from maes_jax.training import adam
+from maes_jax.training import metrics
 from maes_jax.training import microbatches
+from maes_jax.training import nans
 from maes_jax.training import optimizer
 from maes_jax.training.trainer import NEVER
 from maes_jax.training.trainer import Trainer
@@ -351,6 +355,43 @@ class TestRestart:
     state = fresh()._replace(iteration=np.array([200, 300, 400]))
     state = trainer.record_validation(state, np.zeros(3), np.ones(3, bool), np.zeros(3, bool))
     np.testing.assert_array_equal(state.converged, [200, NEVER, 400])
+
+  @staticmethod
+  def counted(state, **counters):
+    """The same population, where updates were skipped before."""
+    counts = lambda node: isinstance(node, adam.State)
+    return state._replace(optimizer=jax.tree.map(
+        lambda node: node._replace(**counters) if counts(node) else node, state.optimizer,
+        is_leaf=counts))
+
+  def test_updates_that_were_skipped_before_are_still_counted(self):
+    before = self.counted(self.states()[1], skipped=np.array([0, 7, 3], np.int32))
+    after = train(population(restart_every=200), before)
+    np.testing.assert_array_equal(optimizer.skipped(after.optimizer), [0, 7, 3])
+    assert not any('skipped' in row for row in metrics.rows(before, after, {}, np.zeros(3), {}))
+    assert_same(after.params, self.states()[2].params)
+
+  def test_who_failed_starts_anew_as_long_as_a_start_is_left(self):
+    failed = np.array([0, optimizer.TOO_MANY, 0], np.int32)
+    hopeless = self.counted(self.states()[1], skipped_in_a_row=failed)
+    assert_same(train(population(restart_every=200), hopeless), self.states()[2])
+    last = train(population(restart_every=200, max_iterations=400),
+                 self.counted(self.states()[2], skipped_in_a_row=failed))
+    np.testing.assert_array_equal(last.iteration, [400, 300, 400])
+
+  def test_an_update_that_is_not_finite_is_found_in_what_starts_anew(self, monkeypatch):
+    """And not where what was there before would have gone on."""
+    monkeypatch.setattr(nans, '_source', lambda *step: 'its line')
+    bias = lambda params: params['solvers'][TASK]['output']['bias'].sum()
+    of_zero = optax.stateless(lambda updates, params: jax.tree.map(
+        lambda leaf: 0 * leaf * bias(params) / bias(params), updates))
+    trainer = Trainer(dataclasses.replace(CONFIG, restart_every=200, seeds=1), MODEL,
+                      optimizer=of_zero, window_size=1)
+    before = trainer.init()
+    before.params['solvers'][TASK]['output']['bias'] += 1
+    before = before._replace(iteration=before.iteration + 200)
+    with pytest.raises(errors.UserError, match='model 0, iteration 200: its line'):
+      nans.explain(trainer, before, trainer.train_population(before))
 
   def test_on_an_accelerator_too(self, monkeypatch):
     """Which takes all models at once."""
