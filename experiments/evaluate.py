@@ -56,15 +56,16 @@ def main():
 
 
 def _result(restored, task, counts):
-  named, rates = counts.named(task.answers.unit), {}
-  for unit in _units(task):
-    right, total = named[f'{unit}s_right'], named[f'{unit}s']
-    rates[f'{unit}_accuracy'] = right / total
-    rates[f'{unit}_interval_95'] = evaluation.interval(right, total)
+  named = counts.named(task.answers.unit)
+  rates = {f'{unit}_accuracy': named[f'{unit}s_right'] / named[f'{unit}s']
+           for unit in _units(task)}
+  # Bits of one sequence go wrong together: of them there would be no such interval.
+  interval = evaluation.interval(counts.sequences_right, counts.sequences)
   return {
-      'model': restored.config.model, 'task': task.name, 'length': _LENGTH.value,
-      'memory': _MEMORY.value, 'model_index': restored.index, 'iterations': restored.iterations,
-      'converged': restored.converged, **named, **rates}
+      'model': restored.config.model, 'checkpoint': flags.FLAGS.checkpoint, 'task': task.name,
+      'solver': flags.FLAGS.solver or task.name, 'length': _LENGTH.value, 'memory': _MEMORY.value,
+      'test_seed': _SEED.value, 'model_index': restored.index, 'iterations': restored.iterations,
+      'converged': restored.converged, **named, **rates, 'sequence_interval_95': interval}
 
 
 def _units(task):
@@ -74,13 +75,15 @@ def _units(task):
 
 def _describe(result, task):
   def line(unit):
-    name, (low, high) = f'{unit}s', result[f'{unit}_interval_95']
+    name = f'{unit}s'
     return (f'  {name:9}  {result[f"{name}_right"]:>12,} of {result[name]:>12,} right  '
-            f'{result[f"{unit}_accuracy"]:8.2%}  (95 %: {low:.2%} to {high:.2%})')
+            f'{result[f"{unit}_accuracy"]:8.2%}')
+  low, high = result['sequence_interval_95']
+  solver = '' if result['solver'] == task.name else f', by its solver of {result["solver"]}'
   return '\n'.join([
-      f'{result["task"]} with {result["model"]}, model {result["model_index"]}, '
+      f'{result["task"]} with {result["model"]}, model {result["model_index"]}{solver}, '
       f'length {result["length"]}, memory of {result["memory"]} addresses:',
-      *map(line, _units(task))])
+      *map(line, _units(task))]) + f'  (95 %: {low:.2%} to {high:.2%})'
 
 
 program = cli.program(main)  # `maes-evaluate` where it is installed.

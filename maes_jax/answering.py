@@ -68,10 +68,12 @@ def answers(
   asked = [_read(task, sequences, aux, i) for i in range(len(sequences))]
   found: list[Any] = [None] * len(asked)
   for (size, shown), members in _by_size(asked).items():
-    n = addresses
+    n, longest = addresses, max(len(asked[i].items) for i in members)
     if n is None:
-      n = max(memory, size + 1, model.addresses_for(size + shown + _MARKERS))
-    limits.check(length=max(len(asked[i].items) for i in members), addresses=n)
+      needed = 1 + max(size, task.needs(size))
+      n = max(memory, needed, model.addresses_for(size + shown + _MARKERS))
+    limits.check(length=longest, addresses=n)
+    models.check_holds(model, n, task, task.needs(longest))
     _check_room(model, max(len(asked[i].items) + len(asked[i].aux) for i in members), n)
     for start in range(0, len(members), TOGETHER):
       some = members[start:start + TOGETHER]

@@ -155,7 +155,7 @@ class Model:
   def answer(
       self,
       params: Params,
-      episodes: Mapping[str, phases.Episode],  # by task; drawn from one key
+      episodes: Mapping[str, phases.Episode],  # by task
       addresses: int,  # N
       unroll: Unroll = unroll,
   ) -> dict[str, chex.Array]:
@@ -163,14 +163,16 @@ class Model:
 
     Args:
       params: as `init` makes them; all is computed in their dtype.
-      episodes: one by task.
+      episodes: one by task, of one key and length, so that what tasks store is the same.
       addresses: N.
       unroll: how a cell runs over a phase; `skipping` for training and tests.
 
     Raises:
-      UserError: N is no number of addresses, or the parameters lack what a cell needs.
+      UserError: N is no number of addresses, the parameters lack what a cell needs, episodes store
+        other items, or cells take turns in a ring of addresses, which only one cell can.
     """
     limits.check(addresses=addresses)
+    self._check(episodes)
     run = _Run(self, params, addresses, unroll)
     programs = {task: episode.program for task, episode in episodes.items()}
     steps = {}
@@ -193,9 +195,23 @@ class Model:
       unroll: Unroll = unroll,
   ) -> dict[str, chex.Array]:
     """`answer` for a batch: logits [B, A, Y] by task. The one place where the batch axis comes."""
+    self._check(episodes)
     answer = lambda batch: self.answer(params, batch, addresses, unroll)
     # XLA:CPU computes products of large layers on one core if they have no axis but their own.
     return jax.vmap(answer)(jax.tree.map(jnp.asarray, episodes))
+
+  def _check(self, episodes):
+    """Whether cells that take turns can share what the episodes begin with, as far as is known."""
+    if self.tied:
+      return
+    ringed = [task for task, episode in episodes.items() if episode.ring is not None]
+    if ringed:
+      raise errors.UserError(f'the episode of task {ringed[0]!r} has a ring of addresses, and '
+                             'cells that take turns have all of them; leave ring out')
+    if not phases.same_opening([episode.program for episode in episodes.values()]):
+      raise errors.UserError(f'episodes of {", ".join(map(repr, episodes))} begin with other '
+                             'items, and what they begin with is stored once; draw them from one '
+                             'key and of one length, or answer them one by one')
 
   def run(
       self, params: Params, task: str, program: Program, addresses: int, unroll: Unroll = unroll,

@@ -215,7 +215,9 @@ class Tester(devices.Picklable):
 
 
 def interval(right: int, total: int) -> tuple[float, float]:
-  """95 % confidence interval (Clopper-Pearson) of a share of `right` in `total`.
+  """95 % confidence interval (Clopper-Pearson) of a share of `right` in `total` independent draws.
+
+  Sequences of a test are; bits and items of one sequence go wrong together, and are none.
 
   >>> low, high = interval(90, 100)
   >>> print(f'{low:.3f} to {high:.3f}')

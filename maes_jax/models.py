@@ -85,14 +85,17 @@ def check(config: Config):
   for task in asked:
     _check_lengths(task, config)
   if config.ring != 'whole':
-    _check_ring(model.encoder, config)
+    _check_ring(model, config)
   walk(model, asked, ((config.max_length, config.memory),
                       (config.validation_length, config.validation_memory)), config.model)
 
 
-def _check_ring(cell, config):
-  """Whether a cell can do without some of its addresses."""
-  number = jax.ShapeDtypeStruct((), jnp.int32)
+def _check_ring(model, config):
+  """Whether one cell is on duty throughout, and can do without some of its addresses."""
+  cell, number = model.encoder, jax.ShapeDtypeStruct((), jnp.int32)
+  if not model.tied:
+    raise errors.UserError(f'model {config.model!r} with ring={config.ring!r}: cells that take '
+                           "turns have all addresses; train with ring='whole'")
   try:
     jax.eval_shape(lambda ring: cell.in_ring(cell.initial_state(config.memory), ring), number)
   except TypeError as error:
@@ -202,17 +205,26 @@ def _check_room(task, program, length, model, addresses):
   """Every step of storing needs an address of its own, if the task does not know better; what
   keeps every step needs room for all."""
   stored = task.needs(length) if task.stores else phases.size(program, phases.ENCODER)
-  if stored > addresses and not task.reuses_memory and memory_of(model, addresses) is not None:
-    raise errors.UserError(
-        f'task {task.name!r} stores up to {stored:,} items and markers, and the memory has '
-        f'{addresses:,} addresses; use a memory of at least {stored:,}, or give the task '
-        'reuses_memory=True if what it stores may be written over')
+  check_holds(model, addresses, task, stored)
   needed = model.addresses_for(phases.size(program))
   if needed > addresses:
     raise errors.UserError(
         f'task {task.name!r} has sequences of up to {phases.size(program):,} steps, of which '
         f'{type(model.encoder).__name__} forgets the first with {addresses:,} addresses; use a '
         f'memory of at least {needed:,}')
+
+
+def check_holds(model: Model, addresses: int, task: tasks.Task, stored: int):
+  """Whether a model's memory holds what a task stores.
+
+  Raises:
+    UserError: it stores in more addresses than there are, and may not use them again.
+  """
+  if stored > addresses and not task.reuses_memory and memory_of(model, addresses) is not None:
+    raise errors.UserError(
+        f'task {task.name!r} stores up to {stored:,} items and markers, and the memory has '
+        f'{addresses:,} addresses; use a memory of at least {stored:,}, or give the task '
+        'reuses_memory=True if what it stores may be written over')
 
 
 @shapes.quietly()

@@ -15,6 +15,7 @@ import chex
 import jax
 from jax import lax
 import jax.numpy as jnp
+import numpy as np
 
 from maes_jax import varying
 
@@ -235,6 +236,14 @@ def opening(programs: Sequence[Program]) -> int:
       break
     count += 1
   return count
+
+
+def same_opening(programs: Sequence[Program]) -> bool:
+  """Whether what all of them begin with is the same, as far as it is known and not traced."""
+  first, *others = (jax.tree.leaves(list(program[:opening(programs)])) for program in programs)
+  known = lambda *leaves: not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+  return all(np.array_equal(*pair) for other in others for pair in zip(first, other)
+             if known(*pair))
 
 
 class Stream(NamedTuple):

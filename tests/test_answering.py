@@ -145,14 +145,28 @@ class TestPrograms:
     joint.answer(np.zeros((16, 8)), task=task)
     assert answering._compiled.cache_info().currsize == 2  # A memory of 32 addresses.
 
-  @pytest.mark.parametrize('length, addresses', [(1, 30), (29, 32), (31, 32), (32, 64)])
-  def test_the_memory_is_the_smallest_that_fits(self, joint, monkeypatch, length, addresses):
+  @pytest.fixture
+  def seen(self, monkeypatch):
+    """How many addresses there were, call by call."""
     seen = []
     monkeypatch.setattr(answering, '_compiled', lambda model, task, n, hard: (
         lambda params, batch: (
             seen.append(n), (np.zeros((1, 1, 8)), *[np.ones((1, 1), bool)] * 2))[1]))
+    return seen
+
+  @pytest.mark.parametrize('length, addresses', [(1, 30), (29, 32), (31, 32), (32, 64)])
+  def test_the_memory_is_the_smallest_that_fits(self, joint, seen, length, addresses):
     joint.answer(np.zeros((length, 8)), task='serial_recall')
     assert seen == [addresses]
+
+  def test_items_have_the_addresses_that_the_task_says_they_need(self, joint, seen):
+    wide = dataclasses.replace(tasks.get('serial_recall'), stores=lambda n: 2 * n)
+    joint.answer(np.zeros((20, 8)), task=wide)
+    assert seen == [63]
+    joint.answer(np.zeros((20, 8)), task=wide, addresses=40)
+    with pytest.raises(errors.UserError, match='stores up to 40 items and markers, and the memory '
+                                               'has 39 addresses; use a memory of at least 40'):
+      joint.answer(np.zeros((20, 8)), task=wide, addresses=39)
 
 
 class TestErrors:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from maes_jax import encoder_solver
+from maes_jax import errors
 from maes_jax import models
 from maes_jax import tasks
 from maes_jax.cells import base
@@ -335,3 +336,26 @@ class Still(base.Cell):
 def test_a_cell_may_have_no_parameters():
   model = encoder_solver.Model(Still(), {}, tied=True)
   assert model.init(jax.random.key(0)) == {'encoder': {}, 'solvers': {}}
+
+
+@pytest.mark.parametrize('other', [{'key': 1, 'length': 3}, {'key': 0, 'length': 2}])
+def test_tasks_that_begin_with_other_items_are_not_answered_as_if_with_the_same(other):
+  draw = lambda name, key, length: tasks.sample(tasks.get(name), jax.random.key(key), length, 3)
+  one, two = PAIR
+  model = build(PAIR)
+  params = model.init(jax.random.key(0))
+  of_one = {one: draw(one, 0, 3), two: draw(two, 0, 3)}
+  model.answer(params, of_one, ADDRESSES)
+  different = {**of_one, two: draw(two, **other)}
+  batch = jax.tree.map(lambda leaf: leaf[None], different)
+  for answer, episodes in ((model.answer, different), (model.answer_batch, batch)):
+    with pytest.raises(errors.UserError, match='draw them from one key and of one length'):
+      answer(params, episodes, ADDRESSES)
+
+
+def test_cells_that_take_turns_are_in_no_ring():
+  model = build(('serial_recall',))
+  episode = tasks.sample(tasks.get('serial_recall'), jax.random.key(0), 3, 3)
+  with pytest.raises(errors.UserError, match='has a ring of addresses'):
+    model.answer(model.init(jax.random.key(0)),
+                 {'serial_recall': episode._replace(ring=jnp.int32(4))}, ADDRESSES)

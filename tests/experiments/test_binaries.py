@@ -77,6 +77,9 @@ def test_evaluation_counts_every_bit_and_draws(launch, joint, tmp_path):
   counted = json.loads((tmp_path / 'r.json').read_text())
   assert (counted['sequences'], counted['bits']) == (15, 15 * 7 * 8)
   assert counted['bit_accuracy'] == counted['bits_right'] / counted['bits']
+  # Of bits there is no interval: those of one sequence go wrong together.
+  assert [name for name in counted if 'interval' in name] == ['sequence_interval_95']
+  assert counted['solver'] == counted['task'] == 'reverse_recall'
   assert (tmp_path / 'a.png').read_bytes().startswith(b'\x89PNG')
 
 
