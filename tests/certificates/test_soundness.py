@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import maes_jax
+from maes_jax.certificates import cell
 from maes_jax.certificates import checker
 from maes_jax.certificates import claims
 from maes_jax.certificates import finder
@@ -16,6 +17,7 @@ from maes_jax.certificates.cell import Cell
 from maes_jax.certificates.finder import PLAIN
 from maes_jax.certificates.finder import Way
 from maes_jax.certificates.intervals import hull
+from maes_jax.certificates.intervals import Interval
 from maes_jax.certificates.places import Places
 from tests.certificates import machines
 
@@ -311,3 +313,19 @@ def test_a_lie_is_seen(lie):
   LIES[lie](said)
   with pytest.raises(AssertionError):
     follow(said, 9, 64, 0)
+
+
+def test_where_there_are_too_many_boxes_fewer_hold_the_same_states(monkeypatch):
+  """Pairs of words after each of hundreds of boxes would take tens of gigabytes."""
+  machine = machines.recall(claims.CLAIMS['serial_recall'], bits=2)
+  solver = Said(machine, finder.find(machine.params, machine.says, 3e-4)).solver
+  random = np.random.default_rng(0)
+  box = lambda *shape: Interval(*np.sort(random.normal(size=(2, *shape)), 0))
+  past, of_x, of_r = box(7, solver.units), box(3, solver.units), box(4, solver.units)
+  leads = random.random((3, 4)) < .5
+  one_by_one = solver._after(past, of_x, of_r, leads)
+  assert one_by_one.lo.shape == (leads.sum(), 7, solver.units)
+  monkeypatch.setattr(cell, 'MOST_BOXES', 7 * leads.sum() - 1)
+  together = solver._after(past, of_x, of_r, leads)
+  assert together.lo.shape == (leads.sum(), 1, solver.units)
+  assert together.holds(one_by_one)
