@@ -4,7 +4,7 @@
   python -m experiments.certify --checkpoint=E_J --check=/tmp/proof.json
   python -m experiments.certify --checkpoint=/tmp/ntm --falsify
 
-Exit status 0: certified; 2: refuted, or open; 1: an error.
+Exit status 2: a model is refuted, or open.
 """
 
 import pathlib

@@ -1,7 +1,9 @@
 """Runs the paper's experiments and writes a record of each; resumable at any point.
 
-  python -m experiments.reproduce --only=table1,table2 --workdir=/tmp/paper --jobs=2
-  python -m experiments.reproduce --only=E_J-odd_recall --workdir=/tmp/paper
+  python -m experiments.reproduce --only=table1,table2 --workdir=/tmp/paper --results=/tmp/results
+  python -m experiments.reproduce --only=E_J-odd_recall --workdir=/tmp/paper --results=/tmp/results
+
+A run that has its record in --results is not run again; in a checkout `results` has nearly all.
 """
 
 import pathlib
@@ -41,6 +43,9 @@ def main():
   todo = [run for run in runs.select(_ONLY.value) if not execute.done(run, settings)]
   for run in todo:
     execute.check(run, settings)
+  if not todo:
+    stopping.say(f'nothing to run: all records are in {settings.results}; give another --results '
+                 'to run it anew')
   if _JOBS.value == 1 or len(todo) <= 1:
     for run in todo:
       stopping.say(f'{run.name} ...')

@@ -1,11 +1,11 @@
 """Trains and tests models on tasks, any part of the matrix of both; resumable at any point.
 
-  python -m experiments.suite --models=maes,ntm --tasks=dual,n_back --workdir=/tmp/suite --jobs=2
-  python -m experiments.suite --tasks=all --workdir=/tmp/suite --minutes=1 --seeds=1
-  python -m experiments.suite --render
+  python -m experiments.suite --models=maes,ntm --tasks=dual --workdir=/tmp/suite --results=/tmp/r
+  python -m experiments.suite --tasks=all --workdir=/tmp/suite --results=/tmp/r --minutes=1
+  python -m experiments.suite --render --results=/tmp/r --output=/tmp/SUITE.md
 
-A cell that has its record is not run again, one that was cut off goes on. --render writes
-SUITE.md and a page from the records there are.
+A cell that has its record is not run again, in a checkout most of them; one that was cut off goes
+on. --render writes SUITE.md and a page from the records there are.
 """
 
 import pathlib

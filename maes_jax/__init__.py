@@ -3,8 +3,8 @@
 MAES is that of Jayram, Kornuta, McAvoy and Ozcan, "Using Multi-task and Transfer Learning to Solve
 Working Memory Tasks", 2018, arXiv:1809.10847; comments call it the paper.
 
-The names below are the public API. Everything else is reached through its module, e.g.
-`maes_jax.tasks.register`, and may change. Nothing heavy is imported before it is used.
+The names below are the public API; what is not listed here or in docs/reference.md may change.
+Nothing heavy is imported before it is used.
 
 | name | what it is |
 |---|---|
@@ -19,7 +19,9 @@ The names below are the public API. Everything else is reached through its modul
 | `record(...)` | every step of one sequence: memory, attention, answers |
 | `tasks.register(task)` | makes one's own task known by name |
 | `tasks.from_arrays(name, ...)` | a task from data of one's own |
+| `tasks.from_iterator(name, ...)` | the same, of examples that are read one after the other |
 | `families.register(name, family)` | makes one's own cell known by name |
+| `cells.heads.register(name, head)` | makes one's own addressing known, for the option `head` |
 | `cells` | one time step of each model: `cells.maes`, `cells.ntm`, `cells.dnc`, `cells.lstm`, … |
 | `cells.MAES`, `NTM`, `DNC`, `LSTM` | the same for `flax.linen.RNN` |
 | `items` | what an item is: bits, tokens, vectors |
@@ -28,6 +30,14 @@ The names below are the public API. Everything else is reached through its modul
 | `figures` | pictures as files; needs matplotlib |
 | `UserError` | every error that a user can cause and mend |
 | `__version__` | the version, as text |
+
+By an import of their modules, e.g. `from maes_jax.certificates import claims`:
+
+| name | what it is |
+|---|---|
+| `trained.load_all(path)` | all models of a population |
+| `certificates.claims.register(task, claim)` | says what is to be proved of one's own task |
+| `certificates.verdict.recheck(trained, certificate)` | holds a certificate against a model again |
 
 Build a model by name and apply it. Arrays have the shapes that the docstrings give in brackets:
 B sequences, T time steps, A of which are answered, X numbers of an input, Y of an answer, N memory

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import dataclasses
 import json
 import math
+import textwrap
 import typing
 from typing import Any
 
@@ -33,11 +34,11 @@ def _field(default, help, minimum=None, choices=None, maximum=None):
 
 @dataclasses.dataclass(frozen=True, init=False)
 class Config:
-  """What to train and how; one documented field a line.
+  """What to train and how.
 
   Options of cells may be given by their names, too: `Config(units=7)` is
   `Config(cell={'units': 7})`, for all that `options.NAMED` lists.
-  """
+  """  # Behind the class its fields are added.
   # What.
   model: str = _field('maes', 'Model, by name.')
   task: tuple[str, ...] = _field(
@@ -145,6 +146,15 @@ class Config:
       raise errors.UserError(f'a config is a mapping of names to values, not {values!r}')
     tuples = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
     return cls(**{str(key): value for key, value in {**values, **tuples}.items()})
+
+
+def _described(field):
+  return textwrap.fill(f'{field.name}: {field.metadata["help"]}', 96, initial_indent='    ',
+                       subsequent_indent='      ', break_on_hyphens=False)
+
+
+Config.__doc__ = '\n'.join([
+    f'{Config.__doc__}', '  Attributes:', *map(_described, dataclasses.fields(Config))])
 
 
 def differences(one: Config, other: Config) -> list[str]:

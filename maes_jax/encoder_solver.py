@@ -1,9 +1,9 @@
 """The model: cells that take turns on one memory, as a program of phases says.
 
 MAES has an encoder and solvers with parameters of their own; a cell that goes on duty takes over
-the memory (`Cell.take_over`). LSTM, NTM and DNC are the tied case: one cell is on duty throughout,
-a solver adds only its output layer, and a program is one sequence to it. Everything here is for one
-sequence; `vmap` adds batch and population outside.
+the memory (`Cell.take_over`). All models but `maes` and `maes2018` are the tied case: one cell is
+on duty throughout, a solver adds only its output layer, and a program is one sequence to it.
+Everything here is for one sequence; `vmap` adds batch and population outside.
 """
 
 from collections.abc import Callable, Mapping

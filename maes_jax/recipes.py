@@ -143,7 +143,8 @@ _ROTATION = {**_COUNTED, 'solvers': {
     'temporal_rotation': _WITH_MARGIN,
     'temporal_rotation/end': {'walk_bias': -4., **_WITH_MARGIN},
     'temporal_rotation/halfway': {'walk_bias': 2., **_COUNTING}}}
-# The same in the other direction: what comes in between lies down from address 0.
+# The same in the other direction: what comes in between lies down from address 0. Signs of both are
+# for an encoder that goes up, as E_J; one that goes down wants them turned round.
 _SWAP = {**_COUNTED, 'batch_size': 8, 'start_length': 12, 'solvers': {
     'interruption_swap/y_encoder': {'walk_bias': -6., 'erase_bias': 3., **_SHARP},
     'interruption_swap/y_end': {'walk_bias': 4., **_SHARP},

@@ -56,16 +56,25 @@ def _measured(record):
 
 def _same_seeds(results):
   yield from [
-      '', 'The same seeds trained on the card and on a CPU, and tested at length 1,000',
-      '(`experiments.reproduce`, four runs at a time on the card; `results/accelerator/`). Where',
-      'an iteration takes 64 sequences they go apart sooner: rounding differs in each.', '']
-  pairs = ((records.read(results / 'accelerator', name), records.read(results, name))
-           for name in runs.RUNS)
+      '', 'Seeds of the same numbers trained on the card and on a CPU, and tested at length 1,000',
+      '(`experiments.reproduce`, four runs at a time on the card; `results/accelerator/`). *: the',
+      'recipe, or that of the encoder, is another one on the CPU, where it was measured later.',
+      'Where both are the same only rounding differs; batches of 64 go apart sooner.', '']
+  cards, cpus = ({name: records.read(folder, name) for name in runs.RUNS}
+                 for folder in (results / 'accelerator', results))
   yield from markdown.table(
       'run | on | seeds that succeed | iterations | bits right at length 1000 | training, s',
       [(record['name'], where, *claims.outcome(record), _seconds(record))
-       for card, cpu in pairs if card and cpu
-       for where, record in (('card', card), ('CPU', cpu))])
+       for name, run in runs.RUNS.items() if (card := cards[name]) and (cpu := cpus[name])
+       for where, record in ((f'card{_changed(cards, cpus, (name, run.encoder))}', card),
+                             ('CPU', cpu))])
+
+
+def _changed(cards, cpus, names):
+  """A mark where one of these runs was not trained alike on both."""
+  alike = all(cards[name] and cpus[name] and cards[name]['config'] == cpus[name]['config']
+              for name in names if name)
+  return '' if alike else '*'
 
 
 def _seconds(record):

@@ -201,7 +201,8 @@ def _proved(records):
     return []
   return ['## Proved at every length', '', 'Of seeds that are right in every test, those that are '
           '[proved](docs/certificates.md) right on\nevery sequence of every length, where such a '
-          'proof is known: for MAES, and tasks that store once and then ask.', '',
+          'proof is known: for MAES, and tasks that store once and then ask. Cells\nthat were '
+          'measured before proofs were looked for are not here.', '',
           *markdown.table('cell | proved | the others that are right', rows), '']
 
 

@@ -16,7 +16,9 @@ _TASK = flags.DEFINE_string('task', None, "Task; default: the run's own, if it h
 _SOLVER = flags.DEFINE_string(
     'solver', None, 'Task whose solver is asked instead of that of --task.')
 _ALL = 'all'
-_INDEX = flags.DEFINE_string('model_index', None, 'Model of the population; default: the best.')
+_INDEX = flags.DEFINE_string(
+    'model_index', None,
+    'Model of the population, or all, where a program takes several; default: the best.')
 flags.register_validator('model_index', lambda index: (
     index in (None, _ALL) or (index.isdecimal() and len(index) < 10)),
                          message='give the number of a model, from 0')

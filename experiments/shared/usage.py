@@ -29,6 +29,8 @@ def text(about: str) -> str:
   """The help of the program that is running, which is `about` this."""
   defined = flags.FLAGS.flags_by_module_dict()
   fields = {field.name for field in dataclasses.fields(Config)} | options.NAMED.keys()
+  if 'recipe' not in flags.FLAGS:  # Then --task is the program's own.
+    fields = set()
   config = {flag.name for flag in defined.get(_SHARED, []) if flag.name in fields}
   own = [_describe(flag) for module, found in defined.items() for flag in found
          if flag.name not in config and _ours(module)]

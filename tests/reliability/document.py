@@ -35,8 +35,9 @@ compared, bit for bit, with those of the same run left alone.
 _SIGNALS = '''## Asked to stop at random moments
 
 Training runs, new ones and ones taken up again, were sent SIGINT or SIGTERM once, from 0.3 seconds
-after their launch on: while modules were imported, a checkpoint was read, programs were compiled,
-and later. *Lost*: the run went on for 20 seconds. Each should end in a line, with status 1.
+after their launch on. *Before training*: while modules were imported, a checkpoint was read or
+programs were compiled. *Lost*: the run went on for 20 seconds. Each should end in a line, with
+status 1.
 '''
 _DAMAGE = '''## Damaged files
 
