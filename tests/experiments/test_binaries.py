@@ -272,7 +272,8 @@ def test_a_part_of_the_paper_from_nothing_to_its_record(launch, tmp_path):
   assert first.returncode == 0, first.stderr
   record = (tmp_path / 'r' / 'plain' / 'E_S.json').read_bytes()
   assert json.loads(record)['seeds'][0]['iterations'] == 100
-  launch('reproduce', *flags, *small)
+  again = launch('reproduce', *flags, *small)
+  assert again.stderr.startswith('nothing to run: all records are in ')
   assert (tmp_path / 'r' / 'plain' / 'E_S.json').read_bytes() == record
 
 
