@@ -95,7 +95,8 @@ class Config:
   b2: float | None = _field(
       None, "Adam's decay of the second moment.", minimum=0., maximum=0.999999)
   clip: float | None = _field(
-      None, 'Gradients are clipped element by element to this.', minimum=0.)
+      None, 'Gradients are clipped element by element to this, not those of maes2018 and of '
+      'optimizers of your own.', minimum=0.)
   stop_loss: float | None = _field(
       None, 'A model is done once its loss is at or under this; see stop_on.', minimum=0.)
   stop_on: str | None = _field(
