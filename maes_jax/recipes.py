@@ -195,7 +195,7 @@ def _from_scratch(config):
 
 def _restarting(config, changes):
   """The same; without restarts where the encoder is there once, or lengths may take longer."""
-  lasts = config.encoder and config.unfreeze or (config.hold, config.grow) != (None, None)
+  lasts = (config.encoder and config.unfreeze) or (config.hold, config.grow) != (None, None)
   return {**changes, 'restart_every': 0} if lasts else changes
 
 
