@@ -222,7 +222,8 @@ def from_iterator(name: str, examples: Iterable, count: int, **options: Any) -> 
   """`from_arrays` with the first `count` examples of an iterator, or as many as there are.
 
   They are read here and now, into the memory; an iterator without an end is therefore as good as
-  any. To train on others, make another task.
+  any, and so is one that gives the same arrays again with other numbers in them. To train on
+  others, make another task.
 
   Args:
     name: by which it will be known.
@@ -232,13 +233,18 @@ def from_iterator(name: str, examples: Iterable, count: int, **options: Any) -> 
   """
   limits.check(count=count)
   errors.of_type(f'task {name!r}: examples are', examples, Iterable, 'tuples (sequence, targets)')
-  read = list(itertools.islice(examples, count))
+  read = [_held(one) for one in itertools.islice(examples, count)]
   sizes = {len(one) if isinstance(one, tuple) else 0 for one in read}
   if len(sizes) > 1 or not sizes <= {2, 3}:
     raise errors.UserError(f'task {name!r}: the iterator gives examples of {sorted(sizes)} parts; '
                            'give tuples (sequence, targets) or (sequence, targets, aux) throughout')
   sequences, targets, *aux = zip(*read, strict=True) if read else ((), ())
   return from_arrays(name, sequences, targets, aux=aux[0] if aux else None, **options)
+
+
+def _held(example):
+  """An example as it is now; what is no tuple stays what it is."""
+  return tuple(map(values.copied, example)) if isinstance(example, tuple) else example
 
 
 class _Reader:
@@ -266,9 +272,10 @@ class _Reader:
     return found, kind
 
   def each(self, what, arrays):
-    """The examples one by one, read once."""
+    """The examples one by one, read once; what is made while it is read is copied at once."""
+    there = isinstance(arrays, list | tuple | np.ndarray)
     try:
-      return list(arrays)
+      return list(arrays) if there else [values.copied(one) for one in arrays]
     except TypeError:
       raise errors.UserError(f'{self._who}: {what} are {errors.shortened(arrays)}; give a list of '
                              'arrays, or one array of all examples') from None

@@ -1,5 +1,6 @@
 """Arrays that users give as items or answers: checked once, in NumPy."""
 
+import copy
 from typing import Any
 
 import chex
@@ -34,6 +35,17 @@ def array(given: Any, said: str) -> np.ndarray:
   if found.dtype.kind not in 'biuf':
     raise errors.UserError(f'{said} is {errors.shortened(given)}; it must be an array of numbers')
   return found
+
+
+def copied(given: Any) -> Any:
+  """What was given, as it is now: a generator may write its next array into the same memory.
+
+  NumPy's masks stay.
+  """
+  try:
+    return copy.deepcopy(given)
+  except Exception:  # What has no copy of itself, e.g. a memoryview, may still be read.
+    return array(given, 'an example').copy()
 
 
 def is_masked(given: Any) -> bool:

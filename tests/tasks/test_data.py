@@ -216,6 +216,28 @@ class TestIterators:
     lazy = lambda arrays: (array for array in arrays)
     assert made(sequences=lazy(sequences()), targets=lazy(answers(LENGTHS))) == made()
 
+  @pytest.mark.parametrize('kind', [np.asarray, memoryview])
+  def test_what_is_read_is_kept_where_the_iterator_uses_its_arrays_again(self, kind):
+    """Example i holds i, in the same two arrays as all before it."""
+    arrays, reused = [np.full((2, 1), i) for i in range(8)], np.zeros((2, 1), int)
+
+    def reusing():
+      for i in range(8):
+        reused[:] = i
+        yield kind(reused)
+
+    kinds = {'items': items.Vectors(1), 'answers': items.Vectors(1), 'validation': [1, 4]}
+    wanted = data.from_arrays('mine', arrays, arrays, aux=arrays, **kinds)
+    from_tuples = zip(reusing(), reusing(), reusing(), strict=True)
+    assert data.from_iterator('mine', from_tuples, 8, **kinds) == wanted
+    assert data.from_arrays('mine', reusing(), reusing(), aux=reusing(), **kinds) == wanted
+
+  def test_a_mask_is_seen_in_what_an_iterator_gives(self):
+    masked = np.ma.masked_equal(np.ones((3, 2)), 1)
+    for given in (masked, list(masked)):
+      with pytest.raises(errors.UserError, match=r'sequences\[0\] has numbers that a mask hides'):
+        data.from_iterator('mine', iter([(given, np.ones((3, 1)))] * 2), 2)
+
   @pytest.mark.parametrize('examples, words', [
       ([], 'sequences are empty'),
       ([np.ones((3, 2))], r'examples of \[0\] parts; give tuples'),
