@@ -32,8 +32,9 @@ def priority_sort(
     name: str = 'priority_sort', bits: int = 8, shown: int = 20, asked: int = 16) -> episode.Task:
   """# items $: of `shown` items the `asked` of highest priority, that first; without priorities.
 
-  `length` counts items; of another number of them the same fraction is asked for, rounded up. The
-  solver has to find items by what they are, in an order in which none of them came.
+  `length` counts items; of another number of them the same fraction is asked for, rounded up. Of
+  items of the same priority the one that was shown first goes first. The solver has to find items
+  by what they are, in an order in which none of them came.
   """
   kind = Rated(limits.size('bits of a word', bits) + 1)
   shown, asked = limits.size('items shown', shown), limits.size('items asked for', asked)
@@ -47,7 +48,7 @@ def _by_priority(key, items, length, *, shown, asked):
   del key
   size = len(items)
   there = phases.within(length, size)
-  order = jnp.argsort(jnp.where(there, -items[:, -1], jnp.inf))
+  order = jnp.argsort(jnp.where(there, -items[:, -1], jnp.inf), stable=True)
   return episode.Question(
       aux=jnp.zeros_like(items), targets=items[order, :-1],
       mask=phases.within(-(-length * asked // shown), size))

@@ -65,8 +65,8 @@ def associative_recall(
     name: str = 'associative_recall', words: int = 3, bits: int = 6) -> episode.Task:
   """# item # item ... $ one of them $: the item that came after it; items are some words each.
 
-  `length` counts items, 2 at least. The solver has to find an item by what it is: attention that
-  shifts alone cannot, `head='content'` can.
+  `length` counts items, 2 at least. Of items that are the same the first is meant. The solver has
+  to find an item by what it is: attention that shifts alone cannot, `head='content'` can.
   """
   words = limits.size('words of an item', words)
   kind = Bits(bits)
@@ -148,12 +148,13 @@ def _associative_recall(key, items, length, *, words):
       Phase(episode.marked(all_words, episode.STORE, _CONTROL_BITS),
             jnp.full(size, 1 + words, jnp.int32)), phases.within(length, size))
   query = jax.random.randint(query_key, (), 0, length - 1, jnp.int32)
+  first = jnp.argmax(jnp.all(all_words == all_words[query][None], axis=(1, 2)))  # Of the same ones.
   asked = episode.marked(all_words[query], episode.RECALL, _CONTROL_BITS)
   due = episode.marked(0 * all_words[query], episode.RECALL, _CONTROL_BITS)
   return (
       Repeat((stored,)),
       Phase(jnp.concatenate([asked, due]), jnp.int32(2 + 2 * words),
-            jnp.pad(all_words[query + 1], ((2 + words, 0), (0, 0))),
+            jnp.pad(all_words[first + 1], ((2 + words, 0), (0, 0))),
             jnp.arange(2 + 2 * words) >= 2 + words, cell=phases.SOLVER, start=phases.RESTART))
 
 

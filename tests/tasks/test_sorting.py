@@ -28,6 +28,14 @@ def test_sixteen_of_twenty_are_asked_for():
   assert tasks.get('priority_sort').ask(None, items, 20).mask.sum() == 16
 
 
+def test_of_the_same_priority_the_first_shown_goes_first():
+  """Seven items, of which the last two are padding: by priority 0 come the second and fourth."""
+  ratings = np.array([-.5, 0, -.5, 0, .5, 9, 9])
+  words = np.eye(7, 8)
+  asked = tasks.get('priority_sort').ask(None, np.float32(np.c_[words, ratings]), 5)
+  np.testing.assert_array_equal(asked.targets[:5], words[[4, 1, 3, 0, 2]])
+
+
 def test_words_are_fair():
   drawn = np.asarray(sorting.Rated(9).draw(jax.random.key(0), 4096))
   assert set(np.unique(drawn[:, :8])) == {0, 1}

@@ -85,6 +85,17 @@ def test_associative_recall(words, bits):
   assert {n for _, n in asked} == set(range(2, 8))
 
 
+def test_of_items_that_are_the_same_the_first_is_asked_for():
+  """Of one bit there are two items: whichever is asked for, the answer is known."""
+  task, twice = streams.associative_recall(words=1, bits=1), 0
+  for steps, episode in of(task):
+    first = oracle.associative_recall(steps, 1)
+    stored = [steps[2 * i + 1][1] for i in range(int(episode.length))]
+    assert steps[-3][1] == stored[first] and stored[first] not in stored[:first]
+    twice += stored[:-1].count(stored[first]) > 1
+  assert twice > 100
+
+
 @pytest.mark.parametrize('name', [task.name for task in streams.TASKS])
 class TestEveryTask:
 
