@@ -51,7 +51,7 @@ class Chance:
     return jax.random.uniform(key, (count, 1), jnp.float32)
 
   def losses(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
-    entropy = special.entr(targets) + special.entr(1 - targets)
+    entropy = _entropy(targets) + _entropy(1 - targets)
     return optax.sigmoid_binary_cross_entropy(outputs, targets) - entropy
 
   def right(self, outputs: chex.Array, targets: chex.Array) -> chex.Array:
@@ -62,6 +62,11 @@ class Chance:
 
   def chosen(self, outputs: chex.Array) -> chex.Array:
     return self.decoded(outputs)
+
+
+def _entropy(chance):
+  """`entr`, which at 0 would multiply 0 by infinity before it drops that; at 1 it is 0, too."""
+  return special.entr(jnp.where(chance == 0, 1., chance))
 
 
 def dynamic_ngrams(

@@ -50,6 +50,18 @@ def test_the_loss_is_relative_entropy():
   np.testing.assert_allclose(kind.losses(jnp.log(.25 / .75), jnp.float32(.25)), 0, atol=1e-7)
 
 
+def test_no_number_on_the_way_to_the_loss_is_undefined():
+  """Step by step, as JAX goes through it to find such numbers; padding has targets of 0."""
+  kind, logits = ngrams.Chance(), jnp.linspace(-3, 3, 7)
+  with jax.debug_nans(True):
+    for bit in (0., 1.):
+      losses = kind.losses(logits, jnp.full(7, bit))
+      np.testing.assert_allclose(losses, np.log1p(np.exp(np.linspace(-3, 3, 7) * (1 - 2 * bit))),
+                                 rtol=1e-6)
+      slopes = jax.grad(lambda logits, bit=bit: kind.losses(logits, jnp.full(7, bit)).sum())(logits)
+      np.testing.assert_allclose(slopes, jax.nn.sigmoid(logits) - bit, atol=1e-6)
+
+
 def test_its_gradient_is_on_average_that_of_the_bits_that_come():
   """At the optimum both vanish, elsewhere they are chance - estimate."""
   kind, logit, estimate = ngrams.Chance(), jnp.float32(.7), jnp.float32(.3)
