@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import logging
 from typing import Any, NamedTuple
 
 import chex
@@ -179,13 +180,16 @@ def from_arrays(
       to [E, L, ...]; the padding is never looked at.
     items: what is stored; by default words of D bits.
     answers: what an answer is; by default words of Y bits.
-    validation: which examples are held out: a share, drawn at random, or their numbers.
+    validation: which examples are held out: a share of those that differ, drawn at random, so that
+      no example is on both sides, or their numbers. Of these some may be on both sides, which a
+      warning counts.
     start: where the solver starts, one of `phases.STARTS`.
     seed: of the draw.
 
   Raises:
     UserError: an array of another shape, an empty one, no kind of item, numbers that are not finite
-      or not of the items' kind, no examples for one of the parts, or more than `MOST`.
+      or not of the items' kind, no examples for one of the parts, all of them the same, or more
+      than `MOST`.
   """
   for what, kind in (('items', items), ('answers', answers)):
     if kind is not None:
@@ -199,8 +203,8 @@ def from_arrays(
   read.check_counts(sequences=sequences, targets=targets, aux=shown, lengths=read.lengths)
   if shown is not None and not at_end:
     read.check_steps(shown, targets)
-  held_out = read.held_out(validation, len(sequences), seed)
   arrays = sequences, targets, shown
+  held_out = read.held_out(validation, _alike(arrays), seed)
   parts = {episode.TRAINING: _examples(arrays, ~held_out),
            episode.HELD_OUT: _examples(arrays, held_out)}
   read.check_size(parts)
@@ -308,25 +312,44 @@ class _Reader:
             f'{self._who}: aux[{i}] has {len(shown):,} items and targets[{i}] {len(asked):,} '
             'answers; give an answer to each, or one a sequence')
 
-  def held_out(self, validation, count, seed):
-    """[E] True for the examples that are held out."""
+  def held_out(self, validation, alike, seed):
+    """[E] True for the examples that are held out; `alike` [E] numbers those that differ."""
     limits.check(seed=seed)
-    chosen = np.zeros(count, bool)
     if isinstance(validation, float | np.floating) and 0 < validation < 1:
-      order = np.random.default_rng(seed).permutation(count)
-      chosen[order[:min(max(round(validation * count), 1), count - 1)]] = True
+      chosen = self._drawn(validation, alike, seed)
     else:
-      numbers = _numbers(validation)
-      if numbers.dtype.kind not in 'iu' or numbers.ndim != 1 or (
-          numbers.size and not -1 < numbers.min() <= numbers.max() < count):
-        raise errors.UserError(
-            f'{self._who}: validation is {errors.shortened(validation)}; it must be a share '
-            f'between 0 and 1, or the numbers of examples, 0 to {count - 1:,}')
-      chosen[numbers] = True
+      chosen = self._named(validation, len(alike))
     if chosen.all() or not chosen.any():
-      raise errors.UserError(f'{self._who}: {int(chosen.sum()):,} of {count:,} examples are held '
-                             'out; leave at least one for training and one for validation')
+      raise errors.UserError(f'{self._who}: {int(chosen.sum()):,} of {len(chosen):,} examples are '
+                             'held out; leave at least one for training and one for validation')
+    self._warn_of_both(chosen, alike)
     return chosen
+
+  def _drawn(self, share, alike, seed):
+    """All examples that are the same are on one side; without any it is the draw of examples."""
+    different = alike.max() + 1
+    if different == 1 < len(alike):
+      raise errors.UserError(f'{self._who}: all {len(alike):,} examples are the same, so that none '
+                             'can be held out; give at least 2 that differ')
+    order = np.random.default_rng(seed).permutation(different)
+    return np.isin(alike, order[:min(max(round(share * different), 1), different - 1)])
+
+  def _named(self, validation, count):
+    numbers, chosen = _numbers(validation), np.zeros(count, bool)
+    if numbers.dtype.kind not in 'iu' or numbers.ndim != 1 or (
+        numbers.size and not -1 < numbers.min() <= numbers.max() < count):
+      raise errors.UserError(
+          f'{self._who}: validation is {errors.shortened(validation)}; it must be a share '
+          f'between 0 and 1, or the numbers of examples, 0 to {count - 1:,}')
+    chosen[numbers] = True
+    return chosen
+
+  def _warn_of_both(self, chosen, alike):
+    if both := int(np.isin(alike[chosen], alike[~chosen]).sum()):
+      logging.getLogger(__name__).warning(
+          '%s: %s of %s examples that are held out are examples to train on, too, word for word, '
+          'and may be right by heart; give a share as validation, which keeps them apart',
+          self._who, f'{both:,}', f'{chosen.sum():,}')
 
   def check_size(self, parts):
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(parts))
@@ -342,6 +365,14 @@ def _numbers(given) -> np.ndarray:
     return np.array(None) if values.is_masked(given) else np.asarray(given)
   except ValueError:  # Rows of several lengths.
     return np.array(None)
+
+
+def _alike(arrays) -> np.ndarray:
+  """[E] numbers the examples that differ, from 0 on; those that are the same have the same one."""
+  known: dict[tuple[bytes, ...], int] = {}
+  examples = zip(*(found for found in arrays if found is not None), strict=True)
+  read = (tuple((one + 0).tobytes() for one in example) for example in examples)  # -0 is 0.
+  return np.array([known.setdefault(example, len(known)) for example in read])
 
 
 def _examples(arrays, chosen):

@@ -160,6 +160,39 @@ class TestWhichPart:
     assert task == made(validation=share)
     assert any(made(validation=share, seed=seed) != task for seed in range(1, 9))
 
+  def test_of_examples_that_are_the_same_all_are_on_one_side(self):
+    """500 words of three bits: of the eight that there are one is held out, wherever it stands."""
+    words = np.random.default_rng(0).integers(0, 2, (500, 1, 3))
+    for seed in range(5):
+      task = data.from_arrays('mine', words, words[:, :, :1], seed=seed)
+      training, held_out = ({tuple(row) for row in task.parts[split].sequences.rows}
+                            for split in (tasks.TRAINING, tasks.HELD_OUT))
+      assert (len(training), len(held_out)) == (7, 1) and not training & held_out
+
+  @pytest.mark.parametrize('what', ['targets', 'aux'])
+  def test_the_same_sequence_asked_otherwise_is_another_example(self, what):
+    same, words = np.ones((8, 1, 1)), np.arange(8).reshape(8, 1, 1)
+    one = items.Vectors(1)
+    task = data.from_arrays('mine', same, **{'targets': same, 'aux': same, what: words}, items=one,
+                            answers=one, validation=.25)
+    assert len(task.parts[tasks.HELD_OUT].sequences.lengths) == 2
+
+  def test_the_split_of_examples_that_differ_is_what_it_was(self):
+    """A run that began with it goes on; the numbers are NumPy's own draw of examples."""
+    for share, count in ((.1, 1), (.5, 4)):
+      numbers = np.random.default_rng(3).permutation(8)[:count]
+      assert made(validation=share, seed=3) == made(validation=numbers)
+
+  def test_who_names_examples_that_are_on_both_sides_is_told_how_many(self, caplog):
+    words = np.array([0., 1, 2, -0., 1, 3]).reshape(6, 1, 1)  # Zero is zero, whatever its sign.
+    make = lambda held_out: data.from_arrays(
+        'mine', words, np.zeros((6, 1)), items=items.Vectors(1), validation=held_out)
+    make([0, 3, 5])
+    assert not caplog.messages
+    make([0, 1, 2])
+    (line,) = caplog.messages
+    assert line.startswith("task 'mine': 2 of 3 examples that are held out are examples to train")
+
   def test_training_takes_every_length_up_to_the_longest_of_the_curriculum(self, monkeypatch):
     """Lengths that are drawn say nothing of examples: those of 1 to 6 items are as likely."""
     register(monkeypatch)
@@ -298,6 +331,8 @@ WRONG = {
     'no share': ({'validation': 1.5}, 'validation is 1.5; it must be a share between 0 and 1, or'),
     'all held out': ({'validation': range(8)}, '8 of 8 examples are held out; leave at least one'),
     'none held out': ({'validation': np.array([], int)}, '0 of 8 examples are held out'),
+    'all the same': ({'sequences': np.ones((8, 3, 2)), 'targets': np.ones((8, 1)),
+                      'validation': .1}, 'all 8 examples are the same, so that none can be held'),
     'numbers in rows': ({'validation': [[1], [2, 3]]}, r'validation is \[\[1\], \[2, 3\]\]'),
     'no such example': ({'validation': [8]}, r'validation is \[8\]; .* 0 to 7'),
     'length beyond': ({'lengths': [9] * 8}, r'sequences\[0\] is padded to 3 and its length is 9'),
