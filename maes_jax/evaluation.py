@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from maes_jax import batching
 from maes_jax import compilation
 from maes_jax import devices
 from maes_jax import encoder_solver
@@ -117,19 +118,25 @@ class Tester(devices.Picklable):
     room.check_test(
         self.model, self.task, self.max_length, self.addresses, self.batch_size, self.devices)
 
-  def test(self, params: Params, length: int, batches: int = 100, seed: int = 0) -> Counts:
+  def test(self, params: Params, length: int | None, batches: int = 100, seed: int = 0) -> Counts:
     """Counts over `batches` batches of random sequences of `length` items (section 4.1).
 
     Goes through a window on the memory wherever that is exact, else through all of it.
 
+    Of a task from data these are the held-out examples of exactly `length` items or, where it is
+    None, all of `max_length` items or fewer: each once, so that there may be fewer. Where there are
+    more they are drawn.
+
     Raises:
       UserError: no parameters, a length of less than 1 or more than `max_length`, one that no
-        example of a task from data has, a number out of its bounds, or sequences in which nothing
-        is asked.
+        example of a task from data has, None for another task, a number out of its bounds, or
+        sequences in which nothing is asked.
     """
-    limits.check(length=length, max_length=self.max_length, batches=batches, seed=seed)
+    limits.check(**({} if length is None and self._of_data else {'length': length}),
+                 max_length=self.max_length, batches=batches, seed=seed)
     encoder_solver.check_params(params)
-    self.task.check_tested(length)
+    if length is not None:
+      self.task.check_tested(length)
     with devices.within(self._mesh):
       total = self._total(params, length, batches, seed)
     if not total.sequences:
@@ -140,12 +147,25 @@ class Tester(devices.Picklable):
   def _total(self, params, length, batches, seed):
     params = devices.place(params, devices.everywhere(self._mesh))
     total = Counts(*[0] * len(Counts._fields))
-    for first in range(0, batches, self._at_once):
-      keys = [randomness.key(seed, randomness.Stream.TEST, batch)
-              for batch in range(first, min(first + self._at_once, batches))]
-      counts = self._test_batches(params, length, jnp.stack(keys))
+    for drawn in self._drawn(length, batches, seed):
+      counts = self._test_batches(params, length or 0, drawn)
       total = Counts(*(sum(map(int, parts)) for parts in zip(total, counts)))
     return total
+
+  def _drawn(self, length, batches, seed):
+    """Keys [G] of the batches that are tested at a time; of a task from data numbers [G, B]."""
+    chosen = self._chosen(length, batches, seed) if self._of_data else range(batches)
+    for first in range(0, len(chosen), self._at_once):
+      some = chosen[first:first + self._at_once]
+      yield some if self._of_data else jnp.stack(
+          [randomness.key(seed, randomness.Stream.TEST, batch) for batch in some])
+
+  def _chosen(self, length, batches, seed):
+    """[G, B] numbers of held-out examples, in an order of the seed's; -1 at the end for none."""
+    found = np.random.default_rng(int(seed)).permutation(self.task.tested(length, self.max_length))
+    found = found[:batches * self.batch_size].astype(np.int32)
+    padding = -len(found) % self.batch_size
+    return np.pad(found, (0, padding), constant_values=-1).reshape(-1, self.batch_size)
 
   def curve(self, params: Params, lengths: Sequence[int], seed: int = 0) -> dict[int, Counts]:
     """A batch at each length, by length; see `test`."""
@@ -155,12 +175,20 @@ class Tester(devices.Picklable):
       self.task.check_tested(length)
     return {int(length): self.test(params, length, batches=1, seed=seed) for length in lengths}
 
-  def _test_batches(self, params, length, keys):
+  def _test_batches(self, params, length, drawn):
+    """Counts of batches, drawn from keys [G] or, of a task from data, of examples [G, B]."""
     if self._serves:
-      counts, exact = devices.fetch(self._through_window(params, length, jax.random.clone(keys)))
+      counts, exact = devices.fetch(self._through_window(params, length, self._again(drawn)))
       if exact.all():
         return counts.total()
-    return devices.fetch(self._through_all(params, length, jax.random.clone(keys))).total()
+    return devices.fetch(self._through_all(params, length, self._again(drawn))).total()
+
+  def _again(self, drawn):
+    return drawn if self._of_data else jax.random.clone(drawn)
+
+  @property
+  def _of_data(self) -> bool:
+    return isinstance(self.task, tasks.DataTask)
 
   @functools.cached_property
   def _at_once(self) -> int:
@@ -184,8 +212,8 @@ class Tester(devices.Picklable):
 
   @functools.cached_property
   def _through_window(self):
-    def test(params, length, keys):
-      episodes = self._sample(length, keys)
+    def test(params, length, drawn):
+      episodes = self._sample(length, drawn)
       logits, exact = windowed.answer_batch(
           self.model, params, self.task.name, episodes, self.addresses)
       return self._count(logits, episodes), exact
@@ -193,8 +221,8 @@ class Tester(devices.Picklable):
 
   @functools.cached_property
   def _through_all(self):
-    def test(params, length, keys):
-      episodes = self._sample(length, keys)
+    def test(params, length, drawn):
+      episodes = self._sample(length, drawn)
       logits = self.model.answer_batch(
           params, {self.task.name: episodes}, self.addresses, encoder_solver.skipping)
       return self._count(logits[self.task.name], episodes)
@@ -203,15 +231,19 @@ class Tester(devices.Picklable):
   def _count(self, logits, episodes):
     return count(logits, episodes.targets, episodes.mask, self.task.answers)
 
-  def _sample(self, length, keys):
-    return tasks.sample_batch(self.task, keys, jnp.full(len(keys), length), self.max_length)
+  def _sample(self, length, drawn):
+    """Episodes from keys [B] or, of a task from data, of the numbers of examples [B]."""
+    if self._of_data:
+      return batching.vmap(lambda number: self.task.held_out(number, self.max_length))(drawn)
+    return tasks.sample_batch(self.task, drawn, jnp.full(len(drawn), length), self.max_length)
 
   def _spread(self, test):
-    """Compiled (parameters, length, keys [G]) -> what `test` gives of so many batches [G B]."""
+    """Compiled (parameters, length, keys [G] or numbers [G, B]) -> what `test` gives of [G B]."""
     of_all = devices.spread(test, self._mesh, (devices.WHOLE, devices.WHOLE, devices.OF_BATCH),
                             devices.OF_BATCH)
     split = jax.vmap(lambda key: jax.random.split(key, self.batch_size))
-    return compilation.jit(lambda params, length, keys: of_all(params, length, split(keys).ravel()))
+    each = jnp.ravel if self._of_data else lambda keys: split(keys).ravel()
+    return compilation.jit(lambda params, length, drawn: of_all(params, length, each(drawn)))
 
 
 def interval(right: int, total: int) -> tuple[float, float]:

@@ -79,9 +79,9 @@ class Protocol:
     return values
 
   def lengths(self, task: tasks.Task) -> tuple[int, ...]:
-    """The lengths of the row that the task allows."""
-    longest = task.longest(tasks.HELD_OUT) or max(self.row)
-    return tuple(length for length in self.row if task.shortest <= length <= longest)
+    """The lengths of the row that the task allows; of one from data those of its examples."""
+    return tuple(length for length in self.row if length >= task.shortest and (
+        not isinstance(task, tasks.DataTask) or task.tested(length, length)))
 
 
 _FIRST = 3

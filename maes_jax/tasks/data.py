@@ -81,10 +81,29 @@ class DataTask(episode.Task):
 
   def check_tested(self, length: int):
     super().check_tested(length)
-    shortest, longest = self.parts[episode.HELD_OUT].sequences.lengths[[0, -1]]
-    if not shortest <= length <= longest:
-      raise errors.UserError(f'length is {length:,} and task {self.name!r} is tested on examples '
-                             f'of {shortest:,} to {longest:,} items; use a length in between')
+    if not self.tested(length, length):
+      lengths = self.parts[episode.HELD_OUT].sequences.lengths
+      nearest = lengths[np.abs(lengths - length).argmin()]
+      raise errors.UserError(
+          f'length is {length:,} and task {self.name!r} has no held-out example of so many items; '
+          f'use one that some have, the nearest is {nearest:,}, or None for all of them')
+
+  def tested(self, length: int | None, max_length: int) -> range:
+    """Numbers, the shortest first, of the held-out examples that a test goes through.
+
+    Those of `length` items; without one all that have `max_length` or fewer.
+    """
+    shortest, longest = (1, max_length) if length is None else (length, length)
+    lengths = self.parts[episode.HELD_OUT].sequences.lengths
+    return range(*map(int, np.searchsorted(lengths, [shortest, longest + 1])))
+
+  @episode.plainly
+  def held_out(self, number: chex.Array, max_length: int) -> episode.Episode:
+    """The held-out example of a number of `tested`; of -1 one of which nothing is asked."""
+    found = self._episode(self.parts[episode.HELD_OUT], jnp.maximum(number, 0), max_length)
+    store, answer = found.program
+    answer = dataclasses.replace(answer, mask=answer.mask & (number >= 0))
+    return found._replace(program=(store, answer))
 
   def longest(self, split: str) -> int:
     return int(self.parts[split].sequences.lengths[-1])

@@ -29,7 +29,7 @@ STORE, RECALL = 0, 1  # The control bits of the paper's tasks (section 4.1).
 TRAINING, HELD_OUT = 'training', 'held_out'
 
 
-def _plainly(function):
+def plainly(function):
   """The function with JAX's numbers as they are by default, whatever a user has set.
 
   The same key is then the same episode everywhere, and who writes a task need not think of it.
@@ -179,7 +179,7 @@ class Task:
     return Episode(phases.counting(jax.tree.map(jnp.asarray, asked)), length)
 
   @functools.cached_property
-  @_plainly
+  @plainly
   def shows(self) -> bool:
     """Whether the solver is shown an auxiliary sequence, not empty items."""
     def shown():
@@ -193,7 +193,7 @@ class Task:
     """How many steps a solver has after its marker, of n items; None: as many as it is shown."""
     return length
 
-  @_plainly
+  @plainly
   def about(self, items: chex.Array, length: chex.Array, aux: chex.Array,
             slots: chex.Array) -> tuple[Phase, Phase]:
     """The program that asks about given items [L, D], showing the solver aux [M, D].
@@ -276,7 +276,7 @@ def finding_middle(
   return store, end, walk, dataclasses.replace(answer, start=phases.HANDOVER)
 
 
-@_plainly
+@plainly
 def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int,
            split: str = HELD_OUT) -> Episode:
   """Draws one episode of `length` items, padded to `max_length`.

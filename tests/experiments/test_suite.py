@@ -187,12 +187,13 @@ def test_what_was_once_impossible_is_tried_again(own, results, tmp_path):
 
 
 @pytest.mark.parametrize('length, reason', [
-    (4, ''), (5, "length is 5 and task 'data' is tested on examples of 2 to 4 items; use .*")])
+    (4, ''), (3, "length is 3 and task 'data' has no held-out example of so .* is 2, or .*"),
+    (5, "length is 5 and task 'data' has no held-out example of so .* is 4, or .*")])
 def test_a_task_from_data_is_tested_on_lengths_that_it_has(own, length, reason):
   words = [np.ones((n, 8)) for n in (1, 2, 3, 4)]
   tasks.register(tasks.from_arrays('data', words, words, validation=[1, 3]))
   protocol.OWN['data'] = protocol.Protocol(
-      4, (protocol.Test('4', 4),), (1, 2, 4, 8), 'trained on 1 to 4 items', scored=(2, length))
+      4, (protocol.Test('4', 4),), (1, 2, 3, 4, 8), 'trained on 1 to 4 items', scored=(2, length))
   cell = cells.Cell('gru', 'data')
   assert re.fullmatch(reason, cell.obstacle(cell.config(1, 100)))
   assert protocol.of('data').lengths(tasks.get('data')) == (2, 4)

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from maes_jax import devices
+from maes_jax import encoder_solver
 from maes_jax import errors
 from maes_jax import evaluation
 from maes_jax import items
@@ -30,6 +32,7 @@ LENGTHS = [3, 1, 4, 2, 6, 5, 2, 4]
 HELD_OUT = [1, 4]  # Of 1 and 6 items.
 DRAWS = 400
 VECTORS = items.Vectors(2)
+PARAMS = {'encoder': {}, 'solvers': {'mine': {}}}
 
 
 def sequences():
@@ -224,7 +227,7 @@ class TestWhichPart:
     model = trained.load(tmp_path / 'run')
     tester = evaluation.Tester(model.model, task, max_length=6, addresses=8, batch_size=16)
     counts = tester.test(model.params, length=6, batches=2)
-    assert (counts.bits, counts.bits_right) == (32, 0)
+    assert (counts.bits, counts.bits_right) == (1, 0)
 
 
 class TestIterators:
@@ -378,16 +381,67 @@ def test_a_test_too_short_for_every_example_is_refused():
     tasks.dry_run(task, 5)
 
 
-@pytest.mark.parametrize('length', [1, 7, 1000])
+def tells_even(model, params, episodes, addresses, unroll):
+  """Right in examples of even numbers, wrong in the others."""
+  (name, batch), = episodes.items()
+  even = batch.program[0].inputs[:, 1, 2] % 2 == 0
+  return {name: jnp.where(even[:, None, None], 1, -1) * (2 * batch.targets - 1)}
+
+
+class TestTests:
+  """Held out are examples 0, 2, 4, 5 and 7, of 3, 4, 6, 5 and 4 items."""
+
+  def made(self, monkeypatch, batch_size=2, max_length=6):
+    register(monkeypatch)
+    task = tasks.TASKS['mine'] = made(validation=[0, 2, 4, 5, 7])
+    monkeypatch.setattr(encoder_solver.Model, 'answer_batch', tells_even)
+    model = models.build(Config(model='tiny', task=('mine',)))
+    return evaluation.Tester(model, task, max_length, 8, batch_size, devices.first(1))
+
+  @pytest.mark.parametrize('length, right, count, bits', [
+      (3, 1, 1, 9), (4, 1, 2, 24), (5, 0, 1, 15), (6, 1, 1, 18), (None, 3, 5, 66)])
+  def test_each_example_of_exactly_a_length_or_of_all_counts_once(
+      self, monkeypatch, length, right, count, bits):
+    for batch_size in (1, 2, 7):
+      counts = self.made(monkeypatch, batch_size).test(PARAMS, length, batches=100)
+      assert (counts.sequences_right, counts.sequences, counts.bits) == (right, count, bits)
+
+  def test_all_are_those_that_fit(self, monkeypatch):
+    assert self.made(monkeypatch, max_length=4).test(PARAMS, None).sequences == 3
+
+  def test_a_curve_is_of_each_length_alone(self, monkeypatch):
+    curve = self.made(monkeypatch).curve(PARAMS, [3, 4, 6])
+    assert [(c.sequences_right, c.sequences) for c in curve.values()] == [(1, 1), (1, 2), (1, 1)]
+
+  def test_of_more_than_there_are_batches_other_seeds_draw_others(self, monkeypatch):
+    tester = self.made(monkeypatch, 1)
+    found = [tester.test(PARAMS, None, batches=2, seed=seed) for seed in range(8)]
+    assert {counts.sequences for counts in found} == {2} and len(set(found)) > 1
+    assert found[1] == tester.test(PARAMS, None, batches=2, seed=1)
+
+  def test_many_batches_at_a_time_count_the_same(self, monkeypatch):
+    one_by_one = self.made(monkeypatch).test(PARAMS, None)
+    monkeypatch.setattr(evaluation.Tester, '_at_once', 2)
+    assert self.made(monkeypatch).test(PARAMS, None) == one_by_one
+
+  def test_random_sequences_have_a_length(self, monkeypatch):
+    task = tasks.get('serial_recall')
+    tester = evaluation.Tester(models.build(Config(task=(task.name,))), task, 4, 8, 2)
+    with pytest.raises(errors.UserError, match='length is None; it must be a whole number'):
+      tester.test(PARAMS, None)
+
+
+@pytest.mark.parametrize('length', [1, 4, 7, 1000])
 @pytest.mark.parametrize('ask', ['test', 'curve'])
 def test_no_test_is_of_lengths_that_no_example_has(monkeypatch, ask, length):
-  """Held out are examples of 2 to 6 items, the shortest to train on has 1."""
+  """Held out are examples of 2 and 6 items, the shortest to train on has 1."""
   task = made(validation=[4, 6])
   monkeypatch.setitem(tasks.TASKS, 'mine', task)
   tester = evaluation.Tester(models.build(Config(task=('mine',))), task, 1000, 1024, 2)
   with pytest.raises(errors.UserError, match=(
-      f"length is {length:,} and task 'mine' is tested on examples of 2 to 6 items; use a")):
-    getattr(tester, ask)({}, length if ask == 'test' else [4, length])
+      f"length is {length:,} and task 'mine' has no held-out example of so many items; use one "
+      f"that some have, the nearest is {2 if length < 5 else 6}, or None")):
+    getattr(tester, ask)({}, length if ask == 'test' else [2, length])
 
 
 def test_a_run_goes_on_with_its_own_examples_alone(monkeypatch, tmp_path):
