@@ -29,6 +29,9 @@ COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 
 
 MOST_FRAMES = 120  # Of a film; some 15 seconds.
+# What pictures of a model at work show, one after the other.
+TWO_PHASES = 'encoder writes', 'memory after encoding', 'solver reads'
+MORE_PHASES = 'writes before it answers', 'memory when it answers', 'reads as it answers'
 
 
 def attention(
@@ -38,13 +41,15 @@ def attention(
     title: str,
     path: pathlib.Path,
     pictures: Mapping[int, chex.Array] | None = None,
+    names: tuple[str, str, str] = TWO_PHASES,
 ):
   """Write attention, the memory at the end, and read attention, over the same addresses.
 
-  Beside the words that stand for them, by their addresses, `pictures` [h, w].
+  Beside the words that stand for them, by their addresses, `pictures` [h, w]. `names` are those of
+  the three.
   """
   content = np.min(memory), np.max(memory)
-  figure, (_, stored, _) = _three(write, memory, read, content, ('memory after encoding', title))
+  figure, (_, stored, _) = _three(write, memory, read, content, names, title)
   if pictures:
     _beside(stored.axes, pictures, len(memory))
   save(figure, path)
@@ -65,13 +70,14 @@ def animation(
     memory: chex.Array,  # [T + S, W, N] after each step of encoding, then of solving
     title: str,
     path: pathlib.Path,
+    names: tuple[str, str, str] = TWO_PHASES,
 ):
   """The same picture step by step, as a film of at most `MOST_FRAMES` frames."""
   path = files.local(path)  # Before the film is there, which complains if nobody takes it.
   memory, steps = np.asarray(memory), len(write)
   content = memory.min(), memory.max()
   figure, (writes, stored, reads) = _three(
-      write, memory[0], read, content, ('memory', title))
+      write, memory[0], read, content, (names[0], 'memory', names[2]), title)
 
   def draw(step):
     stored.set_data(memory[step].T)
@@ -88,18 +94,18 @@ def _until(attention, step):
   return np.where(np.arange(len(attention))[:, None] <= step, attention, np.nan)
 
 
-def _three(write, memory, read, content, titles):
+def _three(write, memory, read, content, names, title):
   """Write attention [T, N], memory [W, N] and read attention [T, N]; the figure and its images."""
   figure, axes = plt.subplots(
       1, 3, figsize=(11, 4.2), layout='constrained', sharey=True, width_ratios=[1, 0.5, 1])
-  writes = _heat(axes[0], np.asarray(write).T, 'time step', 'encoder writes', 'viridis', 0, 1)
-  stored = _heat(axes[1], np.asarray(memory).T, 'component of the word', titles[0], 'cividis',
+  writes = _heat(axes[0], np.asarray(write).T, 'time step', names[0], 'viridis', 0, 1)
+  stored = _heat(axes[1], np.asarray(memory).T, 'component of the word', names[1], 'cividis',
                  *content)
-  reads = _heat(axes[2], np.asarray(read).T, 'time step', 'solver reads', 'viridis', 0, 1)
+  reads = _heat(axes[2], np.asarray(read).T, 'time step', names[2], 'viridis', 0, 1)
   axes[0].set_ylabel('memory address')
   figure.colorbar(stored, ax=axes[1], label='content')
   figure.colorbar(reads, ax=axes[2], label='attention')
-  figure.suptitle(titles[1])
+  figure.suptitle(title)
   return figure, (writes, stored, reads)
 
 

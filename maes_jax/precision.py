@@ -3,7 +3,9 @@
 A cell computes in the dtype of its parameters: its state and its inputs are taken in that dtype,
 and so are the answers and the gradients. bfloat16 and float16 parameters therefore make a model of
 that precision throughout, but for three sums of many addresses that go wrong in it: sharpening,
-similarity by content and the DNC's allocation are worked out in float32 and rounded once.
+similarity by content and the DNC's allocation are worked out in float32 and rounded once. Linear
+recurrences (LRU, mLSTM, Gated DeltaNet, Mamba-2) are not themselves in it: a factor near 1, by
+which they forget, is rounded to 1 or above.
 `jax_enable_x64` changes nothing of it: float32 parameters compute in float32.
 """
 

@@ -41,11 +41,17 @@ class Recording(NamedTuple):
   cells: tuple[str, ...]  # [P] the cell on duty
   control_bits: int  # of an input, before its data
   unit: str  # what is right or wrong, in one word, e.g. bit
+  tied: bool  # whether one cell is on duty throughout
 
   @property
   def solving(self) -> int:
-    """The first step of solving."""
-    return int(self.solves.argmax())
+    """The first step of the last phases that answer, one after the other; others may come between.
+    """
+    answers = np.flatnonzero(np.logical_or.reduceat(self.asked, self.starts))
+    first = answers[-1] if answers.size else len(self.starts) - 1
+    while first - 1 in answers:
+      first -= 1
+    return int(self.starts[first])
 
   @property
   def phase(self) -> np.ndarray:
@@ -165,7 +171,7 @@ def _recording(task, tied, program, parts):
   lengths = [len(stretch['asked']) for stretch in stretches]
   return Recording(
       starts=np.cumsum([0, *lengths[:-1]]), control_bits=task.all_control_bits,
-      unit=task.answers.unit,
+      unit=task.answers.unit, tied=tied,
       cells=tuple(phase.cell.removeprefix(phases.OWN) for phase, _ in there),
       **{name: np.concatenate([stretch[name] for stretch in stretches]) for name in stretches[0]})
 

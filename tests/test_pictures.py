@@ -46,8 +46,8 @@ def test_repeated_items_are_shown_less_their_median(drawn, tmp_path):
 def test_every_head_is_in_a_picture(drawn, tmp_path):
   write = np.zeros((4, 2, 5))
   write[0, 0, 1] = write[0, 1, 3] = 1
-  recording = types.SimpleNamespace(solving=2, write=write, read=write[::-1],
-                                    memory=np.zeros((4, 3, 5)))
+  recording = types.SimpleNamespace(solving=2, cells=('encoder', 'solver'), tied=False,
+                                    write=write, read=write[::-1], memory=np.zeros((4, 3, 5)))
   look.draw(recording, tasks.get('carry'), '', tmp_path)
   writes, _, reads = (axis.images[0].get_array() for axis in drawn[0].axes[:3])
   np.testing.assert_array_equal(writes[:, 0], [0, 1, 0, 1, 0])
@@ -60,7 +60,8 @@ def test_words_for_pictures_stand_beside_them(drawn, tmp_path):
   inputs[1:4, 2:] = np.arange(3)[:, None]
   inputs[1, 2:10] = 9
   write = np.eye(6)[[0, 4, 2, 2, 0, 0, 0, 0]][:, None]
-  recording = types.SimpleNamespace(solving=4, write=write, read=write, inputs=inputs,
+  recording = types.SimpleNamespace(solving=4, cells=('encoder', 'solver'), tied=False,
+                                    write=write, read=write, inputs=inputs,
                                     marks=np.arange(8) % 4 == 0, memory=np.ones((8, 3, 6)))
   look.draw(recording, tasks.get('picture_change'), '', tmp_path)
   axis = drawn[0].axes[1]

@@ -29,7 +29,7 @@ def recorded():
 def test_encoding_and_solving_follow_each_other(recorded):
   recording = recorded[2]
   assert recording.solving == LENGTH + 1
-  assert {len(part) for part in recording[:-4]} == {2 * LENGTH + 2}
+  assert {len(part) for part in recording[:-5]} == {2 * LENGTH + 2}
   assert recording.starts.tolist() == [0, LENGTH + 1]
   assert recording.place.tolist() == 2 * list(range(LENGTH + 1))
   assert recording.cells == ('encoder', 'solver')
@@ -39,6 +39,20 @@ def test_encoding_and_solving_follow_each_other(recorded):
   assert (store.tolist(), recall.tolist()) == ([1, 0], [0, 1])
   assert np.flatnonzero(recording.asked).tolist() == [7, 8, 9]  # Items 1, 3 and 5 are asked.
   np.testing.assert_array_equal(recording.targets[7:10], recording.inputs[1:6:2, 2:])
+
+
+@pytest.mark.parametrize('name, solving', [
+    ('ignore', -1), ('interruption_not', -2)])
+def test_solving_is_what_answers_last(name, solving):
+  """After whatever is stored: cells that come in between and store or mark answer nothing."""
+  model = models.build(Config(task=(name,)))
+  params = model.init(jax.random.key(0))
+  recording = recordings.record(model, params, tasks.get(name), LENGTH, 32)
+  assert recording.solving == recording.starts[solving]
+  answering = [recording.asked[recording.phase == phase].any()
+               for phase in range(len(recording.starts))]
+  first = recording.phase[recording.solving]
+  assert all(answering[first:]) and not answering[first - 1]
 
 
 @pytest.mark.parametrize('name, cells, places', [

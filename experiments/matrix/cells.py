@@ -34,7 +34,7 @@ ABOUT = {'maes': 'MAES, end to end', 'maes_frozen': 'MAES on the shipped encoder
          'transformer': 'Transformer, positions by rotation',
          'transformer_none': 'Transformer, told no positions',
          'transformer_bias': 'Transformer, biased by distance',
-         'transformer_random': 'Transformer, random positions in training'}
+         'transformer_random': 'Transformer, random positions in training, but not in tests'}
 ALL = 'all'
 
 

@@ -25,8 +25,8 @@ LEVELS = {
     ALL: 'every seed is right in every sequence of every test',
     SOME: 'some seeds are',
     BEYOND: 'none is, but one is right beyond the lengths of training',
-    TRAINED: 'right within the lengths of training alone',
-    NOTHING: 'not even there',
+    TRAINED: 'none, but one is right at lengths of training, if only at the shorter ones',
+    NOTHING: 'not even at the shortest',
     IMPOSSIBLE: 'not possible'}
 
 MANY = 3200  # Sequences that the paper tests on.

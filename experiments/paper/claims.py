@@ -267,9 +267,13 @@ def baseline(steps: int, accuracy: float) -> Measure:
     if not published(record):
       return Finding(_describe_best(record, chosen), OTHER)
     test, taken = at(chosen, DOUBLE), chosen['converged'] or NEVER
-    perfect = test['bits_right'] == test['bits']
-    better = perfect and (accuracy < 100 or taken < 0.9 * steps)
-    holds = (steps == NEVER or taken <= 1.1 * steps) and (perfect or accuracy < 100)
+    low, high = wilson(test['bits_right'] / test['bits'], test['sequences'])
+    if accuracy == 100:
+      reached = test['bits_right'] == test['bits']
+      better = reached and taken < 0.9 * steps
+    else:  # As far as so many sequences can tell.
+      reached, better = high >= accuracy / 100, low > accuracy / 100
+    holds = (steps == NEVER or taken <= 1.1 * steps) and reached
     return found(_describe_best(record, chosen), holds or better, better)
   return measure
 

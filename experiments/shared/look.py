@@ -32,11 +32,12 @@ def draw_attention(restored: Trained, task: tasks.Task, length: int, path: pathl
 
 
 def draw(recording: Recording, task: tasks.Task, title: str, path: pathlib.Path):
-  """Where the encoder writes, what it leaves, where the solver reads; of all heads the largest."""
+  """What is written where, what that leaves, where answers are read; of all heads the largest."""
   half = recording.solving
   write, read = _all_heads(recording)
   pictures = _pictures(recording, write, task)
-  maes_jax.figures.attention(write, read, recording.memory[half - 1], title, path, pictures)
+  maes_jax.figures.attention(
+      write, read, recording.memory[half - 1], title, path, pictures, _names(recording))
 
 
 def _pictures(recording, write, task):
@@ -52,10 +53,16 @@ def _pictures(recording, write, task):
 def film(recording: Recording, title: str, path: pathlib.Path):
   """The same, step by step."""
   write, read = _all_heads(recording)
-  maes_jax.figures.animation(write, read, recording.memory, title, path)
+  maes_jax.figures.animation(write, read, recording.memory, title, path, _names(recording))
+
+
+def _names(recording):
+  """Of what is shown; where more than an encoder and a solver take turns, by when it is."""
+  two = recording.cells == ('encoder', 'solver') and not recording.tied
+  return maes_jax.figures.TWO_PHASES if two else maes_jax.figures.MORE_PHASES
 
 
 def _all_heads(recording):
-  """Write attention of encoding and read attention of solving, [T / 2, N] each."""
+  """Write attention before the last answers and read attention of these, [T, N] and [S, N]."""
   half = recording.solving
   return recording.write[:half].max(axis=1), recording.read[half:].max(axis=1)

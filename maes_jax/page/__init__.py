@@ -35,7 +35,8 @@ def render(recording: Recording, title: str, proof: Sequence[str] = ()) -> str:
 
 
 def _facts(recording):
-  return {'control': recording.control_bits, 'cells': recording.cells, 'unit': recording.unit}
+  return {'control': recording.control_bits, 'cells': recording.cells, 'unit': recording.unit,
+          'tied': recording.tied}
 
 
 def _numbers(recording):
@@ -45,4 +46,6 @@ def _numbers(recording):
       'asked': recording.asked, 'wrong': recording.wrong, 'marked': recording.marked,
       'memory': recording.memory.transpose(0, 2, 1),
       'write': recording.write, 'read': recording.read,
+      # Where a thousand weights are alike their three decimals do not tell which is the largest.
+      'write_at': recording.write.argmax(2), 'read_at': recording.read.argmax(2),
       'solves': recording.solves, 'place': recording.place, 'phase': recording.phase}

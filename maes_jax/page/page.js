@@ -113,12 +113,9 @@ class Page {
 
   // Each head of a kind: where its attention is largest, and how large.
   heads(kind) {
-    const {shape, scale} = this.numbers[kind], weights = this.numbers[kind].at(this.step);
-    return Array.from({length: shape[1]}, (_, head) => {
-      const own = weights.subarray(head * this.addresses, (head + 1) * this.addresses);
-      const address = own.reduce((best, weight, i) => weight > own[best] ? i : best, 0);
-      return {kind, head, address, weight: own[address] / scale};
-    });
+    const {scale} = this.numbers[kind], weights = this.numbers[kind].at(this.step);
+    return this.values(`${kind}_at`).map((address, head) => (
+      {kind, head, address, weight: weights[head * this.addresses + address] / scale}));
   }
 
   // The largest attention of any head of a kind, by address.
@@ -151,14 +148,17 @@ class Page {
     const where = `most at address ${address} (weight ${weight.toFixed(3)})`;
     const cell = this.cells[this.values('phase')[0]];
     if (cell === 'encoder') {
-      return `${item ? `Item ${item}` : 'The marker “store”'} comes in; the encoder writes ${where}.`;
+      const who = this.tied ? 'the model' : 'the encoder';
+      return `${item ? `Item ${item}` : 'The marker “store”'} comes in; ${who} writes ${where}.`;
     }
     const asked = this.values('asked')[0];
     const wrong = this.values('wrong').filter(bit => bit).length;
     const verdict = !asked ? 'Nothing is asked.' :
         wrong ? `Wrong ${this.unit}s: ${wrong}.` : `All its ${this.unit}s are right.`;
-    const [what, mark, who] = cell === 'solver' ? ['the answer', 'The marker “recall”', 'the solver'] :
+    const [what, mark, duty] = cell === 'solver' ?
+        ['the answer', 'The marker “recall”', 'the solver'] :
         ['its phase', 'A marker', `the cell ${cell}`];
+    const who = this.tied ? 'the model' : duty;
     return `${item ? `Step ${item} of ${what}` : `${mark} comes in`}; ${who} reads ${where}. ${verdict}`;
   }
 
