@@ -26,12 +26,13 @@ class Anywhere(Tiny):
     return own
 
 
-def config(task):
-  """Of sequences as short as can be, whose rings are drawn, as the NTM's are."""
+def config(task, tied):
+  """Of sequences as short as can be; the rings of one cell are drawn, as the NTM's are."""
   shortest = max(task.shortest, 2)
   length = {'min_length': shortest, 'start_min_length': shortest, 'start_length': shortest}
   return Config(
-      model='anywhere', task=(task.name,), ring='drawn', batch_size=1, validation_sequences=2,
+      model='anywhere', task=(task.name,), ring='drawn' if tied else 'whole',
+      batch_size=1, validation_sequences=2,
       max_length=shortest + 1, memory=task.needs(shortest + 1) + 4, validation_length=shortest + 2,
       validation_memory=task.needs(shortest + 2) + 4, **length)
 
@@ -40,7 +41,7 @@ def config(task):
 @pytest.mark.parametrize('name', tasks.TASKS)
 def test_a_window_of_every_task_and_its_validation(name, tied, monkeypatch):
   monkeypatch.setitem(families.FAMILIES, 'anywhere', families.Family(Anywhere, tied=tied))
-  resolved = families.resolve(config(tasks.get(name)))
+  resolved = families.resolve(config(tasks.get(name), tied))
   trainer = Trainer(resolved, models.build(resolved), window_size=1)
   start = trainer.abstract()
   form = lambda state: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state)
