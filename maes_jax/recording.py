@@ -45,8 +45,7 @@ class Recording(NamedTuple):
 
   @property
   def solving(self) -> int:
-    """The first step of the last phases that answer, one after the other; others may come between.
-    """
+    """The first step of the last phases that answer, with no other between them."""
     answers = np.flatnonzero(np.logical_or.reduceat(self.asked, self.starts))
     first = answers[-1] if answers.size else len(self.starts) - 1
     while first - 1 in answers:

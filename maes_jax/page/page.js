@@ -147,18 +147,17 @@ class Page {
     const item = this.values('place')[0];  // Of its phase; 0 is a marker.
     const where = `most at address ${address} (weight ${weight.toFixed(3)})`;
     const cell = this.cells[this.values('phase')[0]];
+    const duty = ['encoder', 'solver'].includes(cell) ? `the ${cell}` : `the cell ${cell}`;
+    const who = this.tied ? 'the model' : duty;
     if (cell === 'encoder') {
-      const who = this.tied ? 'the model' : 'the encoder';
       return `${item ? `Item ${item}` : 'The marker “store”'} comes in; ${who} writes ${where}.`;
     }
     const asked = this.values('asked')[0];
     const wrong = this.values('wrong').filter(bit => bit).length;
     const verdict = !asked ? 'Nothing is asked.' :
         wrong ? `Wrong ${this.unit}s: ${wrong}.` : `All its ${this.unit}s are right.`;
-    const [what, mark, duty] = cell === 'solver' ?
-        ['the answer', 'The marker “recall”', 'the solver'] :
-        ['its phase', 'A marker', `the cell ${cell}`];
-    const who = this.tied ? 'the model' : duty;
+    const [what, mark] = cell === 'solver' ? ['the answer', 'The marker “recall”'] :
+        ['its phase', 'A marker'];
     return `${item ? `Step ${item} of ${what}` : `${mark} comes in`}; ${who} reads ${where}. ${verdict}`;
   }
 

@@ -1,5 +1,6 @@
 """Whether a task asks a proper question; shapes and kinds are known while JAX traces."""
 
+import functools
 from typing import Any
 
 import jax
@@ -172,17 +173,18 @@ def kind(name: str, what: str, given: Any):
                            f'{", ".join(lacking)}; give a kind of item, e.g. items.Bits(8)')
 
 
-def answers(task):
-  """Checks what a task's answers say of their units, in shapes alone.
+@functools.lru_cache(maxsize=256)  # A launch asks a dozen times.
+def units(name: str, answers: Any):
+  """Checks what a task's kind of answers says of their units, in shapes alone.
 
   Raises:
     UserError: it fails, or is of another shape than `items.Items` says.
   """
-  outputs = jax.ShapeDtypeStruct((2, 3, task.outputs), jnp.float32)
+  outputs = jax.ShapeDtypeStruct((2, 3, answers.outputs), jnp.float32)
   for what in ('losses', 'right'):
-    of_task = f'{what} of the answers of task {task.name!r}'
+    of_task = f'{what} of the answers of task {name!r}'
     try:
-      found = jax.eval_shape(getattr(task.answers, what), outputs, outputs)
+      found = jax.eval_shape(getattr(answers, what), outputs, outputs)
     except Exception as error:
       raise errors.UserError(f'{of_task} fails ({reason(error)}); it takes outputs and targets, '
                              'both [..., Y], traced') from error

@@ -346,7 +346,7 @@ def dry_run(task: Task, max_length: int) -> Episode:
     UserError: its function fails or asks a question of other shapes than `Question` says, or
       `stores` fails.
   """
-  checks.answers(checked(task))
+  checks.units(checked(task).name, task.answers)  # type: ignore[arg-type]  # It has a hash.
   draw = lambda seed, length: sample(task, jax.random.key(seed), length, max_length)
   number = jax.ShapeDtypeStruct((), jnp.int32)
   jax.eval_shape(task.needs, number)
