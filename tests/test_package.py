@@ -88,7 +88,7 @@ def test_installed_programs_start_others_of_their_package(installed, tmp_path):
 
 @pytest.mark.parametrize('name, command, flag', [
     ('train', 'maes-train --task=serial_recall', '--workdir'),
-    ('evaluate', 'maes-evaluate --checkpoint=', '--length=1000'),
+    ('evaluate', 'maes-evaluate --checkpoint=', '--memory=1024'),
     ('ship', 'python -m maes_jax.experiments.ship', '--only')])
 def test_help_says_how_a_program_is_called_here(installed, tmp_path, name, command, flag):
   if name == 'ship':  # No program of its own.
