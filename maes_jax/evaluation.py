@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 import dataclasses
 import functools
+import itertools
 from typing import NamedTuple
 
 import chex
@@ -20,7 +21,6 @@ from maes_jax import limits
 from maes_jax import models
 from maes_jax import phases
 from maes_jax import precision
-from maes_jax import randomness
 from maes_jax import room
 from maes_jax import shapes
 from maes_jax import tasks
@@ -132,11 +132,9 @@ class Tester(devices.Picklable):
         example of a task from data has, None for another task, a number out of its bounds, or
         sequences in which nothing is asked.
     """
-    limits.check(**({} if length is None and self._of_data else {'length': length}),
-                 max_length=self.max_length, batches=batches, seed=seed)
+    limits.check(batches=batches, seed=seed)
     encoder_solver.check_params(params)
-    if length is not None:
-      self.task.check_tested(length)
+    self.task.check_tested(length, self.max_length)
     with devices.within(self._mesh):
       total = self._total(params, length, batches, seed)
     if not total.sequences:
@@ -147,48 +145,33 @@ class Tester(devices.Picklable):
   def _total(self, params, length, batches, seed):
     params = devices.place(params, devices.everywhere(self._mesh))
     total = Counts(*[0] * len(Counts._fields))
-    for drawn in self._drawn(length, batches, seed):
+    trials = self.task.trials(length, self.max_length, self.batch_size, seed)
+    for drawn in self._grouped(itertools.islice(trials, batches)):
       counts = self._test_batches(params, length or 0, drawn)
       total = Counts(*(sum(map(int, parts)) for parts in zip(total, counts)))
     return total
 
-  def _drawn(self, length, batches, seed):
-    """Keys [G] of the batches that are tested at a time; of a task from data numbers [G, B]."""
-    chosen = self._chosen(length, batches, seed) if self._of_data else range(batches)
-    for first in range(0, len(chosen), self._at_once):
-      some = chosen[first:first + self._at_once]
-      yield some if self._of_data else jnp.stack(
-          [randomness.key(seed, randomness.Stream.TEST, batch) for batch in some])
-
-  def _chosen(self, length, batches, seed):
-    """[G, B] numbers of held-out examples, in an order of the seed's; -1 at the end for none."""
-    found = np.random.default_rng(int(seed)).permutation(self.task.tested(length, self.max_length))
-    found = found[:batches * self.batch_size].astype(np.int32)
-    padding = -len(found) % self.batch_size
-    return np.pad(found, (0, padding), constant_values=-1).reshape(-1, self.batch_size)
+  def _grouped(self, trials):
+    """[G, B] what the sequences of the G batches are drawn from that are tested at a time."""
+    while some := list(itertools.islice(trials, self._at_once)):
+      yield jnp.stack(some)
 
   def curve(self, params: Params, lengths: Sequence[int], seed: int = 0) -> dict[int, Counts]:
     """A batch at each length, by length; see `test`."""
     lengths = list(errors.of_type('lengths are', lengths, Iterable, 'a list of whole numbers'))
+    limits.check(seed=seed)
     for length in lengths:
-      limits.check(length=length, max_length=self.max_length, seed=seed)
-      self.task.check_tested(length)
+      limits.check(length=length)
+      self.task.check_tested(length, self.max_length)
     return {int(length): self.test(params, length, batches=1, seed=seed) for length in lengths}
 
   def _test_batches(self, params, length, drawn):
-    """Counts of batches, drawn from keys [G] or, of a task from data, of examples [G, B]."""
+    """Counts of the batches that are drawn from `drawn` [G, B]."""
     if self._serves:
-      counts, exact = devices.fetch(self._through_window(params, length, self._again(drawn)))
+      counts, exact = devices.fetch(self._through_window(params, length, _again(drawn)))
       if exact.all():
         return counts.total()
-    return devices.fetch(self._through_all(params, length, self._again(drawn))).total()
-
-  def _again(self, drawn):
-    return drawn if self._of_data else jax.random.clone(drawn)
-
-  @property
-  def _of_data(self) -> bool:
-    return isinstance(self.task, tasks.DataTask)
+    return devices.fetch(self._through_all(params, length, _again(drawn))).total()
 
   @functools.cached_property
   def _at_once(self) -> int:
@@ -232,18 +215,18 @@ class Tester(devices.Picklable):
     return count(logits, episodes.targets, episodes.mask, self.task.answers)
 
   def _sample(self, length, drawn):
-    """Episodes from keys [B] or, of a task from data, of the numbers of examples [B]."""
-    if self._of_data:
-      return batching.vmap(lambda number: self.task.held_out(number, self.max_length))(drawn)
-    return tasks.sample_batch(self.task, drawn, jnp.full(len(drawn), length), self.max_length)
+    return batching.vmap(lambda one: self.task.trial(one, length, self.max_length))(drawn)
 
   def _spread(self, test):
-    """Compiled (parameters, length, keys [G] or numbers [G, B]) -> what `test` gives of [G B]."""
+    """Compiled (parameters, length, what is drawn from [G, B]) -> what `test` gives of [G B]."""
     of_all = devices.spread(test, self._mesh, (devices.WHOLE, devices.WHOLE, devices.OF_BATCH),
                             devices.OF_BATCH)
-    split = jax.vmap(lambda key: jax.random.split(key, self.batch_size))
-    each = jnp.ravel if self._of_data else lambda keys: split(keys).ravel()
-    return compilation.jit(lambda params, length, drawn: of_all(params, length, each(drawn)))
+    return compilation.jit(lambda params, length, drawn: of_all(params, length, drawn.ravel()))
+
+
+def _again(drawn):
+  """The same; a key is for use once."""
+  return jax.random.clone(drawn) if jnp.issubdtype(drawn.dtype, jax.dtypes.prng_key) else drawn
 
 
 def interval(right: int, total: int) -> tuple[float, float]:

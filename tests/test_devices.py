@@ -39,7 +39,7 @@ def differ(one, other):
 def test(count):
   model, params = tiny.MODEL, tiny.model(tiny.fresh(), 0).params
   tester = evaluation.Tester(model, tasks.get(tiny.TASK), 6, 8, 16, devices.first(count))
-  keys = jax.random.split(jax.random.key(0), 2)
+  keys = jax.random.split(jax.random.key(0), (2, 16))
   shared.append(tester._through_all(params, 6, keys).units.sharding.is_fully_replicated)
   return tester.test(params, length=6, batches=2)
 

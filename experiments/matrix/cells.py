@@ -122,9 +122,9 @@ class Cell:
   def _check_tests(self):
     """Whether a task from data has examples as long as it is tested on."""
     for test in self.protocol.tests:
-      test.made(self.task).check_tested(test.length)
+      test.made(self.task).check_tested(test.length, test.length)
     for length in self.protocol.scored:
-      tasks.get(self.task).check_tested(length)
+      tasks.get(self.task).check_tested(length, length)
 
   def tester(self, config: Config, length: int, task: episode.Task, batch: int,
              ) -> evaluation.Tester:

@@ -5,7 +5,7 @@ examples is held out: training draws from the others alone, and whatever measure
 The arrays are constants of the programs that draw from them: see `MOST`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 import functools
 import hashlib
@@ -79,8 +79,11 @@ class DataTask(episode.Task):
   def shortest(self) -> int:
     return max(int(part.sequences.lengths[0]) for part in self.parts.values())
 
-  def check_tested(self, length: int):
-    super().check_tested(length)
+  def check_tested(self, length: int | None, max_length: int):
+    """As of any task; without a length a test is of all examples."""
+    if length is None:
+      return
+    super().check_tested(length, max_length)
     if not self.tested(length, length):
       lengths = self.parts[episode.HELD_OUT].sequences.lengths
       nearest = lengths[np.abs(lengths - length).argmin()]
@@ -97,12 +100,21 @@ class DataTask(episode.Task):
     lengths = self.parts[episode.HELD_OUT].sequences.lengths
     return range(*map(int, np.searchsorted(lengths, [shortest, longest + 1])))
 
+  def trials(self, length: int | None, max_length: int, batch_size: int, seed: int,
+             ) -> Iterator[chex.Array]:
+    """Numbers of `tested`, each once, in an order of the seed's; -1 at the end for none."""
+    numbers = np.random.default_rng(int(seed)).permutation(self.tested(length, max_length))
+    for first in range(0, len(numbers), batch_size):
+      batch = numbers[first:first + batch_size].astype(np.int32)
+      yield np.pad(batch, (0, batch_size - len(batch)), constant_values=-1)
+
   @episode.plainly
-  def held_out(self, number: chex.Array, max_length: int) -> episode.Episode:
-    """The held-out example of a number of `tested`; of -1 one of which nothing is asked."""
-    found = self._episode(self.parts[episode.HELD_OUT], jnp.maximum(number, 0), max_length)
+  def trial(self, drawn: chex.Array, length: chex.Array, max_length: int) -> episode.Episode:
+    """The held-out example of a number of `trials`; of -1 one of which nothing is asked."""
+    del length
+    found = self._episode(self.parts[episode.HELD_OUT], jnp.maximum(drawn, 0), max_length)
     store, answer = found.program
-    answer = dataclasses.replace(answer, mask=answer.mask & (number >= 0))
+    answer = dataclasses.replace(answer, mask=answer.mask & (drawn >= 0))
     return found._replace(program=(store, answer))
 
   def longest(self, split: str) -> int:

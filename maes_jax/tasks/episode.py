@@ -1,8 +1,9 @@
 """What a task is, and the one generator for all of them: items in, one episode out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import dataclasses
 import functools
+import itertools
 from typing import Any
 
 import chex
@@ -14,6 +15,7 @@ from maes_jax import batching
 from maes_jax import errors
 from maes_jax import limits
 from maes_jax import phases
+from maes_jax import randomness
 from maes_jax import shapes
 from maes_jax.items import Bits
 from maes_jax.items import Items
@@ -152,13 +154,25 @@ class Task:
                              f'{self.at_least:,} items or more; use a length of at least '
                              f'{self.at_least:,}')
 
-  def check_tested(self, length: int):
-    """Whether a test at this length is one of such sequences.
+  def check_tested(self, length: int | None, max_length: int):
+    """Whether there are sequences of so many items, padded to `max_length`, to test on.
 
     Raises:
-      UserError: there are none.
+      UserError: there are none, or no length where one is needed.
     """
+    limits.check(length=length, max_length=max_length)
     self.check_length(length)
+
+  def trials(self, length: int | None, max_length: int, batch_size: int, seed: int,
+             ) -> Iterator[chex.Array]:
+    """What the sequences of a test are drawn from by `trial`, batch by batch [B]: keys, no end."""
+    del length, max_length
+    for batch in itertools.count():
+      yield jax.random.split(randomness.key(seed, randomness.Stream.TEST, batch), batch_size)
+
+  def trial(self, drawn: chex.Array, length: chex.Array, max_length: int) -> Episode:
+    """The episode of one of `trials`, padded to `max_length`."""
+    return sample(self, drawn, length, max_length)
 
   def longest(self, split: str) -> int | None:
     """The most items that an example has, of `TRAINING` or `HELD_OUT`; None: as many as wanted."""
