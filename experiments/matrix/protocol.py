@@ -132,12 +132,15 @@ OWN: dict[str, Protocol] = {
     'dynamic_ngrams': _NGRAMS}
 
 # Parts of the matrix by name, in the order of its rows; what belongs to none is a user's own.
+_PAPER = ('serial_recall', 'reverse_recall', 'odd_recall', 'sequence_comparison',
+          'sequence_equality')
 _PARTS = {'one': (recall, relation, manipulation), 'dual': (dual,),
           'streams': (streams, sorting, ngrams), 'strings': (strings,), 'pictures': (pictures,)}
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    name: tuple(task.name for module in modules for task in module.TASKS)
-    for name, modules in _PARTS.items()}
-TITLES = {'one': 'One sequence', 'dual': 'Two sequences, and sub-sequences',
+GROUPS: Mapping[str, tuple[str, ...]] = {'paper': _PAPER, **{
+    name: tuple(task.name for module in modules for task in module.TASKS if task.name not in _PAPER)
+    for name, modules in _PARTS.items()}}
+TITLES = {'paper': "The paper's tasks", 'one': 'Other tasks of one sequence',
+          'dual': 'Two sequences, and sub-sequences',
           'streams': 'Streams, and tasks of the Neural Turing Machine', 'strings': 'Strings',
           'pictures': 'Pictures', 'others': "Users' own"}
 _OF_GROUPS = {'dual': DUAL, 'strings': STRINGS, 'pictures': PICTURES}
