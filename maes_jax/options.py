@@ -11,6 +11,8 @@ from collections.abc import Mapping
 import dataclasses
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from maes_jax import errors
 
 
@@ -83,6 +85,9 @@ def gathered(values: Mapping[str, Any]) -> dict[str, Any]:
 
   >>> gathered({'seed': 1, 'units': 7, 'solver_shift_range': 2, 'cell': {'width': 3}})
   {'seed': 1, 'cell': {'width': 3, 'units': 7}, 'solver': {'shift_range': 2}}
+
+  Raises:
+    UserError: one is given both ways, and not as the same.
   """
   rest = {name: value for name, value in values.items() if name not in NAMED}
   for name, value in values.items():
@@ -90,8 +95,17 @@ def gathered(values: Mapping[str, Any]) -> dict[str, Any]:
       named = NAMED[name]
       given = rest.get(named.whose) or {}
       if isinstance(given, Mapping):  # Else it is told later what it must be.
-        rest[named.whose] = {**given, named.name or name: value}
+        rest[named.whose] = _with(given, named.whose, named.name or name, name, value)
   return rest
+
+
+def _with(given, whose, option, name, value):
+  """The options of `whose` and one more, which was given by a name of its own."""
+  if option in given and not np.all(given[option] == value):
+    raise errors.UserError(
+        f'{name} is {errors.shortened(value)}, and {whose} has '
+        f'{option}={errors.shortened(given[option])}; give one of the two')
+  return {**given, option: value}
 
 
 def parse(text: str) -> Options:

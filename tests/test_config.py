@@ -190,6 +190,14 @@ class TestOptions:
     assert config == Config(**{named.whose: {named.name or name: 1}})
     assert Config(**{name: None}) == Config()
 
+  @pytest.mark.parametrize(('name', 'whose', 'option'), [
+      ('units', 'cell', 'units'), ('output_hidden', 'solver', 'output_hidden'),
+      ('solver_shift_range', 'solver', 'shift_range')])
+  def test_an_option_given_both_ways_is_given_as_the_same(self, name, whose, option):
+    with pytest.raises(errors.UserError, match=f'{name} is 9, and {whose} has {option}=7; give'):
+      Config(**{name: 9, whose: {option: 7}})
+    assert Config(**{name: 7, whose: {option: 7}}) == Config(**{name: 7})
+
   def test_every_name_is_an_option_of_some_model(self):
     known = {option for family in families.FAMILIES.values() for option in options.of(family.cell)}
     assert {named.name or name for name, named in options.NAMED.items()} <= known

@@ -146,6 +146,8 @@ def parse(argv: list[str], about: str = '') -> list[str]:
     output.show(usage.text(about))
     sys.exit(0)
   try:
+    for name in flags.FLAGS:
+      _take_once(flags.FLAGS[name])
     rest = flags.FLAGS(argv)
     if len(rest) > 1:
       raise flags.Error(f'unexpected argument {rest[1]!r}; options look like --name=value')
@@ -155,6 +157,17 @@ def parse(argv: list[str], about: str = '') -> list[str]:
     fail(error)
   except BrokenPipeError:  # Nobody reads what --helpfull prints.
     sys.exit(0)
+
+
+def _take_once(flag):
+  """Has a flag refuse another value than it was given already, maybe by its other name."""
+  def take_once(argument):
+    given = flag.serialize() if flag.present or flag.value != flag.default else ''
+    type(flag).parse(flag, argument)
+    if given not in ('', flag.serialize()):
+      raise flags.Error(f'{given} and {flag.serialize()} are both given; give one of them, or '
+                        'what both say in one, where it takes several with commas')
+  flag.parse = take_once
 
 
 def define_folder(name: str, text: str) -> flags.FlagHolder:

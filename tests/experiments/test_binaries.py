@@ -33,9 +33,8 @@ def launch(tmp_path_factory):
 def joint(launch, tmp_path_factory):
   """A trained run of two tasks on one encoder, with the other reading of line 3."""
   path = tmp_path_factory.mktemp('runs') / 'joint'
-  flags = ('--task=serial_recall,reverse_recall', '--line3=move_first', '--seeds=2',
-           f'--workdir={path}', *SMALL)
-  done = launch('train', *flags)
+  flags = ('--task=serial_recall,reverse_recall', '--line3=move_first', *SMALL)
+  done = launch('train', *flags, '--seeds=2', f'--workdir={path}')
   assert done.returncode == 0, done.stderr
   return path, flags, done.stdout
 
@@ -55,7 +54,7 @@ def assert_one_line(result, *words):
 def test_the_same_command_again_trains_nothing_more(launch, joint):
   path, flags, printed = joint
   metrics = (path / 'metrics.jsonl').read_bytes()
-  again = launch('train', *flags)
+  again = launch('train', *flags, '--seeds=2', f'--workdir={path}')
   assert again.stdout == printed
   assert (path / 'metrics.jsonl').read_bytes() == metrics
   assert [json.loads(line)['model'] for line in metrics.splitlines()] == [0, 1]
@@ -64,7 +63,8 @@ def test_the_same_command_again_trains_nothing_more(launch, joint):
 def test_another_config_on_a_workdir_names_the_fields_and_harms_nothing(launch, joint):
   path, flags, _ = joint
   before = contents(path)
-  assert_one_line(launch('train', *flags, '--seeds=3', '--clip=1'), 'seeds', 'clip')
+  assert_one_line(launch('train', *flags, f'--workdir={path}', '--seeds=3', '--clip=1'),
+                  'seeds', 'clip')
   assert contents(path) == before
 
 
@@ -192,7 +192,8 @@ def test_a_run_whose_reader_has_gone_goes_on(launch, joint, tmp_path):
   _, flags, printed = joint
   reader, writer = os.pipe()
   os.close(reader)
-  words = [sys.executable, '-m', 'experiments.train', *flags, f'--workdir={tmp_path}/run']
+  words = [sys.executable, '-m', 'experiments.train', *flags, '--seeds=2',
+           f'--workdir={tmp_path}/run']
   done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=writer, text=True,
                         env=os.environ | {'JAX_PLATFORMS': 'cpu'}, check=False)
   os.close(writer)

@@ -39,11 +39,42 @@ def test_a_bug_stays_a_bug(error):
   assert raised.value is error
 
 
-def test_a_list_of_no_names_is_refused(monkeypatch, capfd):
-  own = flags.FlagValues()
-  monkeypatch.setattr(flags, 'FLAGS', own)
+@pytest.fixture
+def own(monkeypatch):
+  """Flags of their own, so that no other test sees them."""
+  found = flags.FlagValues()
+  monkeypatch.setattr(flags, 'FLAGS', found)
   for define in ('DEFINE_list', 'register_validator'):
-    monkeypatch.setattr(flags, define, functools.partial(getattr(flags, define), flag_values=own))
+    monkeypatch.setattr(flags, define, functools.partial(getattr(flags, define), flag_values=found))
+  flags.DEFINE_string('cell', '', '', flag_values=found)
+  flags.DEFINE_enum('stop_on', None, ['training', 'certified'], '', flag_values=found)
+  flags.DEFINE_alias('until', 'stop_on', flag_values=found)
+  flags.DEFINE_boolean('unfreeze', False, '', flag_values=found)
+  return found
+
+
+@pytest.mark.parametrize(('first', 'second'), [
+    ('--cell=units=7', '--cell=width=3'), ('--task=odd_recall', '--task=n_back'),
+    ('--stop_on=certified', '--until=training'), ('--until=certified', '--stop_on=training'),
+    ('--unfreeze', '--nounfreeze')])
+def test_a_flag_given_twice_and_not_alike_is_refused(own, capfd, first, second):
+  """The second must not take the place of the first without a word."""
+  cli.define_names('task', ['serial_recall'], 'Tasks.')
+  with pytest.raises(SystemExit):
+    cli.parse(['program', first, second])
+  said = [flag.replace('until', 'stop_on') for flag in (first, second)]
+  assert capfd.readouterr().err.startswith(
+      f'error: {" and ".join(said)} are both given; give one of them')
+
+
+def test_a_flag_given_twice_and_alike_is_one(own):
+  cli.define_names('task', ['serial_recall'], 'Tasks.')
+  cli.parse(['program', *2 * ['--cell=units=7', '--task=a,b'], '--until=training',
+             '--stop_on=training'])
+  assert (own.cell, own.task, own.stop_on) == ('units=7', ['a', 'b'], 'training')
+
+
+def test_a_list_of_no_names_is_refused(own, capfd):
   cli.define_names('only', None, 'Names.')
   cli.parse(['program'])
   with pytest.raises(SystemExit):

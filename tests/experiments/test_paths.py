@@ -43,6 +43,9 @@ def test_two_results_in_one_file_are_refused(values, tmp_path, capfd):
     cli.parse(['program', f'--json={tmp_path}/x', f'--figure={tmp_path}/y/../x'])
   assert capfd.readouterr().err == (
       f'error: --json and --figure are both {tmp_path}/x; give each a file of its own\n')
+
+
+def test_two_results_to_nowhere_and_two_folders_in_one_are_allowed(values, tmp_path):
   cli.parse(['program', '--json=/dev/null', '--figure=/dev/null', f'--workdir={tmp_path}',
              f'--results={tmp_path}'])
 

@@ -75,15 +75,22 @@ def make(folder: pathlib.Path) -> Made:
   return Made(folder / 'one' / 'run', folder / 'other' / 'run')
 
 
+def _small(flags):
+  """What makes a run small, but for what these flags say."""
+  said = {flag.partition('=')[0] for flag in flags}
+  return [flag for flag in SMALL if flag.partition('=')[0] not in said]
+
+
 def train(name: str, *flags: str, iterations: int = 2000) -> Scenario:
   """A small training run with these flags."""
-  words = ('experiments.train', '--workdir={here}/run', *SMALL, *flags)
+  words = ('experiments.train', '--workdir={here}/run', *_small(flags), *flags)
   return Scenario(name, iterations, words)
 
 
 def transfer(name: str, *flags: str, iterations: int = 2000) -> Scenario:
   """A small run on the encoder."""
-  words = ('experiments.transfer', '--encoder={encoder}', '--workdir={here}/run', *SMALL, *flags)
+  words = ('experiments.transfer', '--encoder={encoder}', '--workdir={here}/run', *_small(flags),
+           *flags)
   return Scenario(name, iterations, words)
 
 
