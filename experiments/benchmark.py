@@ -21,6 +21,7 @@ from .bench import choices
 from .bench import launch
 from .bench import limits
 from .bench import precision
+from .bench import quiet
 from .bench import rows
 from .shared import records
 from .shared import stopping
@@ -49,7 +50,7 @@ def main():
   jax.config.update('jax_enable_compilation_cache', False)  # Compiling is measured, too.
   start = time.monotonic()
   record = {'machine': records.machine(), 'versions': _versions(), 'repeats': _REPEATS.value,
-            'date': datetime.date.today().isoformat()}
+            'date': datetime.date.today().isoformat(), 'quiet': [quiet.look()]}
   if _CHOICES.value:
     _measure_choices(record | {'choices': {}})
     return
@@ -67,6 +68,7 @@ def main():
     else:
       record[name] = _PARTS[name](_REPEATS.value)
     record['seconds'] = round(time.monotonic() - start)
+    record['quiet'].append(quiet.look())
     workdir.write_result(pathlib.Path(_JSON.value), record)  # Whoever stops here keeps it.
   if lazy := [name for name, row in record['rows'].items() if not rows.learned(row)]:
     raise errors.UserError(f'the training loss did not fall in {", ".join(lazy)}; the record is '
@@ -77,6 +79,7 @@ def _measure_choices(record):
   for name in choices.CHOICES:
     stopping.say(f'{name} ...')
     record['choices'][name] = choices.measure(name, _REPEATS.value)
+    record['quiet'].append(quiet.look())
     workdir.write_result(pathlib.Path(_JSON.value), record)
 
 

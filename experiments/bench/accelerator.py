@@ -32,7 +32,7 @@ def _measured(record):
   yield from [
       '', '## On an accelerator', '',
       f'{tables.run(record)}; {record["date"]}. Written from `results/accelerator.json`, which',
-      '`make bench-accelerator` measures.', '']
+      '`make bench-accelerator` measures.', '', *tables.quietness(record)]
   yield from tables.judged(record, targets.ON_CARD)
   yield from [
       '', f'The thousand are seeds of E_J, one after the other; {crowd["converged"]:,} converged '

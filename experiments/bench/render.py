@@ -50,7 +50,7 @@ def _intro(record) -> Iterator[str]:
       '# Speed', '',
       'Written by `python -m experiments.ledger` from `results/benchmark.json`, which `make bench`',
       'measures; do not edit.', '',
-      f'{tables.run(record)}.', '',
+      f'{tables.run(record)}.', '', *tables.quietness(record),
       f'Within a row ours and the peers take turns, {record["repeats"]} times, in one process, all',
       'compiled and warm. Figures are median [lowest–highest] over the turns; a ratio is formed in',
       'each turn. Absolute rates move from machine to machine: compare the ratios.', '']
@@ -85,7 +85,8 @@ def _choices(record):
       'Each piece that is there for speed was taken out, and both programs took turns,',
       f'{record["repeats"]} times (`make bench-choices`, {record["date"]}; {record["machine"]}).',
       'A ratio is how many times as fast the program with the piece is; *compiling* is what a',
-      'first run took beyond a later one in seconds, with and without.', '']
+      'first run took beyond a later one in seconds, with and without.', '',
+      *tables.quietness(record)]
   yield from markdown.table('piece | where | times as fast | compiling', [
       (choice['what'], where, tables.span(found['ratio']),
        ', '.join(f'{found["compile_seconds"][side]:.1f}' for side in ('with', 'without')))

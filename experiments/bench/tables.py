@@ -1,9 +1,12 @@
 """Tables of a benchmark's record, with the numbers as people read them."""
 
 from collections.abc import Iterator
+import statistics
 
+from . import quiet
 from . import rows
 from . import targets
+from . import timing
 from ..shared import markdown
 
 
@@ -11,6 +14,21 @@ def run(record) -> str:
   """How long, on what and with which versions."""
   versions = ', '.join(f'{name} {version}' for name, version in record['versions'].items())
   return f'One run of {record["seconds"]:,} seconds on {record["machine"]}; {versions}'
+
+
+def quietness(record) -> Iterator[str]:
+  """Whether the machine was quiet; no lines where a record does not say."""
+  if not (looks := record.get('quiet')):
+    return
+  taken = timing.span([look['seconds'] for look in looks])
+  others = statistics.mean(look['others'] or 0. for look in looks)
+  known = looks[0]['others'] is not None
+  yield from [
+      f'A fixed piece of work, done {len(looks)} times between the parts, took {span(taken)} s'
+      f'{f"; others had {others:.0%} of all cores then" if known else ""}.', '']
+  if taken['high'] > quiet.SLOWER * taken['low'] or others > quiet.OTHERS:
+    yield from ['**The machine was not quiet**: this run must not be compared with another one.',
+                '']
 
 
 def judged(record, held_to) -> Iterator[str]:

@@ -283,6 +283,7 @@ def test_a_benchmark_writes_its_record(launch, tmp_path):
   assert result.returncode == 0, result.stderr
   record = json.loads((tmp_path / 'b.json').read_text())
   assert record['limits']['one_core']['cores'] == 1 and record['rows'] == {}
+  assert all(look['seconds'] > 0 for look in record['quiet']) and len(record['quiet']) == 2
 
 
 @pytest.mark.parametrize('part, words', [

@@ -87,6 +87,20 @@ def test_lines_hold_the_record_s_numbers(record):
           '| 300 [150–600] × | 3e-07 | 0.750 → 0.500 | 4.2, 4.2 | 20 % |') in text
 
 
+@pytest.mark.parametrize(('looks', 'said', 'quiet'), [
+    ([(.2, .01), (.22, .03)], 'done 2 times between the parts, took 0.21 [0.2–0.22] s; others had '
+     '2% of all cores then.', True),
+    ([(.2, 0.), (.2, 0.), (.25, 0.)], '3 times between the parts, took 0.2 [0.2–0.25] s; ', False),
+    ([(.2, .06), (.2, .06)], 'others had 6% of all cores then.', False),
+    ([(.2, None)], 'done 1 times between the parts, took 0.2 [0.2–0.2] s.', True)])
+def test_the_document_says_whether_the_machine_was_quiet(record, looks, said, quiet):
+  record['quiet'] = [{'seconds': seconds, 'others': others} for seconds, others in looks]
+  text = render.render(record)
+  assert said in text and ('**The machine was not quiet**' in text) != quiet
+  choices = {**record, 'date': '', 'choices': {}}
+  assert render.render(record, choices).count(said) == 2
+
+
 def test_parts_that_were_not_measured_are_left_out(record):
   text = render.render({**record, 'rows': {'train_1_1': record['rows']['train_1_1']}})
   assert text.count('| some work ') == 1 and text.count(targets.OPEN) > 5
