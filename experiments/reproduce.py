@@ -16,6 +16,7 @@ from .shared import family
 from .shared import stopping
 from .paper import execute
 from .paper import runs
+from maes_jax.training import workdir
 
 _ONLY = cli.define_names(
     'only', list(runs.GROUPS), 'Parts of the paper, or names of single runs, with commas; proofs: '
@@ -43,7 +44,9 @@ def main():
   todo = [run for run in runs.select(_ONLY.value) if not execute.done(run, settings)]
   for run in todo:
     execute.check(run, settings)
-  if not todo:
+  if todo:
+    workdir.check_folder(settings.results)
+  else:
     stopping.say(f'nothing to run: all records are in {settings.results}; give another --results '
                  'to run it anew')
   if _JOBS.value == 1 or len(todo) <= 1:

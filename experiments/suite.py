@@ -57,6 +57,8 @@ def main():
       **{flag.name: flag.value for flag in _SETTINGS})
   asked = cells.select(_MODELS.value, _TASKS.value)
   todo = [cell for cell in asked if not execute.done(cell, settings)]
+  if todo:
+    workdir.check_folder(settings.results)
   progress = _Progress(len(asked), len(todo), settings.minutes / min(_JOBS.value, len(todo) or 1))
   if not is_child:
     progress(0)

@@ -55,6 +55,32 @@ def write_atomically(path: pathlib.Path, content: str | bytes):
     _replace(pathlib.Path(os.path.realpath(path)), content)
 
 
+def check_writable(path: pathlib.Path):
+  """Says before any work what would end its result: a folder in its place, or none to write in.
+
+  Raises:
+    OSError: of the kind that writing the file would end with.
+  """
+  if _goes_straight(path):
+    return
+  if path.is_dir():
+    raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+  check_folder(pathlib.Path(os.path.realpath(path)).parent)
+
+
+def check_folder(folder: pathlib.Path):
+  """The same of a folder that is there or can be made.
+
+  Raises:
+    OSError: as `check_writable`.
+  """
+  there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+  reason = (errno.ENOTDIR if not there.is_dir() else
+            0 if os.access(there, os.W_OK | os.X_OK) else errno.EACCES)
+  if reason:
+    raise OSError(reason, os.strerror(reason))
+
+
 def _goes_straight(path):
   """Whether the path stands for something that no new file must take the place of.
 

@@ -195,9 +195,27 @@ def write_result(path: pathlib.Path, result: Mapping[str, Any]):
 def write_text(path: pathlib.Path, text: str):
   """Writes a file that a user asked for, and the folders above it."""
   path = files.local(path)
-  try:
+  with _writing(path, 'a file in a folder'):
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_atomically(path, text)
+
+
+def check_file(path: pathlib.Path):
+  """Before the work that a file is to hold: says what would keep it from being written then."""
+  with _writing(path, 'a file in a folder'):
+    files.check_writable(path)
+
+
+def check_folder(path: pathlib.Path):
+  """The same of a folder for several."""
+  with _writing(path, 'a folder'):
+    files.check_folder(path)
+
+
+@contextlib.contextmanager
+def _writing(path, kind):
+  try:
+    yield
   except OSError as error:
-    raise errors.UserError(f'cannot write {path}: {error.strerror}; '
-                           'choose a file in a folder that you may write to') from error
+    raise errors.UserError(f'cannot write {path}: {error.strerror}; choose {kind} that you may '
+                           'write to') from error

@@ -278,6 +278,16 @@ def test_a_part_of_the_paper_from_nothing_to_its_record(launch, tmp_path):
   assert (tmp_path / 'r' / 'plain' / 'E_S.json').read_bytes() == record
 
 
+@pytest.mark.parametrize(('binary', 'part'), [
+    ('reproduce', '--only=plain/E_S'), ('suite', '--tasks=carry')])
+def test_records_that_cannot_be_written_are_refused_before_any_training(
+    launch, tmp_path, binary, part):
+  (tmp_path / 'file').write_text('mine')
+  result = launch(binary, part, f'--workdir={tmp_path}/runs', f'--results={tmp_path}/file')
+  assert_one_line(result, f'cannot write {tmp_path}/file: Not a directory; choose a folder')
+  assert not (tmp_path / 'runs').exists()
+
+
 def test_a_benchmark_writes_its_record(launch, tmp_path):
   result = launch('benchmark', '--only=limits', f'--json={tmp_path}/b.json')
   assert result.returncode == 0, result.stderr
@@ -340,7 +350,7 @@ class TestShowTask:
       (('--task=',), ('name at least one',)),
       (('--task=n_back', '--length=2'), ("'n_back' needs 3 items or more",)),
       (('--task=forget', '--length=1001'), ('length is 1,001; it must be at most 1,000',)),
-      (('--task=forget', '--figure=/proc/x/y.png'), ('cannot write the figure',)),
+      (('--task=forget', '--figure=/proc/x/y.png'), ('cannot write', '/proc/x/y.png')),
       ((), ('--task',))])
   def test_wrong_flags_get_one_line(self, launch, flags, words):
     assert_one_line(launch('show_task', *flags), *words)

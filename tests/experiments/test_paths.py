@@ -50,6 +50,44 @@ def test_two_results_to_nowhere_and_two_folders_in_one_are_allowed(values, tmp_p
              f'--results={tmp_path}'])
 
 
+@pytest.mark.parametrize('name', paths.NAMES)
+def test_an_empty_name_is_not_the_current_folder(values, capfd, name):
+  """But for the README, of which there may be none."""
+  if name == 'readme':
+    cli.parse(['program', '--readme='])
+    assert values['readme'].value == ''
+    return
+  with pytest.raises(SystemExit):
+    cli.parse(['program', f'--{name}='])
+  assert capfd.readouterr().err.startswith(f'error: --{name} is empty; name a file or a folder')
+
+
+@pytest.mark.parametrize('name', paths.WRITTEN)
+@pytest.mark.parametrize('place', ['file/x', 'file/folder/x'])
+def test_what_cannot_be_written_is_refused_before_any_work(values, tmp_path, capfd, name, place):
+  (tmp_path / 'file').write_text('mine')
+  with pytest.raises(SystemExit):
+    cli.parse(['program', f'--{name}={tmp_path}/{place}'])
+  assert capfd.readouterr().err.startswith(
+      f'error: cannot write {tmp_path}/{place}: Not a directory; choose a file in a folder that')
+
+
+def test_a_folder_in_the_place_of_a_result_is_refused(values, tmp_path, capfd):
+  with pytest.raises(SystemExit):
+    cli.parse(['program', f'--json={tmp_path}'])
+  assert capfd.readouterr().err.startswith(f'error: cannot write {tmp_path}: Is a directory; ')
+
+
+@pytest.mark.parametrize('path', ['file', 'new/folder/x', 'link', '/dev/null'])
+def test_what_can_be_written_is_left_as_it_is(values, tmp_path, monkeypatch, path):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'file').write_text('mine')
+  (tmp_path / 'link').symlink_to(tmp_path / 'other')
+  before = sorted(tmp_path.rglob('*'))
+  cli.parse(['program', f'--json={path}'])
+  assert sorted(tmp_path.rglob('*')) == before and (tmp_path / 'file').read_text() == 'mine'
+
+
 def defined(source):
   """Names of flags whose help begins with what they name."""
   for node in ast.walk(ast.parse(source)):
