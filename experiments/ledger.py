@@ -9,9 +9,12 @@ from absl import flags
 
 from .shared import cli
 from .shared import output
+from .shared import records
 from .bench import render
 from .paper import ledger
 from .paper import plots
+from .paper import runs
+from maes_jax import errors
 from maes_jax import extras
 from maes_jax.training import workdir
 
@@ -27,6 +30,14 @@ def main():
   results = pathlib.Path(_RESULTS.value)
   if _FIGURES.value:
     extras.need('figures', '--figures')
+  if not any(records.path(results, name).exists() for name in runs.RUNS):
+    raise errors.UserError(f'no records of the paper in {results}; give their folder as --results')
+  with records.legible(results):
+    write(results)
+
+
+def write(results: pathlib.Path):
+  """All documents and figures."""
   readme = ledger.into_readme(pathlib.Path(_README.value), results) if _README.value else ''
   if _FIGURES.value:
     for name in plots.drawable(results, pathlib.Path(_CHECKPOINTS.value)):

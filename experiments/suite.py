@@ -17,6 +17,7 @@ from absl import flags
 from .shared import cli
 from .shared import family
 from .shared import output
+from .shared import records
 from .shared import stopping
 from .matrix import cells
 from .matrix import execute
@@ -73,10 +74,14 @@ def render():
   from .matrix import ledger
   from .matrix import page
   results = pathlib.Path(_RESULTS.value)
-  found = ledger.found(results)
-  workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(found))
-  workdir.write_text(results / 'suite.html', page.render(found))
-  if shares := ledger.shares(found):
+  if not (found := ledger.found(results)):
+    raise errors.UserError(f'no records of the matrix in {results / execute.FOLDER}; give the '
+                           'folder above theirs as --results')
+  with records.legible(results):
+    text, html, shares = ledger.render(found), page.render(found), ledger.shares(found)
+  workdir.write_text(pathlib.Path(_OUTPUT.value), text)
+  workdir.write_text(results / 'suite.html', html)
+  if shares:
     from maes_jax import figures  # Which needs an extra.
     paper = protocol.SIMPLE
     figures.lengths(shares, paper.reached, paper.max_length, results / ledger.FIGURE)

@@ -91,10 +91,11 @@ def done(cell: cells.Cell, settings: Settings) -> bool:
     return False
   if record['impossible']:
     return _obstacle(cell, settings) == record['impossible']
-  limit = _LIMITS.get(record['ended'])
-  return (len(record['seeds']) >= settings.seeds and
-          record['budget'].get('sequences', 1) >= settings.sequences and
-          (limit is None or record['budget'][limit] >= getattr(settings, limit)))
+  with records.legible(settings.results):
+    limit = _LIMITS.get(record['ended'])
+    return (len(record['seeds']) >= settings.seeds and
+            record['budget'].get('sequences', 1) >= settings.sequences and
+            (limit is None or record['budget'][limit] >= getattr(settings, limit)))
 
 
 def _obstacle(cell, settings) -> str:

@@ -93,7 +93,8 @@ function seeds(cell) {
     ...(proofs ? ['proved at every length'] : [])];
   return table(head, cell.seeds.map(seed => [
     String(seed.seed), seed.converged === null ? 'never' : number(seed.converged),
-    number(seed.iterations), String(seed.starts), seed.ended, seed.loss.toExponential(1),
+    number(seed.iterations), String(seed.starts), seed.ended,
+    seed.loss === null ? 'not finite' : seed.loss.toExponential(1),
     ...tests.flatMap(name => {
       const test = seed.tests[name];
       return [percent(test.units_right / test.units), `${test.sequences_right} of ${test.sequences}`];

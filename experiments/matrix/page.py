@@ -1,5 +1,6 @@
 """The matrix as one HTML file: models × tasks, a click opens a cell; without a network."""
 
+import math
 import pathlib
 from typing import Any
 
@@ -21,7 +22,8 @@ _OF_CONFIG = ('model', 'cell', 'solver', 'solvers', 'recipe', 'batch_size', 'lea
 def render(records: ledger.Found) -> str:
   """The page of these records as HTML."""
   environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_PARTS), autoescape=False)
-  environment.policies['json.dumps_kwargs'] = {'ensure_ascii': False}  # And not sorted.
+  environment.policies['json.dumps_kwargs'] = {  # And not sorted.
+      'ensure_ascii': False, 'allow_nan': False}
   return environment.get_template('page.html').render(
       levels=ledger.LEVELS, many=ledger.MANY,
       measured=sum(not record['impossible'] for record in records.values()),
@@ -57,5 +59,7 @@ def _cell(record: Record) -> dict[str, Any]:
 
 
 def _seed(seed) -> dict[str, Any]:
-  return {name: seed[name] for name in ('seed', 'iterations', 'converged', 'ended', 'loss', 'tests',
+  """What is shown of it; None for a loss that is not finite, as JSON has no word for that."""
+  said = {name: seed[name] for name in ('seed', 'iterations', 'converged', 'ended', 'loss', 'tests',
                                         'curve', 'whole', 'still_open') if name in seed}
+  return said if math.isfinite(seed['loss']) else said | {'loss': None}

@@ -1,6 +1,7 @@
 """One JSON record per run: what was asked, on what machine, and what came out for every seed."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+import contextlib
 import dataclasses
 import importlib.metadata
 import os
@@ -65,6 +66,24 @@ def load(file: pathlib.Path, keys: Collection[str], mend: str) -> dict[str, Any]
     raise errors.UserError(f'record {file} is damaged (its config or its seeds are none); restore '
                            f'it or delete it and {mend}')
   return record
+
+
+@contextlib.contextmanager
+def legible(results: pathlib.Path) -> Iterator[None]:
+  """While records are gone through: what is wrong deep within one is told in a line, too.
+
+  Raises:
+    UserError: in the place of what a part that is missing, or of another kind, ends with.
+  """
+  try:
+    yield
+  except errors.UserError:
+    raise
+  except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    raise errors.UserError(
+        f'a record in {results} is damaged: one of its parts is missing or of another kind '
+        f'({type(error).__name__}: {error}); restore the one that was changed, or delete it and '
+        'run it again') from error
 
 
 def machine() -> str:

@@ -288,6 +288,23 @@ def test_records_that_cannot_be_written_are_refused_before_any_training(
   assert not (tmp_path / 'runs').exists()
 
 
+@pytest.mark.parametrize(('seeds', 'words'), [
+    (None, 'no records of the paper in {results}; give their folder'),
+    ([], 'a record in {results} is damaged: one of its parts is missing or of another kind'),
+    ([{'converged': 100}], "(KeyError: 'test'); restore the one that was changed")])
+def test_documents_are_left_be_where_records_do_not_give_them(launch, tmp_path, seeds, words):
+  results = tmp_path / 'results'
+  if seeds is not None:
+    results.mkdir()
+    record = json.loads((ROOT / 'results' / 'E_S.json').read_text())
+    (results / 'E_S.json').write_text(json.dumps(record | {'seeds': seeds}))
+  (tmp_path / 'R.md').write_text('mine')
+  result = launch('ledger', f'--results={results}', f'--output={tmp_path}/R.md', '--readme=',
+                  f'--benchmarks={tmp_path}/B.md', '--nofigures')
+  assert_one_line(result, words.format(results=results))
+  assert (tmp_path / 'R.md').read_text() == 'mine'
+
+
 def test_a_benchmark_writes_its_record(launch, tmp_path):
   result = launch('benchmark', '--only=limits', f'--json={tmp_path}/b.json')
   assert result.returncode == 0, result.stderr

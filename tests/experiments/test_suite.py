@@ -457,6 +457,26 @@ class TestDocument:
     with pytest.raises(errors.UserError, match=r'my_task\.json is of .*; put it where it belongs'):
       ledger.found(folder)
 
+  @pytest.mark.parametrize('part', ['tests', 'curve', 'iterations'])
+  def test_what_is_wrong_deep_within_is_told_in_a_line(self, results, tmp_path, part):
+    record = execute.read(results, STRINGS)
+    del record['seeds'][1][part]
+    path = tmp_path / 'results' / execute.FOLDER / f'{STRINGS.name}.json'
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(record))
+    done = launch(tmp_path, '--render')
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert "a record in results is damaged: one of its parts is missing or of another kind " in (
+        done.stderr) and f"(KeyError: '{part}')" in done.stderr
+    assert not (tmp_path / 'SUITE.md').exists()
+
+  def test_a_folder_without_records_leaves_the_document_be(self, tmp_path):
+    (tmp_path / 'SUITE.md').write_text('mine')
+    done = launch(tmp_path, '--render', '--results=reslts')
+    assert done.stderr == ('error: no records of the matrix in reslts/suite; give the folder above '
+                           'theirs as --results\n')
+    assert (tmp_path / 'SUITE.md').read_text() == 'mine' and not (tmp_path / 'reslts').exists()
+
   def test_protocols_are_those_that_were_trained_by(self, results, tmp_path):
     """Not those of today; where one task has two, the models of each are named."""
     found = ledger.found(rewritten(results, tmp_path, STRINGS, protocol='trained on 3 items'))
@@ -502,6 +522,16 @@ def test_how_far_models_are_right_is_told_seed_by_seed():
   shares = ledger.shares(found)
   assert shares == {'odd_recall': {'maes': {5: [.9]}, 'lru': {5: [.5, 1.]}}}
   assert [*shares['odd_recall']] == ['maes', 'lru']  # Those of the matrix first.
+
+
+def test_the_page_of_a_seed_that_diverged_is_json(results):
+  """What JSON has no word for would leave the whole page empty."""
+  record = execute.read(results, STRINGS)
+  record['seeds'][1]['loss'] = float('inf')
+  text = page.render({STRINGS.name: record})
+  (said,) = re.findall(r'id="matrix">(.*?)</script>', text)
+  cell = json.loads(said, parse_constant=pytest.fail)['cells'][STRINGS.name]
+  assert [seed['loss'] for seed in cell['seeds']] == [record['seeds'][0]['loss'], None]
 
 
 @pytest.fixture(scope='module')
