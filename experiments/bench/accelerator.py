@@ -60,7 +60,7 @@ def _same_seeds(results):
       '(`experiments.reproduce`, four runs at a time on the card; `results/accelerator/`). *: the',
       'recipe, or that of the encoder, is another one on the CPU, where it was measured later.',
       'Where both are the same only rounding differs; batches of 64 go apart sooner.', '']
-  cards, cpus = ({name: records.read(folder, name) for name in runs.RUNS}
+  cards, cpus = ({name: claims.read(folder, name) for name in runs.RUNS}
                  for folder in (results / 'accelerator', results))
   yield from markdown.table(
       'run | on | seeds that succeed | iterations | bits right at length 1000 | training, s',

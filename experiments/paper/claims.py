@@ -3,15 +3,21 @@
 from collections.abc import Callable, Mapping
 import dataclasses
 import math
+import pathlib
 import statistics
 from typing import NamedTuple
 
+from . import runs
+from ..shared import records
 from ..shared.records import Record
+from maes_jax import errors
 
 BETTER, SAME, NOT, OPEN = 'better', 'reproduced', 'not reproduced', 'not measured'
 OTHER = 'measured in another way'
 ENOUGH = 0.9  # A claim about training holds where at least this share of the seeds succeeds.
 NEVER = 100_000  # What the paper gives as the iterations of a model that does not converge.
+
+LENGTH, MEMORY, SEQUENCES = 1000, 1024, 3200  # Of the test that documents are about.
 
 
 class Finding(NamedTuple):
@@ -51,6 +57,41 @@ class Claim:
     if not records.keys() >= set(names):
       return Finding('', OPEN)
     return self.measure(*(records[name] for name in names))
+
+
+def read(results: pathlib.Path, name: str) -> Record | None:
+  """The record of a run, or None where there is none yet, to be written about.
+
+  Raises:
+    UserError: the file is no record, or was tested on other or on fewer sequences than what is
+      written says; of baselines it says how many.
+  """
+  record = records.read(results, name)
+  if record is None:
+    return None
+  with records.legible(results):
+    where = tested(record)
+    count = None if runs.RUNS[name].is_baseline else sequences(record)
+  if where <= {(LENGTH, MEMORY)} and (count or SEQUENCES) >= SEQUENCES:
+    return record
+  had = [f'{length:,} items in {memory:,} addresses' for length, memory in sorted(where)]
+  had += [f'{count:,} sequences'] if count else []
+  raise errors.UserError(
+      f'record {records.path(results, name)} is of tests on {", ".join(had)}, and documents are '
+      f'about {LENGTH:,} in {MEMORY:,}, {SEQUENCES:,} sequences; test it so, or keep it in another '
+      'folder')
+
+
+def tested(record: Record) -> set[tuple[int, int]]:
+  """Lengths and memory sizes of the tests; of what is proved, and of older ones, none are said."""
+  return {(test['length'], test['memory']) for seed in record['seeds']
+          for test in seed.get('test', {}).values() if 'length' in test}
+
+
+def sequences(record: Record) -> int | None:
+  """The fewest that a seed that converged was tested on; None where none is said."""
+  return min((test['sequences'] for seed in converged(record)
+              for test in seed.get('test', {}).values() if 'sequences' in test), default=None)
 
 
 def succeeded(seed: Mapping) -> bool:
@@ -124,7 +165,7 @@ def exact(task: str, share: float) -> Measure:
 
 def fails(record) -> Finding:
   """The paper's training failed."""
-  return found(describe(record), success(record) <= 1 - ENOUGH)
+  return found(describe(record), 1 - success(record) >= ENOUGH)
 
 
 def stays_above(loss: float) -> Measure:

@@ -40,8 +40,8 @@ class Settings:
   workdir: pathlib.Path
   results: pathlib.Path
   seeds: int = 10
-  length: int = 1000
-  memory: int = 1024
+  length: int = claims.LENGTH
+  memory: int = claims.MEMORY
   batches: int | None = None
   max_iterations: int | None = None
   save_seconds: float = loop.SAVE_SECONDS
@@ -69,12 +69,13 @@ def execute(run: runs.Run, settings: Settings):
            _seeds(run, state, metrics.read(workdir.metrics), testers, settings))
   records.write(settings.results, run.name, config, seeds,
                 encoder=run.encoder, train_seconds=None if begun else round(trained_in, 1),
-                seconds=round(time.monotonic() - start, 1))
+                seconds=None if begun else round(time.monotonic() - start, 1))
 
 
 def check(run: runs.Run, settings: Settings):
-  """Raises, before hours of training, what would make a run or its tests impossible."""
+  """Raises, before hours of training, what would make a run, its tests or its record impossible."""
   _testers(run, run.config(settings.seeds), settings)
+  _check_not_less(run, settings)
   if run.encoder and done(runs.RUNS[run.encoder], settings) and (
       not (settings.workdir / run.encoder).exists()):
     raise errors.UserError(
@@ -84,9 +85,58 @@ def check(run: runs.Run, settings: Settings):
 
 
 def done(run: runs.Run, settings: Settings) -> bool:
-  """Whether the record of this run, with these settings, is there."""
+  """Whether the record of this run is there, and of no less than these settings ask for.
+
+  Raises:
+    UserError: it is of tests of another kind: what is in one folder is compared.
+  """
   record = records.read(settings.results, run.name)
-  return record is not None and len(record['seeds']) >= run.config(settings.seeds).seeds
+  if record is None:
+    return False
+  with records.legible(settings.results):
+    _check_alike(run, settings, claims.tested(record))
+    had = _had(record)
+    if len(claims.converged(record)) == len(record['seeds']):
+      del had['max_iterations']  # More would make no difference.
+    return all(had.get(name, value) >= value for name, value in _asked(run, settings).items())
+
+
+def _check_alike(run, settings, tested):
+  if not tested <= {(settings.length, settings.memory)}:
+    had = ' and '.join(f'--length={length} --memory={memory}' for length, memory in sorted(tested))
+    raise errors.UserError(
+        f'the record of {run.name} in {settings.results} is of tests with {had}, not with '
+        f'--length={settings.length} --memory={settings.memory}; ask for the same or give another '
+        '--results')
+
+
+def _check_not_less(run, settings):
+  """What replaces a record has as many seeds, iterations and sequences."""
+  record = records.read(settings.results, run.name)
+  if record is None or done(run, settings):
+    return
+  asked, had = _asked(run, settings), _had(record)
+  if any(asked[name] < value for name, value in had.items()):
+    raise errors.UserError(
+        f'the record of {run.name} in {settings.results} is of {_in_words(had)}, and asked is '
+        f'{_in_words(asked)}, less of one of these; ask for as much or give another --results')
+
+
+def _asked(run, settings) -> dict[str, int]:
+  config = run.config(settings.seeds, settings.max_iterations)
+  return {'seeds': config.seeds, 'max_iterations': config.max_iterations,
+          'sequences': (settings.batches or run.budget.others) * run.budget.batch_size}
+
+
+def _had(record) -> dict[str, int]:
+  """The same of a record; sequences where a seed that converged was tested."""
+  count = claims.sequences(record)
+  return {'seeds': len(record['seeds']), 'max_iterations': record['config']['max_iterations'],
+          **({'sequences': count} if count else {})}
+
+
+def _in_words(numbers):
+  return ', '.join(f'{value:,} {name}' for name, value in numbers.items())
 
 
 def _testers(run, config, settings):

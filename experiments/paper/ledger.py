@@ -148,7 +148,7 @@ def _found(results):
 
 
 def _read(results, names):
-  found = {name: records.read(results, name) for name in names}
+  found = {name: claims.read(results, name) for name in names}
   return {name: record for name, record in found.items() if record is not None}
 
 
@@ -329,12 +329,14 @@ def _seed(seed):
 
 def _made(found):
   tables = runs.select(['table1', 'section4_3', 'table2_maes'])
-  ours = [found[run.name]['seconds'] for run in tables if run.name in found]
+  seconds = [found[run.name]['seconds'] for run in tables if run.name in found]
+  ours = [each for each in seconds if each is not None]
+  others = f', of {len(seconds)}: the others in parts' if len(ours) < len(seconds) else ''
   return [*_section(
       'How these were made', f'The {len(ours)} runs of MAES with the recipe `short_first` took '
-      f'{sum(ours) / 60:.0f} minutes in all, added up; `--jobs=2` runs two at a time.',
+      f'{sum(ours) / 60:.0f} minutes in all, added up{others}; `--jobs=2` runs two at a time.',
       'run | batch | most iterations | seconds to train | seconds in all | machine',
-      [(name, str(record['config']['batch_size']), f'{record["config"]["max_iterations"]:,}',
-        'in parts' if record['train_seconds'] is None else f'{record["train_seconds"]:,}',
-        f'{record["seconds"]:,}', record['machine'])
-       for name, record in found.items()]), *records.versions_in(found.values())]
+      [(run, str(record['config']['batch_size']), f'{record["config"]["max_iterations"]:,}',
+        *('in parts' if record[name] is None else f'{record[name]:,}'
+          for name in ('train_seconds', 'seconds')), record['machine'])
+       for run, record in found.items()]), *records.versions_in(found.values())]

@@ -44,7 +44,7 @@ def _training(run, title, paper) -> Figure:
   """The training losses that the record of a run holds, and the paper's number of iterations."""
   def figure(results, checkpoints, path):
     del checkpoints
-    record = records.read(results, run)
+    record = claims.read(results, run)
     curves = [seed['losses'] for seed in record['seeds']]
     maes_jax.figures.training(
         curves, config.WINDOW, title, record['config']['stop_loss'], path, paper)
@@ -89,7 +89,7 @@ def _generalisation(results, checkpoints, path):
   del checkpoints
   curves = {}
   for task, (family, prefix) in itertools.product(runs.PAPER_TASKS, _FAMILIES.items()):
-    if record := records.read(results, f'{prefix}-{task}'):
+    if record := claims.read(results, f'{prefix}-{task}'):
       curves.setdefault(task.replace('_', ' '), {}).update(
           _curves(family, runs.RUNS[f'{prefix}-{task}'], record))
   maes_jax.figures.generalisation(

@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 from experiments.paper import claims
+from experiments.paper import execute
 from experiments.paper import ledger
 from experiments.paper import runs
 from experiments.shared import records
@@ -51,6 +52,11 @@ def test_failure_that_the_paper_saw_is_reproduced_only_if_seeds_fail():
   assert claims.fails(record(*[seed(500)] * 10)).verdict == claims.NOT
 
 
+def test_one_seed_of_ten_that_succeeds_leaves_a_failure_a_failure():
+  assert claims.fails(record(seed(500), *[seed(None, 4)] * 9)).verdict == claims.SAME
+  assert claims.fails(record(*[seed(500)] * 2, *[seed(None, 4)] * 8)).verdict == claims.NOT
+
+
 def test_loss_of_a_control_must_stay_high_in_every_seed():
   assert claims.stays_above(0.4)(record(seed(None), seed(None))).verdict == claims.SAME
   assert claims.stays_above(0.4)(record(seed(None), seed(None, best_loss=.1))).verdict == claims.NOT
@@ -83,6 +89,64 @@ def test_a_damaged_proof_is_named(tmp_path, text):
   path.write_text(text)
   with pytest.raises(errors.UserError, match=f'^{path} .*; (make it again|give a file)'):
     ledger.render(ROOT / 'results', tmp_path)
+
+
+def changed(folder, name='E_S', test=(), **changes):
+  """A record of ours put into a folder with some changes, those of `test` in the last seed."""
+  record = json.loads((ROOT / 'results' / f'{name}.json').read_text())
+  for tested in record['seeds'][-1]['test'].values():
+    tested.update(test)
+  (folder / f'{name}.json').write_text(json.dumps(record | changes))
+
+
+@pytest.mark.parametrize('test', [{'length': 40}, {'memory': 64}, {'sequences': 32}])
+def test_what_was_tested_on_less_is_not_written_about(tmp_path, test):
+  changed(tmp_path, test=test)
+  with pytest.raises(errors.UserError, match=(
+      r'E_S\.json is of tests on .*, and documents are about 1,000 in 1,024, 3,200 sequences;')):
+    ledger.render(tmp_path, ROOT / 'checkpoints')
+
+
+def test_a_run_in_parts_has_no_seconds(tmp_path):
+  changed(tmp_path, train_seconds=None, seconds=None)
+  changed(tmp_path, 'E_J', seconds=60.)
+  text = ledger.render(tmp_path, ROOT / 'checkpoints')
+  assert '| in parts | in parts |' in text
+  assert 'The 1 runs of MAES with the recipe `short_first` took 1 minutes in all, ' in text
+  assert 'added up, of 2: the others in parts; ' in text
+
+
+class TestDone:
+  """Of ten seeds that converged, 20,000 iterations at most, 3,200 sequences."""
+
+  @pytest.mark.parametrize(('asked', 'done'), [
+      ({}, True), ({'seeds': 11}, False), ({'seeds': 2, 'batches': 1, 'max_iterations': 5}, True),
+      ({'max_iterations': 20_001}, True), ({'batches': 101}, False)])
+  def test_a_record_of_no_less_is(self, tmp_path, asked, done):
+    changed(tmp_path)
+    assert execute.done(runs.RUNS['E_S'], execute.Settings(tmp_path, tmp_path, **asked)) == done
+
+  def test_more_iterations_are_for_seeds_that_did_not_converge(self, tmp_path):
+    name = 'E_J-hard_equality'
+    changed(tmp_path, name)
+    for most, done in ((20_000, True), (20_001, False)):
+      settings = execute.Settings(tmp_path, tmp_path, max_iterations=most)
+      assert execute.done(runs.RUNS[name], settings) == done
+
+  @pytest.mark.parametrize('asked', [{'length': 40}, {'memory': 2002}])
+  def test_tests_of_another_kind_need_another_folder(self, tmp_path, asked):
+    changed(tmp_path)
+    with pytest.raises(errors.UserError, match='is of tests with --length=1000 --memory=1024, not'):
+      execute.done(runs.RUNS['E_S'], execute.Settings(tmp_path, tmp_path, **asked))
+
+  @pytest.mark.parametrize('less', [{'max_iterations': 100}, {'batches': 1}])
+  def test_less_does_not_replace_it(self, tmp_path, less):
+    changed(tmp_path)
+    run = runs.RUNS['E_S']
+    with pytest.raises(errors.UserError, match='10 seeds, 20,000 max_iterations, 3,200 sequences'):
+      execute.check(run, execute.Settings(tmp_path, tmp_path, seeds=11, **less))
+    execute.check(run, execute.Settings(tmp_path, tmp_path, seeds=11))
+    execute.check(run, execute.Settings(tmp_path, tmp_path, **less))  # It is done.
 
 
 def test_groups_bring_the_encoders_they_need_and_put_them_first():
