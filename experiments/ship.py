@@ -48,6 +48,8 @@ def ship(name: str, workdir: pathlib.Path, folder: pathlib.Path):
   target = Workdir(folder / name)
   alone = jax.tree.map(lambda leaf: leaf[None], best.saved)
   with target.claim(config) as target:
+    for before in target.path.glob('proof-*.json'):  # Of what gives way.
+      before.unlink()
     checkpoints.save(
         target.checkpoints, best.iterations, alone, target.fingerprint, target.check)
   prove(folder / name)

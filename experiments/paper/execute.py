@@ -76,12 +76,22 @@ def check(run: runs.Run, settings: Settings):
   """Raises, before hours of training, what would make a run, its tests or its record impossible."""
   _testers(run, run.config(settings.seeds), settings)
   _check_not_less(run, settings)
-  if run.encoder and done(runs.RUNS[run.encoder], settings) and (
-      not (settings.workdir / run.encoder).exists()):
-    raise errors.UserError(
-        f'{run.name} takes over {run.encoder}, of which there is a record in {settings.results} '
-        f'but no run in {settings.workdir}; give the --workdir of that run, or remove the record '
-        'to train it again')
+  if run.encoder and done(runs.RUNS[run.encoder], settings):
+    _check_encoder(run, settings)
+
+
+def _check_encoder(run, settings):
+  """The run that the encoder comes from is there, and the one that its record is of."""
+  folder = settings.workdir / run.encoder
+  takes = f'{run.name} takes over {run.encoder}, of which there is a record in {settings.results}'
+  if not folder.exists():
+    raise errors.UserError(f'{takes} but no run in {settings.workdir}; give the --workdir of that '
+                           'run, or remove the record to train it again')
+  last = {row['model']: row['iteration'] for row in metrics.read(Workdir(folder).metrics)}
+  record = records.read(settings.results, run.encoder)
+  if [*last.values()] != [seed['iterations'] for seed in record['seeds']]:
+    raise errors.UserError(f'{takes}, and the run in {folder} is another one, or not at its end; '
+                           'give the --workdir of that run, or another --results')
 
 
 def done(run: runs.Run, settings: Settings) -> bool:

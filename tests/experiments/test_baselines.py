@@ -1,5 +1,6 @@
 """A baseline of the paper's matrix: trained, its best chosen, tested in two sizes of memory."""
 
+import json
 import pathlib
 
 import pytest
@@ -36,5 +37,19 @@ def test_an_encoder_of_which_there_is_a_record_alone_is_asked_for(tmp_path):
   with pytest.raises(errors.UserError, match=r'takes over E_J, of which there is a record in .* '
                      r'but no run in .*; give the --workdir of that run, or remove the record'):
     execute.check(runs.RUNS['E_J-odd_recall'], settings)
-  (tmp_path / 'E_J').mkdir()
-  execute.check(runs.RUNS['E_J-odd_recall'], settings)
+
+
+def test_an_encoder_is_that_of_its_record(tmp_path):
+  """Not one of another run, nor of one that was cut off."""
+  run, settings = runs.RUNS['E_J-odd_recall'], execute.Settings(tmp_path, ROOT / 'results')
+  seeds = records.read(settings.results, 'E_J')['seeds']
+  rows = [{'model': k, 'iteration': iteration} for k, seed in enumerate(seeds)
+          for iteration in (100, seed['iterations'])]
+  log = tmp_path / 'E_J' / 'metrics.jsonl'
+  log.parent.mkdir()
+  for logged in (rows[:-1], rows[:-2], [*rows, {'model': 10, 'iteration': 100}]):
+    log.write_text(''.join(f'{json.dumps(row)}\n' for row in logged))
+    with pytest.raises(errors.UserError, match='E_J is another one, or not at its end; give the'):
+      execute.check(run, settings)
+  log.write_text(''.join(f'{json.dumps(row)}\n' for row in rows))
+  execute.check(run, settings)

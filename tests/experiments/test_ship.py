@@ -31,6 +31,10 @@ def test_a_model_is_taken_out_of_its_population_with_a_verdict(tmp_path):
   config = maes_jax.Config(task=('serial_recall',), seed=5, seeds=2, max_iterations=100)
   maes_jax.train(config, tmp_path / 'runs' / 'E_S', show_progress=False)
   ship.ship('E_S', tmp_path / 'runs', tmp_path / 'shipped')
+  stale = tmp_path / 'shipped' / 'E_S' / 'proof-odd_recall.json'
+  stale.write_text('of a model of before')
+  ship.ship('E_S', tmp_path / 'runs', tmp_path / 'shipped')
+  assert not stale.exists()
   best, alone = trained.load(tmp_path / 'runs' / 'E_S'), trained.load(tmp_path / 'shipped' / 'E_S')
   assert (alone.config.seeds, alone.config.seed, alone.index) == (1, 5 + best.index, 0)
   jax.tree.map(np.testing.assert_array_equal, alone.saved, best.saved)
