@@ -39,7 +39,8 @@ _ON_CARD = ('precision', 'launch', 'crowd', *rows.ON_CARD)
 _ON_CPU = (*(part for part in _PARTS if part not in ('precision', 'crowd')), *rows.ON_CPU)
 
 _ONLY = cli.define_names(
-    'only', None, 'Rows and parts to measure, with commas; default: all that are for the platform.')
+    'only', None, 'Rows and parts to measure, or choices, with commas; default: all that are for '
+    'the platform.')
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Turns that ours and the peers take.', lower_bound=1)
 _CHOICES = flags.DEFINE_boolean(
     'choices', False, 'Measure instead what each piece that is there for speed alone gains.')
@@ -76,7 +77,10 @@ def main():
 
 
 def _measure_choices(record):
-  for name in choices.CHOICES:
+  wanted = _ONLY.value or [*choices.CHOICES]
+  for name in wanted:
+    errors.pick('choice', name, choices.CHOICES)
+  for name in wanted:
     stopping.say(f'{name} ...')
     record['choices'][name] = choices.measure(name, _REPEATS.value)
     record['quiet'].append(quiet.look())

@@ -48,6 +48,7 @@ _SETTINGS = [
 
 def main():
   is_child = family.join()
+  _check_used()
   if _RENDER.value:
     render()
     return
@@ -67,6 +68,15 @@ def main():
     execute.execute_all(todo, settings, (lambda ended: None) if is_child else progress)
   else:
     family.run_all({cell.name: _command(cell) for cell in todo}, _JOBS.value, progress)
+
+
+def _check_used():
+  """Raises what would be passed over: all records are written about, or none."""
+  of_cells = (_MODELS, _TASKS, _WORKDIR, _JOBS, *_SETTINGS)
+  for flag in of_cells if _RENDER.value else (_OUTPUT,):
+    if flags.FLAGS[flag.name].present:
+      raise errors.UserError(f'--{flag.name} is of no use with{"" if _RENDER.value else "out"} '
+                             '--render, which writes about all records there are; leave it out')
 
 
 def render():

@@ -74,7 +74,7 @@ def execute(run: runs.Run, settings: Settings):
 
 def check(run: runs.Run, settings: Settings):
   """Raises, before hours of training, what would make a run, its tests or its record impossible."""
-  _testers(run, run.config(settings.seeds), settings)
+  _testers(run, run.config(settings.seeds, settings.max_iterations), settings)
   _check_not_less(run, settings)
   if run.encoder and done(runs.RUNS[run.encoder], settings):
     _check_encoder(run, settings)

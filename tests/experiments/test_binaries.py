@@ -313,10 +313,12 @@ def test_a_benchmark_writes_its_record(launch, tmp_path):
   assert all(look['seconds'] > 0 for look in record['quiet']) and len(record['quiet']) == 2
 
 
-@pytest.mark.parametrize('part, words', [
-    ('limit', "did you mean 'limits'"), ('card_1_1', 'card_1_1 is measured on an accelerator')])
-def test_an_unknown_part_of_the_benchmark(launch, tmp_path, part, words):
-  result = launch('benchmark', f'--only={part}', f'--json={tmp_path}/b.json')
+@pytest.mark.parametrize('flags, words', [
+    (('--only=limit',), "did you mean 'limits'"),
+    (('--only=card_1_1',), 'card_1_1 is measured on an accelerator'),
+    (('--only=limits', '--choices'), "unknown choice 'limits': it must be one of alone, ")])
+def test_an_unknown_part_of_the_benchmark(launch, tmp_path, flags, words):
+  result = launch('benchmark', *flags, f'--json={tmp_path}/b.json')
   assert_one_line(result, words)
 
 

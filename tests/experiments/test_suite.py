@@ -387,7 +387,9 @@ def test_unknown_names(models, names, words):
 @pytest.mark.parametrize('flags, words', [
     ((), 'no folder for the runs; give --workdir'),
     (('--workdir=',), 'name a folder'),
-    (('--workdir=runs', '--minutes=0'), 'minutes is 0.0; it must be more than 0')])
+    (('--workdir=runs', '--minutes=0'), 'minutes is 0.0; it must be more than 0'),
+    (('--workdir=runs', '--output=S.md'), '--output is of no use without --render'),
+    (('--render',), '--models is of no use with --render, which writes about all records')])
 def test_wrong_flags_get_one_line_and_write_nothing(tmp_path, flags, words):
   done = launch(tmp_path, '--models=gru', '--tasks=carry', *flags)
   assert done.returncode == 1
