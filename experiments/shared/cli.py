@@ -60,7 +60,7 @@ def run(main: Callable[[], None], *, unwinds: bool = False):
       fail(error)
     except KeyboardInterrupt:
       fail('stopped')
-    except (AssertionError, MemoryError, RuntimeError, ValueError) as error:
+    except (AssertionError, MemoryError, OSError, RuntimeError, ValueError) as error:
       fail(in_words(error))
 
   garbage.look_seldom()
@@ -116,6 +116,9 @@ def in_words(error: Exception) -> str:
   Raises:
     Exception: the error itself, any other; it is a bug.
   """
+  if isinstance(error, OSError) and error.filename:
+    return (f'cannot use {error.filename}: {error.strerror}; name another file or folder, or see '
+            'to what you may do with this one')
   if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in str(error):
     return f'out of memory ({error}); use smaller sizes or fewer models at a time'
   if cluster.joined() and _STATUS.match(str(error)):

@@ -31,7 +31,14 @@ def test_no_memory_left(joined, kind):
   assert cli.in_words(kind(FULL)).startswith(f'out of memory ({FULL})')
 
 
-@pytest.mark.parametrize('error', [ValueError('shapes differ'), jax.errors.JaxRuntimeError(LOST)])
+def test_a_file_that_the_system_refuses_is_named():
+  """Wherever it was about to be read, e.g. a record in a folder of somebody else's."""
+  error = PermissionError(13, 'Permission denied', 'results/E_S.json')
+  assert cli.in_words(error).startswith('cannot use results/E_S.json: Permission denied; name ')
+
+
+@pytest.mark.parametrize('error', [
+    OSError('no file'), ValueError('shapes differ'), jax.errors.JaxRuntimeError(LOST)])
 def test_a_bug_stays_a_bug(error):
   """A status without other processes, or no status at all."""
   with pytest.raises(type(error)) as raised:
