@@ -117,6 +117,13 @@ def _check_not_less(cell, settings):
                            'ask for as much or give another folder of --results')
 
 
+def _check_unmeasured(cell, settings, reason):
+  """The record stays of a cell that was possible once, e.g. before a user's module was changed."""
+  if (record := read(settings.results, cell)) and record['seeds']:
+    raise errors.UserError(f'{reason}; the record has {len(record["seeds"])} seeds of when it was '
+                           'possible, and stays: mend that, or take the record away')
+
+
 def _as_today(record, protocol):
   return (record['protocol'], record['trained_to']) == (protocol.about, protocol.max_length)
 
@@ -154,6 +161,7 @@ def execute(cell: cells.Cell, settings: Settings) -> str:
   """
   config = cell.config(settings.seeds, settings.max_iterations)
   if reason := cell.obstacle(config):
+    _check_unmeasured(cell, settings, reason)
     _write(cell, settings, config, [], impossible=reason, ended='', train_seconds=0., seconds=0.)
     return f'{cell.name}: not possible, {reason}'
   _check_not_less(cell, settings)

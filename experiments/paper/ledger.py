@@ -228,6 +228,8 @@ def _proof(path):
 def _proved_seeds(results):
   """How many of many new seeds are proved right, and what is known about the others."""
   by_part = _by_part(results, [name for name, run in runs.RUNS.items() if run.is_proved])
+  if not by_part:
+    return []
   return _section(
       'Proved at every length, seed by seed',
       'New seeds, none left out. *E_J-TASK*: 5 solvers on each of 20 encoders, which were drawn at '
@@ -260,11 +262,20 @@ def _tested_row(part, record):
 
 
 def _by_part(results, names):
-  """The seeds of populations, all encoders of one kind together."""
+  """The seeds of populations, all encoders of one kind together; says where some have no record."""
+  every = collections.Counter(map(_part, names))
+  found = _read(results, names)
+  there = collections.Counter(map(_part, found))
   seeds: dict[str, list] = {}
-  for name, record in _read(results, names).items():
-    seeds.setdefault(name.split('/')[1], []).extend(record['seeds'])
+  for name, record in found.items():
+    part = _part(name)
+    some = '' if there[part] == every[part] else f', {there[part]} of {every[part]} runs'
+    seeds.setdefault(part + some, []).extend(record['seeds'])
   return seeds
+
+
+def _part(name):
+  return name.split('/')[1]
 
 
 def _proved_rows(part, seeds):

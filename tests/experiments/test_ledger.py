@@ -176,8 +176,9 @@ def test_tested_seeds_of_all_encoders_stand_in_one_row(tmp_path):
     path.write_text(json.dumps({**record(*seeds), 'name': name, 'config': {}, 'machine': '',
                                 'versions': {}, 'seconds': 1}))
   assert ledger._tested_seeds(tmp_path)[-2] == (
-      '| E_J-sequence_equality | 3 of 6 | 4 | 500 [400–600] | 93.75% [50.00%–100.00%] |')
-  assert ledger._tested_seeds(tmp_path / 'empty') == []
+      '| E_J-sequence_equality, 2 of 20 runs | 3 of 6 | 4 | 500 [400–600] | '
+      '93.75% [50.00%–100.00%] |')
+  assert ledger._tested_seeds(tmp_path / 'empty') == ledger._proved_seeds(tmp_path / 'empty') == []
 
 
 def test_unknown_parts_name_the_closest():

@@ -186,6 +186,16 @@ def test_what_was_once_impossible_is_tried_again(own, results, tmp_path):
   assert not execute.done(IMPOSSIBLE, asked(results))
 
 
+def test_what_is_impossible_now_leaves_the_record_of_when_it_was_possible(
+    own, results, tmp_path, monkeypatch):
+  folder = rewritten(results, tmp_path, OURS)
+  before = execute.read(folder, OURS)
+  monkeypatch.setattr(cells.Cell, 'obstacle', lambda cell, config: 'a bug since')
+  with pytest.raises(errors.UserError, match=r'^a bug since; the record has 2 seeds of when'):
+    execute.execute(OURS, dataclasses.replace(asked(folder), seeds=3))
+  assert execute.read(folder, OURS) == before
+
+
 @pytest.mark.parametrize('length, reason', [
     (4, ''), (3, "length is 3 and task 'data' has no held-out example of so .* is 2, or .*"),
     (5, "length is 5 and task 'data' has no held-out example of so .* is 4, or .*")])
