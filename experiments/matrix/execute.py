@@ -110,11 +110,8 @@ def _check_not_less(cell, settings):
   record = read(settings.results, cell)
   if record is None or record['impossible'] or not _as_today(record, cell.protocol):
     return
-  had = {'seeds': len(record['seeds']), **record['budget']}
-  if any(getattr(settings, name) < value for name, value in had.items()):
-    said = ', '.join(f'--{name}={value:g}' for name, value in had.items())
-    raise errors.UserError(f'its record is of {said}, and what is asked has less of one of these; '
-                           'ask for as much or give another folder of --results')
+  records.check_not_less(records.path(settings.results / FOLDER, cell.name), vars(settings),
+                         {'seeds': len(record['seeds']), **record['budget']})
 
 
 def _check_unmeasured(cell, settings, reason):

@@ -105,7 +105,7 @@ def done(run: runs.Run, settings: Settings) -> bool:
     return False
   with records.legible(settings.results):
     _check_alike(run, settings, claims.tested(record))
-    had = _had(record)
+    had = _had(run, record)
     if len(claims.converged(record)) == len(record['seeds']):
       del had['max_iterations']  # More would make no difference.
     return all(had.get(name, value) >= value for name, value in _asked(run, settings).items())
@@ -121,32 +121,27 @@ def _check_alike(run, settings, tested):
 
 
 def _check_not_less(run, settings):
-  """What replaces a record has as many seeds, iterations and sequences."""
   record = records.read(settings.results, run.name)
   if record is None or done(run, settings):
     return
-  asked, had = _asked(run, settings), _had(record)
-  if any(asked[name] < value for name, value in had.items()):
-    raise errors.UserError(
-        f'the record of {run.name} in {settings.results} is of {_in_words(had)}, and asked is '
-        f'{_in_words(asked)}, less of one of these; ask for as much or give another --results')
+  had = _had(run, record)
+  if settings.batches is None:  # The budget's, of which the best may have had more.
+    had.pop('batches', None)
+  records.check_not_less(
+      records.path(settings.results, run.name), _asked(run, settings), had)
 
 
 def _asked(run, settings) -> dict[str, int]:
   config = run.config(settings.seeds, settings.max_iterations)
   return {'seeds': config.seeds, 'max_iterations': config.max_iterations,
-          'sequences': (settings.batches or run.budget.others) * run.budget.batch_size}
+          'batches': settings.batches or run.budget.others}
 
 
-def _had(record) -> dict[str, int]:
-  """The same of a record; sequences where a seed that converged was tested."""
+def _had(run, record) -> dict[str, int]:
+  """The same of a record; batches where a seed that converged was tested."""
   count = claims.sequences(record)
   return {'seeds': len(record['seeds']), 'max_iterations': record['config']['max_iterations'],
-          **({'sequences': count} if count else {})}
-
-
-def _in_words(numbers):
-  return ', '.join(f'{value:,} {name}' for name, value in numbers.items())
+          **({'batches': count // run.budget.batch_size} if count else {})}
 
 
 def _testers(run, config, settings):

@@ -68,6 +68,18 @@ def load(file: pathlib.Path, keys: Collection[str], mend: str) -> dict[str, Any]
   return record
 
 
+def check_not_less(file: pathlib.Path, asked: Mapping[str, float], had: Mapping[str, float]):
+  """Whether what replaces a record is as large, by the names of flags.
+
+  Raises:
+    UserError: the record has more of something.
+  """
+  if any(asked[name] < value for name, value in had.items()):
+    said = ', '.join(f'--{name}={value}' for name, value in had.items())
+    raise errors.UserError(f'record {file} is of {said}, and what is asked has less of one of '
+                           'these; ask for as much or give another folder of --results')
+
+
 @contextlib.contextmanager
 def legible(results: pathlib.Path) -> Iterator[None]:
   """While records are gone through: what is wrong deep within one is told in a line, too.

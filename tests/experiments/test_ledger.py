@@ -143,7 +143,7 @@ class TestDone:
   def test_less_does_not_replace_it(self, tmp_path, less):
     changed(tmp_path)
     run = runs.RUNS['E_S']
-    with pytest.raises(errors.UserError, match='10 seeds, 20,000 max_iterations, 3,200 sequences'):
+    with pytest.raises(errors.UserError, match='is of --seeds=10, --max_iterations=20000, '):
       execute.check(run, execute.Settings(tmp_path, tmp_path, seeds=11, **less))
     execute.check(run, execute.Settings(tmp_path, tmp_path, seeds=11))
     execute.check(run, execute.Settings(tmp_path, tmp_path, **less))  # It is done.

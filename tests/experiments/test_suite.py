@@ -301,7 +301,7 @@ def test_less_does_not_replace_a_record_of_more(tmp_path):
   record = execute.read(more.results, STRINGS)
   less = dataclasses.replace(more, seeds=1, minutes=5., workdir=tmp_path / 'other')
   assert not execute.done(STRINGS, less)
-  with pytest.raises(errors.UserError, match='its record is of --seeds=2, --minutes=1e-06'):
+  with pytest.raises(errors.UserError, match='json is of --seeds=2, --minutes=1e-06'):
     execute.execute(STRINGS, less)
   assert execute.read(more.results, STRINGS) == record
   assert not (tmp_path / 'other').exists()
