@@ -41,11 +41,11 @@ def main():
   found = []
   for trained in restored:
     found.append(give(trained, task, effort=_EFFORT.value))
-    output.show(f'{task.name} with {trained.config.model}, model {trained.index}: '
-                f'{found[-1].statement}')
+    output.show(f'{task.name} with {trained.config.model}, model {trained.index}'
+                f'{restore.by_solver(task)}: {found[-1].statement}')
   if _JSON.value:
     with stopping.unwinding():
-      proofs.write(pathlib.Path(_JSON.value), restored, task, found)
+      proofs.write(pathlib.Path(_JSON.value), restored, task, found, flags.FLAGS['solver'].value)
   if len(found) > 1:
     output.show(_summary(found))
   if any(verdict.status != verdicts.CERTIFIED for verdict in found):
@@ -59,7 +59,7 @@ def _summary(found):
 
 
 def _check_alone():
-  for name in ('task', 'json', 'falsify', 'effort'):
+  for name in ('task', 'solver', 'json', 'falsify', 'effort'):
     if flags.FLAGS[name].present:
       raise errors.UserError('--check goes through the certificates of a file, which say what they '
                              f'are about; leave --{name} out')

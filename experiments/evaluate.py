@@ -57,7 +57,8 @@ def main():
     if _JSON.value:
       workdir.write_result(pathlib.Path(_JSON.value), result)
     if _FIGURE.value:
-      look.draw_attention(restored, task, _FIGURE_LENGTH.value, pathlib.Path(_FIGURE.value))
+      look.draw_attention(restored, task, _FIGURE_LENGTH.value, pathlib.Path(_FIGURE.value),
+                          restore.by_solver(task))
   output.show(_describe(result, task))  # Last: files are whole by then, whatever happens to it.
 
 
@@ -91,10 +92,10 @@ def _describe(result, task):
     return (f'  {name:9}  {result[f"{name}_right"]:>12,} of {result[name]:>12,} right  '
             f'{result[f"{unit}_accuracy"]:8.2%}')
   low, high = result['sequence_interval_95']
-  solver = '' if result['solver'] == task.name else f', by its solver of {result["solver"]}'
   return '\n'.join([
-      f'{result["task"]} with {result["model"]}, model {result["model_index"]}{solver}, '
-      f'{_tested(result["length"], task)}, memory of {result["memory"]} addresses:',
+      f'{result["task"]} with {result["model"]}, model {result["model_index"]}'
+      f'{restore.by_solver(task)}, {_tested(result["length"], task)}, memory of '
+      f'{result["memory"]} addresses:',
       *map(line, _units(task))]) + f'  (95 %: {low:.2%} to {high:.2%})'
 
 

@@ -52,6 +52,7 @@ def main():
       restored.model, restored.params, task, _LENGTH.value, addresses, _SEED.value)
   proof = _proof(restored, task)
   title = look.title(restored, task, _LENGTH.value, flags.FLAGS['checkpoint'].value)
+  title += restore.by_solver(task)
   with stopping.unwinding():
     if _HTML.value:
       page = maes_jax.page.render(recording, title, proof)
@@ -70,7 +71,7 @@ def _proof(restored, task):
   """What the page says of all other sequences."""
   folder = trained.find(files.local(flags.FLAGS['checkpoint'].value))
   path = pathlib.Path(_PROOF.value or folder / f'proof-{task.name}.json')
-  if not _PROOF.value and not path.exists():
+  if not _PROOF.value and (restore.by_solver(task) or not path.exists()):
     return []
   verdict = proofs.of(restored, task, path)
   witness = [f'It errs: {verdict.witness.first_error}.'] if verdict.witness else []

@@ -25,10 +25,11 @@ def recorder(restored: Trained, task: tasks.Task, length: int) -> recordings.Rec
   return recordings.Recorder(restored.model, task, length, task.needs(length) + SPARE)
 
 
-def draw_attention(restored: Trained, task: tasks.Task, length: int, path: pathlib.Path):
-  """Where one random sequence of `length` items is written, and where it is read again."""
+def draw_attention(restored: Trained, task: tasks.Task, length: int, path: pathlib.Path,
+                   by: str = ''):
+  """Where one random sequence of `length` items is written and read again; `by`: whom, in words."""
   recording = recorder(restored, task, length).record(restored.params)
-  draw(recording, task, title(restored, task, length), path)
+  draw(recording, task, title(restored, task, length) + by, path)
 
 
 def draw(recording: Recording, task: tasks.Task, title: str, path: pathlib.Path):

@@ -17,10 +17,11 @@ _FIELDS = 'model_index', 'status', 'reason', 'radius', 'tried', 'certificate', '
 
 
 def write(path: pathlib.Path, restored: Sequence[Trained], task: tasks.Task,
-          found: Sequence[Verdict]):
-  """A file of the verdicts on models of one kind, in their order."""
+          found: Sequence[Verdict], solver: str | None = None):
+  """A file of the verdicts on models of one kind, in their order; `solver`: whose was asked."""
   workdir.write_result(path, {
-      'model': restored[0].config.model, 'task': task.name, 'verdicts': [
+      'model': restored[0].config.model, 'task': task.name,
+      **({'solver': solver} if solver not in (None, task.name) else {}), 'verdicts': [
           {'model_index': trained.index, 'seed': int(trained.saved['seed']),
            'iterations': trained.iterations, 'converged': trained.converged, **verdict.to_json()}
           for trained, verdict in zip(restored, found)]})

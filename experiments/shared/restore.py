@@ -41,6 +41,11 @@ def several_from_flags() -> tuple[list[trained.Trained], tasks.Task]:
   return [restored for restored, _ in found], found[0][1]
 
 
+def by_solver(task: tasks.Task) -> str:
+  """Whose solver is asked, in words; '' where it is the task's own."""
+  return f', by its solver of {_SOLVER.value}' if _SOLVER.value not in (None, task.name) else ''
+
+
 def models() -> list[trained.Trained]:
   """The model, or all of the population, whatever the task."""
   if _INDEX.value == _ALL:

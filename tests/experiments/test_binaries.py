@@ -418,6 +418,17 @@ class TestCertify:
     assert_one_line(launch('evaluate', '--checkpoint=E_J', '--task=serial_recall',
                            '--model_index=first'), 'give the number of a model')
 
+  def test_whose_solver_is_asked_is_said(self, launch, tmp_path):
+    """That of Serial Recall repeats forwards; what is proved of the task's own is not of it."""
+    asked = ('--checkpoint=E_J', '--task=reverse_recall', '--solver=serial_recall')
+    shown = launch('inspect', *asked, '--length=5', f'--png={tmp_path}/a.png')
+    assert shown.returncode == 0, shown.stderr
+    assert ' random items, by its solver of serial_recall: ' in shown.stdout
+    assert 'On all sequences' not in shown.stdout
+    done = launch('certify', *asked, '--effort=10', f'--json={tmp_path}/verdict.json')
+    assert 'model 0, by its solver of serial_recall: refuted' in done.stdout
+    assert json.loads((tmp_path / 'verdict.json').read_text())['solver'] == 'serial_recall'
+
   def test_a_solver_is_asked_another_task(self, launch, tmp_path):
     done = launch('evaluate', '--checkpoint=E_J-sequence_comparison', '--task=hard_equality',
                   '--solver=sequence_comparison', '--length=1', '--memory=8', '--batches=1',
