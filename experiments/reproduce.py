@@ -12,7 +12,7 @@ import sys
 from absl import flags
 
 from .shared import cli
-from .shared import family
+from .shared import jobs
 from .shared import stopping
 from .paper import execute
 from .paper import runs
@@ -37,7 +37,7 @@ _SETTINGS = [
 
 
 def main():
-  family.join()
+  jobs.join()
   settings = execute.Settings(
       pathlib.Path(_WORKDIR.value), pathlib.Path(_RESULTS.value),
       **{flag.name: flag.value for flag in _SETTINGS})
@@ -60,7 +60,7 @@ def main():
 
 
 def _in_processes(names):
-  family.run_all({name: _command(name) for name in names}, _JOBS.value)
+  jobs.run_all({name: _command(name) for name in names}, _JOBS.value)
 
 
 def _command(name):

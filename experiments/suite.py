@@ -15,7 +15,7 @@ import time
 from absl import flags
 
 from .shared import cli
-from .shared import family
+from .shared import jobs
 from .shared import output
 from .shared import records
 from .shared import stopping
@@ -47,7 +47,7 @@ _SETTINGS = [
 
 
 def main():
-  is_child = family.join()
+  is_child = jobs.join()
   _check_used()
   if _RENDER.value:
     render()
@@ -67,7 +67,7 @@ def main():
   if _JOBS.value == 1 or len(todo) <= 1:
     execute.execute_all(todo, settings, (lambda ended: None) if is_child else progress)
   else:
-    family.run_all({cell.name: _command(cell) for cell in todo}, _JOBS.value, progress)
+    jobs.run_all({cell.name: _command(cell) for cell in todo}, _JOBS.value, progress)
 
 
 def _check_used():

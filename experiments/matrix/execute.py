@@ -12,7 +12,7 @@ import numpy as np
 
 from . import cells
 from ..shared import cli
-from ..shared import family
+from ..shared import jobs
 from ..shared import outcomes
 from ..shared import records
 from ..shared import stopping
@@ -147,7 +147,7 @@ def execute_all(todo: Sequence[cells.Cell], settings: Settings, progress: Callab
       ended[cell.name] = errors.line(cli.told(error))
     jax.clear_caches()  # Hundreds of programs, none of which is needed again.
     progress(count)
-  family.check_finished(ended)
+  jobs.check_finished(ended)
 
 
 def execute(cell: cells.Cell, settings: Settings) -> str:

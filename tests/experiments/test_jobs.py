@@ -8,32 +8,32 @@ import sys
 
 import pytest
 
-from experiments.shared import family
+from experiments.shared import jobs
 from maes_jax import errors
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 PARENT = '''
 import sys
-from experiments.shared import family
+from experiments.shared import jobs
 from maes_jax.training import interrupts
 try:
-  print(family.run(dict.fromkeys('ab', [sys.executable, '-c', {child!r}]), [set(), set()]))
+  print(jobs.run(dict.fromkeys('ab', [sys.executable, '-c', {child!r}]), [set(), set()]))
 except interrupts.Interrupted as stopped:
   print(stopped)
 '''
 LASTING = '''
 import os, sys, time
 sys.platform = {platform!r}
-from experiments.shared import family
-family.join()
+from experiments.shared import jobs
+jobs.join()
 os.write(1, b'up\\n')  # In one piece: another child writes, too.
 time.sleep(60)
 '''
 COUNTING = '''
 import os, signal, time
-from experiments.shared import family
-family.join()
+from experiments.shared import jobs
+jobs.join()
 heard = []
 signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
 signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
@@ -60,28 +60,28 @@ def python(program):
 def test_how_each_ended():
   commands = {'well': python('pass'), 'badly': python('import sys; sys.exit(3)'),
               'killed': python('import os; os.kill(os.getpid(), 9)')}
-  assert family.run(commands, [set()]) == {
+  assert jobs.run(commands, [set()]) == {
       'well': '', 'badly': 'the reason stands above', 'killed': 'ended by SIGKILL'}
 
 
 def test_who_waits_hears_of_each_that_ended():
   heard = []
   commands = {'soon': python('pass'), 'later': python('import time; time.sleep(1)')}
-  family.run(commands, [set(), set()], heard.append)
+  jobs.run(commands, [set(), set()], heard.append)
   assert heard == [1, 2]
 
 
 def test_all_that_did_not_end_well_are_named():
   commands = {'well': python('pass'), 'badly': python('import sys; sys.exit(3)')}
   with pytest.raises(errors.UserError, match=r'^not finished: badly \(the reason stands above\); '):
-    family.run_all(commands, jobs=4)
+    jobs.run_all(commands, jobs=4)
 
 
 @pytest.mark.skipif(not hasattr(os, 'sched_setaffinity'), reason='cores cannot be chosen here')
 def test_each_keeps_to_its_share(tmp_path):
   core = min(os.sched_getaffinity(0))
   program = f'import os, sys; sys.exit(os.sched_getaffinity(0) != {{{core}}})'
-  assert family.run(dict.fromkeys('ab', python(program)), [{core}]) == {'a': '', 'b': ''}
+  assert jobs.run(dict.fromkeys('ab', python(program)), [{core}]) == {'a': '', 'b': ''}
 
 
 @pytest.mark.parametrize('platform', [sys.platform, 'another'])
