@@ -2,10 +2,10 @@
 
 A cell computes in the dtype of its parameters: its state and its inputs are taken in that dtype,
 and so are the answers and the gradients. bfloat16 and float16 parameters therefore make a model of
-that precision throughout, but for three sums of many addresses that go wrong in it: sharpening,
-similarity by content and the DNC's allocation are worked out in float32 and rounded once. Linear
-recurrences (LRU, mLSTM, Gated DeltaNet, Mamba-2) are not themselves in it: a factor near 1, by
-which they forget, is rounded to 1 or above.
+that precision throughout, but for what goes wrong in it, which is in float32. Three sums of many
+addresses are worked out so and rounded once: sharpening, similarity by content and the DNC's
+allocation. What linear recurrences (LRU, mLSTM, Gated DeltaNet, Mamba-2) carry, and the factors
+near 1 by which they forget, are `Wide` from step to step, as are whole numbers in a state.
 `jax_enable_x64` changes nothing of it: float32 parameters compute in float32.
 """
 
@@ -15,26 +15,51 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from maes_jax import errors
 
-class Exact(NamedTuple):
-  """A whole number in a state, kept as a float of its own dtype: rounded it would be another."""
-  number: chex.Array  # []
+
+class Wide(NamedTuple):
+  """What a state keeps in float32 at least, in double precision where the parameters are.
+
+  Whole numbers, which half precision would round to others, and what is multiplied by a factor near
+  1 at every step, which it would round to 1 or above.
+  """
+  numbers: Any  # a tree of arrays
+
+
+def wide(state: Wide) -> Any:
+  """Its numbers.
+
+  Raises:
+    UserError: they are in less than float32.
+  """
+  for leaf in jax.tree.leaves(state):
+    if at_least_single(leaf).dtype != leaf.dtype:
+      raise errors.UserError(f'a state is in {leaf.dtype} where it must be in float32 at least; '
+                             'cast it by precision.as_params(state, params), or leave it as made')
+  return state.numbers
 
 
 def as_params(tree: Any, params: Any) -> Any:
   """The tree as JAX's arrays, its floating-point leaves in the dtype of the parameters.
 
-  But for what is `Exact`. A cell without any parameters computes in float32.
+  What is `Wide` is in float32 at least. A cell without any parameters computes in float32.
+
+  Raises:
+    UserError: what is `Wide` was in less, so that it is rounded already.
   """
   dtype = jnp.result_type(*(jax.tree.leaves(params) or [jnp.float32]))
 
-  def cast(leaf):
-    if isinstance(leaf, Exact):
-      return leaf
+  def cast(leaf, dtype):
     array = jnp.asarray(leaf)
     return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
-  return jax.tree.map(cast, tree, is_leaf=lambda node: isinstance(node, Exact))
+  def cast_node(node):
+    if not isinstance(node, Wide):
+      return cast(node, dtype)
+    return Wide(jax.tree.map(lambda leaf: cast(leaf, _single_or(dtype)), wide(node)))
+
+  return jax.tree.map(cast_node, tree, is_leaf=lambda node: isinstance(node, Wide))
 
 
 def given(params: Any, *trees: Any) -> tuple:
@@ -46,5 +71,10 @@ def given(params: Any, *trees: Any) -> tuple:
 def at_least_single(array: chex.Array) -> chex.Array:
   """The array in float32 where it is in less."""
   array = jnp.asarray(array)
+  return array.astype(_single_or(array.dtype))
+
+
+def _single_or(dtype):
+  """The dtype, or float32 where that is wider."""
   with jax.numpy_dtype_promotion('standard'):  # Strictly there is no wider of two.
-    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
+    return jnp.promote_types(dtype, jnp.float32)

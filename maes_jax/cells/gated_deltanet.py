@@ -11,6 +11,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from maes_jax import precision
 from maes_jax.cells import residual
 from maes_jax.options import MANY
 from maes_jax.options import option
@@ -21,7 +22,7 @@ SHORTEST = 1e-6  # Squares of lengths have this added before they divide.
 class Block(NamedTuple):
   """What a block carries."""
   before: chex.Array  # the last inputs of the convolution [taps - 1, 3 heads K]
-  state: chex.Array  # S_t [heads, V, K]
+  state: precision.Wide  # S_t [heads, V, K]
 
 
 def update(
@@ -59,23 +60,24 @@ class GatedDeltaNet(residual.Residual):
     """Zeros: nothing is stored."""
     channels = 3 * self.heads * self.head_width
     return Block(jnp.zeros((self.taps - 1, channels), jnp.float32),
-                 jnp.zeros((self.heads, self.head_width, self.head_width), jnp.float32))
+                 precision.Wide(jnp.zeros((self.heads, self.head_width, self.head_width),
+                                          jnp.float32)))
 
   def block(self, name, state_tm1, z_t):
     dense = lambda part, size: nn.Dense(size, use_bias=False, name=f'{name}_{part}')(z_t)
     inner = self.heads * self.head_width
     # q, k, v = SiLU(conv(W z_t)), q and k of length 1
     before, raw = self.convolved(name, state_tm1.before, dense('words', 3 * inner))
-    query, key, value = raw.reshape(3, self.heads, self.head_width)
+    query, key, value = precision.at_least_single(raw).reshape(3, self.heads, self.head_width)
     # alpha_t = exp(A Delta_t);  beta_t = 2 sigma(w^T z_t)
     _, keep = self.decay(name, dense('keep', self.heads))
-    rate = self.largest_rate * nn.sigmoid(dense('write', self.heads))
-    state_t = update(state_tm1.state, _of_length_1(key), value, keep, rate)
+    rate = self.largest_rate * nn.sigmoid(precision.at_least_single(dense('write', self.heads)))
+    state_t = update(precision.wide(state_tm1.state), _of_length_1(key), value, keep, rate)
     # o_t = S_t q_t;  W_o (norm(o_t) o SiLU(W_g z_t))
-    found = jnp.einsum('hvk,hk->hv', state_t, _of_length_1(query))
+    found = jnp.einsum('hvk,hk->hv', state_t, _of_length_1(query)).astype(z_t.dtype)
     shown = residual.norm(f'{name}_norm', found).ravel() * nn.silu(dense('gate', inner))
     out = nn.Dense(self.units, use_bias=False, name=f'{name}_out')(shown)
-    return Block(before, state_t), out
+    return Block(before, precision.Wide(state_t)), out
 
 
 def _of_length_1(vectors):

@@ -12,8 +12,24 @@ import jax
 import jax.numpy as jnp
 
 from maes_jax import errors
+from maes_jax import precision
 from maes_jax.cells import residual
 from maes_jax.options import option
+
+
+def update(
+    state_tm1: chex.Array,  # [2, S]
+    nu: chex.Array,  # [S]
+    theta: chex.Array,  # [S]
+    gamma: chex.Array,  # [S]
+    driven: chex.Array,  # B u_t [2, S]
+) -> chex.Array:
+  """x_t [2, S], real and imaginary parts: turned, a little nearer to 0, and driven."""
+  radius, angle = jnp.exp(-jnp.exp(nu)), jnp.exp(theta)
+  real, imaginary = radius * jnp.cos(angle), radius * jnp.sin(angle)
+  turned = jnp.stack([real * state_tm1[0] - imaginary * state_tm1[1],
+                      imaginary * state_tm1[0] + real * state_tm1[1]])
+  return turned + jnp.exp(gamma)[None] * driven
 
 
 class Lru(residual.Residual):
@@ -36,27 +52,25 @@ class Lru(residual.Residual):
       raise errors.UserError(f'min_radius is {self.min_radius} and max_radius {self.max_radius}; '
                              'give a min_radius of at most max_radius')
 
-  def first(self) -> chex.Array:
-    """x_0 = 0 [2, S], real and imaginary parts: not every dtype has complex numbers."""
-    return jnp.zeros((2, self.states), jnp.float32)
+  def first(self) -> precision.Wide:
+    """x_0 = 0 [2, S], real and imaginary parts: not every device has complex numbers."""
+    return precision.Wide(jnp.zeros((2, self.states), jnp.float32))
 
   def block(self, name, state_tm1, z_t):
     # x_t = Lambda x_{t-1} + exp(gamma) o (B u_t), Lambda = exp(-exp(nu) + i exp(theta))
     nu = self.param(f'{name}_nu', self._nu, (self.states,))
-    angle = jnp.exp(self.param(f'{name}_theta', self._theta, (self.states,)))
+    theta = self.param(f'{name}_theta', self._theta, (self.states,))
     gamma = self.param(f'{name}_gamma', lambda key: _gamma(nu))
-    radius = jnp.exp(-jnp.exp(nu))
-    real, imaginary = radius * jnp.cos(angle), radius * jnp.sin(angle)
-    turned = jnp.stack([real * state_tm1[0] - imaginary * state_tm1[1],
-                        imaginary * state_tm1[0] + real * state_tm1[1]])
     driven = nn.Dense(2 * self.states, use_bias=False, name=f'{name}_b')(z_t).reshape(2, -1)
-    state_t = turned + jnp.exp(gamma)[None] * driven
+    state_t = update(precision.wide(state_tm1), *map(
+        precision.at_least_single, (nu, theta, gamma, driven)))
     # y_t = Re(C x_t) + d o u_t; the kernel holds Re(C) and -Im(C)
     skip = self.param(f'{name}_d', nn.initializers.normal(1.), (self.units,), jnp.float32)
-    y_t = nn.Dense(self.units, use_bias=False, name=f'{name}_c')(state_t.ravel()) + skip * z_t
+    to_y = nn.Dense(self.units, use_bias=False, name=f'{name}_c')
+    y_t = to_y(state_t.ravel().astype(z_t.dtype)) + skip * z_t
     # GLU(y) = (W_1 y + b_1) o sigma(W_2 y + b_2), after GELU
     linear, gate = jnp.split(nn.Dense(2 * self.units, name=f'{name}_glu')(nn.gelu(y_t)), 2)
-    return state_t, linear * nn.sigmoid(gate)
+    return precision.Wide(state_t), linear * nn.sigmoid(gate)
 
   def _nu(self, key, shape):
     """Evenly spread over the ring between both radii: |lambda|^2 is uniform."""

@@ -10,6 +10,7 @@ import chex
 from flax import linen as nn
 import jax.numpy as jnp
 
+from maes_jax import precision
 from maes_jax.cells import residual
 from maes_jax.options import MANY
 from maes_jax.options import option
@@ -18,7 +19,7 @@ from maes_jax.options import option
 class Block(NamedTuple):
   """What a block carries."""
   before: chex.Array  # the last inputs of the convolution [taps - 1, heads P + 2 S]
-  state: chex.Array  # h_t [heads, P, S]
+  state: precision.Wide  # h_t [heads, P, S]
 
 
 class Mamba2(residual.Residual):
@@ -46,7 +47,7 @@ class Mamba2(residual.Residual):
   def first(self) -> Block:
     """Zeros."""
     return Block(jnp.zeros((self.taps - 1, self.inner + 2 * self.states), jnp.float32),
-                 jnp.zeros((self.heads, self.head_width, self.states), jnp.float32))
+                 precision.Wide(jnp.zeros((self.heads, self.head_width, self.states), jnp.float32)))
 
   def block(self, name, state_tm1, z_t):
     channels = self.inner + 2 * self.states
@@ -54,14 +55,16 @@ class Mamba2(residual.Residual):
     gate, words, step = jnp.split(raw, [self.inner, self.inner + channels])
     # x_t, B_t, C_t = SiLU(conv(W z_t))
     before, words = self.convolved(name, state_tm1.before, words)
+    words = precision.at_least_single(words)
     x_t, b_t, c_t = jnp.split(words, [self.inner, self.inner + self.states])
     x_t = x_t.reshape(self.heads, self.head_width)
     # h_t = exp(A Delta_t) h_{t-1} + Delta_t x_t B_t^T
     step_t, keep = self.decay(name, step)
     driven = (step_t[:, None] * x_t)[:, :, None] * b_t[None, None]
-    state_t = keep[:, None, None] * state_tm1.state + driven
+    state_t = keep[:, None, None] * precision.wide(state_tm1.state) + driven
     # y_t = h_t C_t + D x_t;  W_o norm(y_t o SiLU(gate))
     skip = self.param(f'{name}_d', nn.initializers.ones, (self.heads,), jnp.float32)
-    y_t = (state_t @ c_t + skip[:, None] * x_t).ravel() * nn.silu(gate)
-    shown = residual.norm(f'{name}_norm', y_t)
-    return Block(before, state_t), nn.Dense(self.units, use_bias=False, name=f'{name}_out')(shown)
+    y_t = state_t @ c_t + precision.at_least_single(skip)[:, None] * x_t
+    shown = residual.norm(f'{name}_norm', y_t.ravel().astype(z_t.dtype) * nn.silu(gate))
+    out = nn.Dense(self.units, use_bias=False, name=f'{name}_out')(shown)
+    return Block(before, precision.Wide(state_t)), out

@@ -12,6 +12,7 @@ import chex
 from flax import linen as nn
 import jax.numpy as jnp
 
+from maes_jax import precision
 from maes_jax.cells import residual
 from maes_jax.options import MANY
 from maes_jax.options import option
@@ -68,22 +69,26 @@ class Mlstm(residual.Residual):
   heads: int = option(2, minimum=1, maximum=MANY)
   head_width: int = option(8, minimum=1)
 
-  def first(self) -> Block:
+  def first(self) -> precision.Wide:
     """Zeros: nothing is stored."""
     shape = self.heads, self.head_width
-    return Block(*(jnp.zeros(size, jnp.float32)
-                   for size in ((*shape, self.head_width), shape, (self.heads,))))
+    return precision.Wide(Block(*(jnp.zeros(size, jnp.float32)
+                                  for size in ((*shape, self.head_width), shape, shape[:1]))))
 
   def block(self, name, state_tm1, z_t):
     # q, k, v = W z + b, k / sqrt(K);  i, f from w^T z + b;  o_t = sigma(W_o z + b_o)
     inner = self.heads * self.head_width
     size = 4 * inner + 2 * self.heads
     raw = nn.Dense(size, name=f'{name}_interface', bias_init=self._bias)(z_t)
-    query, key, value, shown = raw[:4 * inner].reshape(4, self.heads, self.head_width)
-    gates = raw[4 * inner:].reshape(2, self.heads)
-    state_t, found = update(state_tm1, query, key * self.head_width**-0.5, value, gates)
+    words, gates = jnp.split(raw, [4 * inner])
+    words = words.reshape(4, self.heads, self.head_width)
+    query, key, value = precision.at_least_single(words[:3])
+    gates = precision.at_least_single(gates).reshape(2, self.heads)
+    state_t, found = update(
+        precision.wide(state_tm1), query, key * self.head_width**-0.5, value, gates)
     # h_t = o_t o h~_t
-    return state_t, nn.Dense(self.units, name=f'{name}_out')((nn.sigmoid(shown) * found).ravel())
+    shown = nn.sigmoid(words[3]) * found.astype(z_t.dtype)
+    return precision.Wide(state_t), nn.Dense(self.units, name=f'{name}_out')(shown.ravel())
 
   def _bias(self, unused_key, shape, dtype):
     """Zeros, but for the gates that forget: these start out open, each head's more or less."""

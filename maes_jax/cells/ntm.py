@@ -35,7 +35,7 @@ class InRing(NamedTuple):
   memory: chex.Array
   attention: chex.Array
   read: chex.Array
-  ring: precision.Exact  # [] how many, as a float: loops differentiate all that they carry
+  ring: precision.Wide  # [] how many, as a float: loops differentiate all that they carry
 
 
 def write(
@@ -108,7 +108,7 @@ class Ntm(base.Cell):
   def in_ring(self, state: State, ring: chex.Array) -> InRing:
     """The state where only the first `ring` addresses are there, a kernel's taps at least."""
     fitting = jnp.float32(jnp.maximum(ring, 2 * self.shift_range + 1))
-    return InRing(*state, precision.Exact(fitting))
+    return InRing(*state, precision.Wide(fitting))
 
   def features(self, state: State) -> chex.Array:
     """What was read [R W]."""
@@ -123,7 +123,7 @@ class Ntm(base.Cell):
       ValueError: the memory has fewer addresses than the shift kernel has taps.
     """
     hidden_tm1, memory_tm1, attention_tm1, read_tm1 = state_tm1[:4]
-    ring = jnp.int32(state_tm1.ring.number) if isinstance(state_tm1, InRing) else None
+    ring = jnp.int32(precision.wide(state_tm1.ring)) if isinstance(state_tm1, InRing) else None
     # The controller sees the input, its own last state and what was read last (figure 1).
     z_t = jnp.concatenate([x_t, hidden_tm1, read_tm1.ravel()])
     hidden_t = nn.sigmoid(nn.Dense(self.units, name='hidden')(z_t))

@@ -13,6 +13,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from maes_jax import precision
 from maes_jax.cells import base
 from maes_jax.options import MANY
 from maes_jax.options import option
@@ -86,10 +87,15 @@ class Residual(base.Cell):
   def decay(self, name: str, raw: chex.Array) -> tuple[chex.Array, chex.Array]:
     """Delta_t and exp(A Delta_t) [heads]: how long a step lasts, and what it leaves of the past.
 
+    In float32 at least: half precision knows no numbers between 0.996 and 1.
+
     Source: Gu and Dao, Mamba, 2023, section 3.6, also for where the parameters start.
     """
-    step = nn.softplus(raw + self.param(f'{name}_step_bias', _step_bias, raw.shape))
-    rate = self.param(f'{name}_rate', _rate, raw.shape)  # A = -exp(rate)
+    raw, bias, rate = map(precision.at_least_single, (
+        raw, self.param(f'{name}_step_bias', _step_bias, raw.shape),
+        self.param(f'{name}_rate', _rate, raw.shape)))
+    step = nn.softplus(raw + bias)
+    # A = -exp(rate)
     return step, jnp.exp(-jnp.exp(rate) * step)
 
 

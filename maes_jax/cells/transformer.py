@@ -29,7 +29,7 @@ class Block(NamedTuple):
   """What a block carries of the last C tokens, the newest first."""
   keys: chex.Array  # [C, heads, K]
   values: chex.Array  # [C, heads, K]
-  positions: precision.Exact  # [C]; of no token -1
+  positions: precision.Wide  # [C]; of no token -1
 
 
 class Transformer(residual.Residual):
@@ -72,7 +72,7 @@ class Transformer(residual.Residual):
     words = jnp.zeros((*shape, self.heads, self.head_width), jnp.float32)
     positions = jnp.full(shape, _NOWHERE, jnp.float32)
     return residual.State(jnp.zeros(self.units, jnp.float32),
-                          Block(words, words, precision.Exact(positions)))
+                          Block(words, words, precision.Wide(positions)))
 
   def draw_noise(self, key: chex.PRNGKey, steps: int) -> Mapping | None:
     """How many positions are skipped before each step [T]: all are a sample without repeats."""
@@ -86,11 +86,11 @@ class Transformer(residual.Residual):
     size = 3 * self.heads * self.head_width
     raw = nn.Dense(size, use_bias=False, name=f'{name}_words')(z_t)
     query, key, value = raw.reshape(3, self.heads, self.head_width)
-    position = self._next(state_tm1.positions.number[0])
+    position = self._next(precision.wide(state_tm1.positions)[0])
     if self.position in ('rotary', 'random'):
       query, key = rotated(query, position), rotated(key, position)
     state_t = jax.tree.map(lambda new, kept: jnp.concatenate([new[None], kept[:-1]]),
-                           Block(key, value, precision.Exact(position)), state_tm1)
+                           Block(key, value, precision.Wide(position)), state_tm1)
     found = self._attended(query, state_t)
     return state_t, nn.Dense(self.units, use_bias=False, name=f'{name}_out')(found.ravel())
 
@@ -107,7 +107,7 @@ class Transformer(residual.Residual):
   def _attended(self, query, state_t):
     """What each head finds [heads, K], the newest token being the one that asks."""
     # sum_j softmax_j(q k_j / sqrt(K) + bias_j) v_j
-    positions = state_t.positions.number
+    positions = state_t.positions.numbers
     scores = jnp.einsum('hk,chk->hc', query, state_t.keys) * self.head_width**-.5
     if self.position == 'bias':
       scores = scores + self._bias(positions[0] - positions).astype(scores.dtype)

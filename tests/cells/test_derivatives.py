@@ -222,29 +222,47 @@ def test_init_makes_parameters_and_nothing_else(name):
   assert made.keys() == {'params'}
 
 
+def assert_dtypes(tree, dtype):
+  """All leaves are of that dtype; those that are `Wide` of float32."""
+  kept = lambda node: isinstance(node, precision.Wide)
+  for node in jax.tree.leaves(tree, is_leaf=kept):
+    wanted = jnp.float32 if kept(node) else dtype
+    assert {leaf.dtype for leaf in jax.tree.leaves(node)} == {np.dtype(wanted)}
+
+
 @ANY_CELL
 @pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float16])
 class TestHalfPrecision:
 
   def test_parameters_say_in_which_dtype_all_is_computed(self, name, dtype):
-    """State, answers, attention and gradients are of the parameters' dtype, and finite."""
+    """State, answers, attention and gradients are of the parameters' dtype, and finite.
+
+    But for what a state keeps in float32.
+    """
     cell = CELLS[name]
     params, inputs = jax.tree.map(lambda leaf: leaf.astype(dtype), drawn(name))
     run = lambda p: cell.unroll(p, cell.initial_state(ADDRESSES), inputs[0])
     value = lambda p: jnp.sum(run(p)[1].output.astype(jnp.float32))
-    exact = lambda node: isinstance(node, precision.Exact)
     for tree in (jax.jit(run)(params), jax.jit(jax.grad(value))(params)):
-      leaves = [leaf for leaf in jax.tree.leaves(tree, is_leaf=exact) if not exact(leaf)]
-      assert {leaf.dtype for leaf in leaves} == {np.dtype(dtype)}
+      assert_dtypes(tree, dtype)
       assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
 
   def test_a_step_stays_in_it(self, name, dtype):
     """Called by itself, as `nn.scan` calls it."""
     cell = CELLS[name]
     params, inputs = jax.tree.map(lambda leaf: leaf.astype(dtype), drawn(name))
-    state = jax.tree.map(lambda leaf: leaf.astype(dtype), cell.initial_state(ADDRESSES))
+    state = precision.as_params(cell.initial_state(ADDRESSES), params)
     after = jax.eval_shape(cell.apply, {'params': params}, state, inputs[0, 0])
-    assert {leaf.dtype for leaf in jax.tree.leaves(after)} == {np.dtype(dtype)}
+    assert_dtypes(after, dtype)
+    chex.assert_trees_all_equal_dtypes(after[0], state)
+
+  def test_nothing_is_mixed_under_strict_promotion(self, name, dtype):
+    cell = CELLS[name]
+    params, inputs = jax.tree.map(lambda leaf: leaf.astype(dtype), drawn(name))
+    run = lambda p: jnp.sum(cell.unroll(p, cell.initial_state(ADDRESSES), inputs[0])[1].output)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion('strict'):
+      gradient = jax.eval_shape(jax.grad(run), params)
+    assert_dtypes(gradient, dtype)
 
   def test_answers_are_near_those_of_float32(self, name, dtype):
     params, inputs = drawn(name)

@@ -167,7 +167,7 @@ def test_a_ring_is_of_as_many_addresses_in_every_dtype(dtype, ring):
   params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
   last, shown = module.unroll(params, state, jnp.zeros((1, INPUTS)))
   assert shown.write.dtype == dtype
-  assert int(last.ring.number) == ring
+  assert int(last.ring.numbers) == ring
   assert np.flatnonzero(shown.write[0, 0]).tolist() == list(range(ring))
 
 

@@ -1,5 +1,7 @@
 """Recurrences without a memory of addresses against their papers' equations in double precision."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,20 +27,25 @@ def parts(blocks, n):
   return jax.tree.map(lambda leaf: np.asarray(leaf, float)[n], blocks)
 
 
-def scaled(block):
+def scaled(kept):
   """The mLSTM's state without the stabilizer, as the equations have it."""
+  block, = kept
   size = np.exp(block.stabilizer)
   return block.cell * size[:, None, None], block.normalizer * size[:, None]
 
 
-same = tuple
+def gated(block):
+  """The last inputs of the convolution, and the state."""
+  return block.before, block.state.numbers
+
+
 KINDS = {  # cell, its oracle, sizes of a block, the state as the oracle has it
-    'lru': (lru.Lru(**SMALL, states=4), oracle.lru, (4,), np.asarray),
+    'lru': (lru.Lru(**SMALL, states=4), oracle.lru, (4,), lambda kept: kept.numbers),
     'mlstm': (mlstm.Mlstm(**SMALL, heads=2, head_width=3), oracle.mlstm, (2, 3), scaled),
     'gated_deltanet': (gated_deltanet.GatedDeltaNet(**SMALL, heads=2, head_width=3),
-                       oracle.gated_deltanet, (2, 3), same),
+                       oracle.gated_deltanet, (2, 3), gated),
     'mamba2': (mamba2.Mamba2(**SMALL, heads=2, head_width=3, states=4), oracle.mamba2,
-               (2, 3, 4), same)}
+               (2, 3, 4), gated)}
 ANY_KIND = pytest.mark.parametrize('name', KINDS)
 
 
@@ -102,7 +109,7 @@ def test_an_lru_starts_on_its_ring_and_neither_grows_nor_fades():
 
 def test_an_mlstm_survives_gates_that_no_float_can_hold():
   """exp(200) overflows; the stabilizer keeps all finite, and the newest value is found."""
-  state = mlstm.Mlstm(heads=1, head_width=2).first()
+  state = mlstm.Mlstm(heads=1, head_width=2).first().numbers
   unit, value = jnp.array([[1., 0.]]), jnp.array([[3., -2.]])
   for gate in (-300., 0., 200.):
     state, found = mlstm.update(state, unit, unit, value, jnp.array([[gate], [50.]]))
@@ -136,7 +143,8 @@ def test_about_as_many_parameters_as_the_ntm(name):
 
 @pytest.mark.parametrize('dtype, gate', [(np.float32, -100.), (np.float16, -12.)])
 def test_an_mlstm_has_a_gradient_where_its_gates_are_all_but_shut(dtype, gate):
-  state = jax.tree.map(lambda leaf: leaf.astype(dtype), mlstm.Mlstm(heads=1, head_width=2).first())
+  first = mlstm.Mlstm(heads=1, head_width=2).first().numbers
+  state = jax.tree.map(lambda leaf: leaf.astype(dtype), first)
   state = state._replace(stabilizer=state.stabilizer + dtype(gate))
   unit = jnp.ones((1, 2), dtype)
 
@@ -144,6 +152,25 @@ def test_an_mlstm_has_a_gradient_where_its_gates_are_all_but_shut(dtype, gate):
     return mlstm.update(state, unit, unit, unit, gates)[1].astype(np.float32).sum()
   gradient = jax.grad(found)(jnp.full((2, 1), gate, dtype))
   assert jnp.isfinite(gradient).all()
+
+
+# First parameters of a recurrence that keeps nearly all of its past.
+SLOW = {'block_0_nu': -9., 'block_0_step_bias': -6.9, 'block_0_rate': 0.}
+
+
+@ANY_KIND
+def test_half_precision_keeps_and_forgets_as_single_precision_does(name):
+  """Through factors of 0.999 and more, which bfloat16 has no number for but 1."""
+  module = dataclasses.replace(KINDS[name][0], layers=1)
+  inputs = np.random.default_rng(0).normal(size=(1000, INPUTS)).astype(np.float32)
+  params = jax.jit(module.init)(jax.random.key(0), module.initial_state(1), inputs[0])['params']
+  slow = {part: jax.tree.map(lambda leaf: jnp.full_like(leaf, SLOW[part]), leaves)  # noqa: B023
+          if part in SLOW else leaves for part, leaves in params.items()}
+  half = jax.tree.map(jnp.bfloat16, slow)
+  run = jax.jit(lambda params: module.unroll(params, module.initial_state(1), inputs)[0].blocks)
+  found, wanted = run(half), run(jax.tree.map(jnp.float32, half))
+  for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+    np.testing.assert_allclose(one.astype(np.float32), other, atol=.02 * np.abs(other).max())
 
 
 def test_an_lru_whose_radii_are_the_wrong_way_round_is_refused():

@@ -10,6 +10,7 @@ import pytest
 
 from maes_jax import cells
 from maes_jax import errors
+from maes_jax import precision
 from maes_jax.cells import base
 from tests.training import tiny
 
@@ -107,6 +108,20 @@ def test_it_computes_what_our_unroll_does_in_that_dtype(dtype, given, double):
     wanted = one_by_one(cell, params['params']['cell'], inputs, LENGTHS * 0 + STEPS)[1]
   near = {jnp.float32: 1e-5, jnp.float16: .02, jnp.bfloat16: .15}[dtype]
   np.testing.assert_allclose(np.float32(answers), np.float32(wanted), rtol=near, atol=near)
+
+
+@pytest.mark.parametrize('name', ['lru', 'mlstm', 'gated_deltanet', 'mamba2', 'transformer'])
+def test_a_carry_that_was_rounded_is_refused(name):
+  """What a state keeps in float32 would be rounded at every step, and nobody would hear of it."""
+  module = nn.RNN(MADE[name](outputs=2))
+  params, inputs = jax.tree.map(jnp.bfloat16, drawn(module, len(LENGTHS), STEPS))
+  carry = module.cell.initialize_carry(jax.random.key(0), (len(LENGTHS), INPUTS))
+  rounded = jax.tree.map(jnp.bfloat16, carry)
+  with pytest.raises(errors.UserError, match=r'a state is in bfloat16 where it must be in float32'):
+    module.apply(params, inputs, initial_carry=rounded)
+  given = precision.as_params(carry, params)
+  found = jax.eval_shape(functools.partial(module.apply, initial_carry=given), params, inputs)
+  assert found.dtype == jnp.bfloat16
 
 
 @ANY_CELL

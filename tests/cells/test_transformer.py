@@ -146,7 +146,7 @@ def test_positions_stay_whole_numbers_in_half_precision():
       np.random.default_rng(6), module, ADDRESSES, INPUTS))
   last, shown = jax.jit(module.unroll)(params, state, jnp.ones((300, INPUTS), jnp.bfloat16))
   assert shown.output.dtype == jnp.bfloat16
-  np.testing.assert_array_equal(last.blocks.positions.number[0, :300], np.arange(300)[::-1])
+  np.testing.assert_array_equal(last.blocks.positions.numbers[0, :300], np.arange(300)[::-1])
 
 
 @pytest.mark.parametrize('position', ['rotary', 'random'])
