@@ -15,7 +15,6 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from maes_jax import errors
 from maes_jax import limits
 from maes_jax import precision
 from maes_jax.cells import base
@@ -28,21 +27,21 @@ from maes_jax.cells import ntm
 class RNNCell(nn.RNNCellBase):
   """Any cell as `nn.LSTMCell` is one: over a batch of any number of axes, with arrays for answers.
 
-  Its parameters are those of the cell, under the same names. An answer is the cell's output or,
+  Its parameters are those of the cell, under the same names: one cell in several has them once, as
+  any module of Flax that is used twice. An answer is the cell's output or,
   where it has none (`outputs=0`), its `features`: of cells with a memory what they read.
 
   Attributes:
     cell: what it is made of.
     addresses: N, the memory size, of each sequence.
-
-  Raises:
-    UserError: the cell was given to another one, too, so that parameters would not be shared.
   """
   cell: base.Cell
   addresses: int
 
-  def setup(self):
-    nn.share_scope(self, self.cell)
+  def __post_init__(self):
+    super().__post_init__()
+    if self.scope is not None:  # In `setup` it would be too late: loops copy modules before.
+      nn.share_scope(self, self.cell)
 
   @property
   def num_feature_axes(self) -> int:
@@ -56,20 +55,11 @@ class RNNCell(nn.RNNCellBase):
     """
     del rng  # It is no random one.
     limits.check(addresses=self.addresses)
-    self._check_owner()
     params = self.variables.get('params', {}) if self.scope else {}
     state = precision.as_params(
         self.cell.initial_state(self.addresses), jax.tree.map(precision.at_least_single, params))
     return jax.tree.map(
         lambda leaf: jnp.broadcast_to(leaf, (*input_shape[:-1], *leaf.shape)), state)
-
-  @nn.nowrap
-  def _check_owner(self):
-    """Here and not in `setup`, which loops call where no module knows its path."""
-    owner = self.cell.parent if self.scope else None
-    if isinstance(owner, RNNCell) and owner.path != self.path:
-      raise errors.UserError(f'one {type(self.cell).__name__} was given to two RNNCells; give each '
-                             'one of its own, or to share parameters use one RNNCell twice')
 
   def __call__(self, carry: base.State, inputs: chex.Array) -> tuple[base.State, chex.Array]:
     """One time step on the inputs [*batch, X]: the next state, and answers [*batch, Y].

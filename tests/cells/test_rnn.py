@@ -246,14 +246,41 @@ def test_they_are_flaxs_cells_and_values():
   assert isinstance(cells.NTM(addresses=3).cell, base.Cell)
 
 
-def test_one_cell_in_two_is_refused_and_one_in_both_directions_is_shared():
-  cell, inputs = cells.maes.Maes(units=2, width=3), jnp.ones((2, STEPS, INPUTS))
-  both = nn.Bidirectional(nn.RNN(cells.RNNCell(cell, 6)), nn.RNN(cells.RNNCell(cell, 6)))
-  with pytest.raises(errors.UserError, match='given to two RNNCells'):
-    both.init(jax.random.key(0), inputs)
-  one = cells.RNNCell(cell, 6)
-  params = nn.Bidirectional(nn.RNN(one), nn.RNN(one)).init(jax.random.key(0), inputs)['params']
-  assert set(params) == {'forward_rnn'}
+class Runs(nn.Module):
+  """A module of a user's that is given two RNNs and a cell, and runs all three."""
+  rnn: nn.RNN
+  other: nn.RNN
+  cell: base.Cell
+
+  def __call__(self, inputs, carry=None):
+    _, step = self.cell(self.cell.initial_state(ADDRESSES), inputs[0, 0])
+    answers = [rnn(inputs, initial_carry=carry) for rnn in (self.rnn, self.other)]
+    return sum(answers) + step.output[None, None]
+
+
+@pytest.mark.parametrize('given', [False, True], ids=['first state', 'state given'])
+@pytest.mark.parametrize('same', [False, True], ids=['two RNNCells', 'one RNNCell'])
+@pytest.mark.parametrize('kind', [Runs, nn.remat(Runs)])
+def test_one_cell_in_several_has_its_parameters_once(kind, same, given):
+  """And answers and has gradients as several with the same parameters."""
+  rng, make = np.random.default_rng(0), lambda: cells.maes.Maes(units=2, width=3, outputs=2)
+  rnn_of = lambda cell: nn.RNN(cells.RNNCell(cell, ADDRESSES))
+  inputs, cell = rng.normal(size=(2, STEPS, INPUTS)).astype(np.float32), make()
+  one, another = rnn_of(cell), rnn_of(cell)
+  carry = one.cell.initialize_carry(jax.random.key(0), (2, INPUTS)) if given else None
+  shared = kind(one, one if same else another, cell)
+  apart = Runs(rnn_of(make()), rnn_of(make()), make())
+  params = jax.jit(shared.init)(jax.random.key(1), inputs, carry)['params']
+  own = jax.eval_shape(cell.init, jax.random.key(0), cell.initial_state(ADDRESSES), inputs[0, 0])
+  assert jax.tree.map(jnp.shape, params) == jax.tree.map(
+      jnp.shape, {'rnn': {'cell': own['params']}})
+
+  def loss(module, spread, params):
+    return jnp.sum(jnp.sin(module.apply({'params': spread(params)}, inputs, carry)))
+  value = lambda *given: jax.jit(jax.value_and_grad(functools.partial(loss, *given)))(params)
+  everywhere = lambda params: {**params, 'other': params['rnn'], 'cell': params['rnn']['cell']}
+  jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5),
+               value(shared, lambda params: params), value(apart, everywhere))
 
 
 def test_in_double_precision_it_is_as_smooth_as_its_gradient_says():
