@@ -92,7 +92,7 @@ def sharpen(attention: chex.Array, gamma: chex.Array) -> chex.Array:
   """Concentrates attention [N] by the power gamma >= 1 (Algorithm 1, line 4: sharpen).
 
   Works on logarithms, so that the result sums to 1 and has a finite gradient however flat the
-  attention or large the power; addresses of no weight keep none.
+  attention or large the power; addresses of no weight keep none. What is no number stays none.
 
   >>> sharpen(jnp.array([.5, .25, .25, 0.]), gamma=1.).round(3).tolist()
   [0.5, 0.25, 0.25, 0.0]
@@ -101,6 +101,6 @@ def sharpen(attention: chex.Array, gamma: chex.Array) -> chex.Array:
   # w_t = w~_t^gamma / sum w~_t^gamma = softmax(gamma log w~_t)
   weights = precision.at_least_single(attention)
   gamma = jnp.asarray(gamma, weights.dtype)
-  present = weights >= jnp.finfo(weights.dtype).tiny  # 1 / w overflows below
+  present = ~(weights < jnp.finfo(weights.dtype).tiny)  # 1 / w overflows below; NaN stays NaN
   logits = gamma * jnp.log(jnp.where(present, weights, 1))
   return jax.nn.softmax(logits, where=present).astype(attention.dtype)

@@ -179,6 +179,11 @@ class TestSharpen:
     attention = jnp.array([0., .5, 0., .5])
     np.testing.assert_allclose(memory.sharpen(attention, 3.), attention, rtol=1e-6)
 
+  @pytest.mark.parametrize('attention', [[jnp.nan] * 3, [.5, jnp.nan, .5]])
+  def test_what_is_no_number_stays_none(self, attention):
+    """Not zeros, by which a model that has diverged would go on with answers that are finite."""
+    assert np.isnan(memory.sharpen(jnp.array(attention), 2.)).all()
+
   def test_gradient_against_differences(self, rng):
     with jax.enable_x64(True):
       attention, gamma, move = weights(rng, 6), 2.5, rng.normal(size=6)
