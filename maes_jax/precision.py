@@ -5,7 +5,9 @@ and so are the answers and the gradients. bfloat16 and float16 parameters theref
 that precision throughout, but for what goes wrong in it, which is in float32. Three sums of many
 addresses are worked out so and rounded once: sharpening, similarity by content and the DNC's
 allocation. What linear recurrences (LRU, mLSTM, Gated DeltaNet, Mamba-2) carry, and the factors
-near 1 by which they forget, are `Wide` from step to step, as are whole numbers in a state.
+near 1 by which they forget, are `Wide` from step to step, as are whole numbers in a state. And
+`Cell.unroll` adds up the gradients of all steps so, before they are rounded to the parameters'
+dtype (`cells/scan.py`).
 `jax_enable_x64` changes nothing of it: float32 parameters compute in float32.
 """
 

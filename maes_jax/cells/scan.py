@@ -16,6 +16,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from maes_jax import errors
+from maes_jax import precision
 from maes_jax import varying
 
 # (params, state_{t-1}, scanned_t) -> (state_t, shown_t); it closes over no array.
@@ -31,7 +32,8 @@ def scan(
 ) -> tuple[Any, Any]:
   """Runs a step over a sequence: the last state, and what every step shows.
 
-  A step is worked out again in the backward pass: storing all its parts takes longer.
+  A step is worked out again in the backward pass: storing all its parts takes longer. Gradients by
+  the parameters are added up in float32 at least: in less, a sum over many steps stands still.
 
   Args:
     step: what is done T times.
@@ -40,12 +42,24 @@ def scan(
     scanned: what each step gets.
     num_steps: how many to do; the others show zeros. None: all.
   """
+  step, params = _summed_in_single(step, params)
   state = varying.like(state, (params, scanned))
   if num_steps is None:
     body = jax.checkpoint(step, prevent_cse=False)
     return lax.scan(functools.partial(body, params), state, scanned)
   # Devices that share data have the gradients of their own part here, and add them up outside.
   return _first_steps(step, varying.like(params, (state, scanned)), state, scanned, num_steps)
+
+
+def _summed_in_single(step, params):
+  """The step and its parameters, which are in float32 at least and rounded as before within it."""
+  def rounded(wide, state, scanned):
+    return step(jax.tree.map(lambda leaf, dtype: leaf.astype(dtype), wide, dtypes), state, scanned)
+
+  dtypes = jax.tree.map(lambda leaf: leaf.dtype, params)
+  floats = lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating)
+  return rounded, jax.tree.map(
+      lambda leaf: precision.at_least_single(leaf) if floats(leaf) else leaf, params)
 
 
 @jax.custom_batching.custom_vmap

@@ -87,6 +87,22 @@ def test_gradients_of_every_kind_of_parameter_and_input(ours):
   assert all(jnp.abs(leaf).max() > 0.01 for leaf in jax.tree.leaves(ours))
 
 
+@pytest.mark.parametrize('skip_padding', [False, True])
+def test_gradients_over_many_steps_are_added_up_in_single_precision(skip_padding):
+  """A sum in bfloat16 stands still once a step adds less than 1/256 of it."""
+  inputs = jax.random.normal(jax.random.key(3), (1000, 4))
+  half = jax.tree.map(jnp.bfloat16, PARAMS)
+
+  def value(params):
+    _, shown = unrolled(skip_padding)(params, State(START), inputs)
+    return jnp.mean((shown.output.astype(jnp.float32) - 1)**2)
+  gradient = jax.jit(jax.grad(value))
+  found, wanted = gradient(half), gradient(jax.tree.map(jnp.float32, half))
+  for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+    assert one.dtype == jnp.bfloat16
+    assert jnp.linalg.norm(one.astype(jnp.float32) - other) < .05 * jnp.linalg.norm(other)
+
+
 def test_steps_left_out_show_zeros_and_take_no_time():
   """As many steps are computed as there are, which only data tells."""
   count = jax.jit(lambda n: unrolled(skip_padding=True)(PARAMS, State(START), INPUTS, n))
