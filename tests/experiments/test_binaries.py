@@ -311,6 +311,14 @@ def test_a_benchmark_writes_its_record(launch, tmp_path):
   record = json.loads((tmp_path / 'b.json').read_text())
   assert record['limits']['one_core']['cores'] == 1 and record['rows'] == {}
   assert all(look['seconds'] > 0 for look in record['quiet']) and len(record['quiet']) == 2
+  assert [path.name for path in tmp_path.iterdir()] == ['b.json']
+
+
+def test_a_benchmark_of_a_part_leaves_a_record_of_more(launch, tmp_path):
+  (tmp_path / 'b.json').write_text(had := json.dumps({'machine': '', 'rows': {'lstm': {}}}))
+  result = launch('benchmark', '--only=limits', f'--json={tmp_path}/b.json')
+  assert_one_line(result, 'b.json has lstm, too, of another run; give another file')
+  assert (tmp_path / 'b.json').read_text() == had
 
 
 @pytest.mark.parametrize('flags, words', [
