@@ -273,9 +273,8 @@ class _Run:
     duty, parts = duty._replace(own={**kept, **duty.own}), []
     for part in program:
       if isinstance(part, Repeat):
-        duty, rounds = lax.scan(functools.partial(self.take_turns, task),
-                                varying.like(duty, (self.params, part)), part.phases)
-        parts.append(Repeat(tuple(steps for steps, in rounds)))
+        duty, steps = self._rounds(task, duty, part)
+        parts.append(steps)
         continue
       name = phases.name(task, part)
       cell = self.model.cell(name)
@@ -287,6 +286,14 @@ class _Run:
       duty = base.where(part.steps > 0, Duty(handed, {**duty.own, name: own}), duty)
       parts.append((steps,))
     return duty, parts
+
+  def _rounds(self, task, duty, repeat):
+    """`take_turns` round by round, whose gradients are added up as those of steps are."""
+    params, rounded = precision.summed(self.params)
+    def turn(duty, part):
+      return dataclasses.replace(self, params=rounded(params)).take_turns(task, duty, part)
+    duty, rounds = lax.scan(turn, varying.like(duty, (self.params, repeat)), repeat.phases)
+    return duty, Repeat(tuple(steps for steps, in rounds))
 
   def _read(self, inputs, steps):
     return self.model.read(self.params, phases.cleared(inputs, steps))

@@ -6,11 +6,12 @@ that precision throughout, but for what goes wrong in it, which is in float32. T
 addresses are worked out so and rounded once: sharpening, similarity by content and the DNC's
 allocation. What linear recurrences (LRU, mLSTM, Gated DeltaNet, Mamba-2) carry, and the factors
 near 1 by which they forget, are `Wide` from step to step, as are whole numbers in a state. And
-`Cell.unroll` adds up the gradients of all steps so, before they are rounded to the parameters'
-dtype (`cells/scan.py`).
+gradients of all steps and rounds are added up so, before they are rounded to the parameters' dtype
+(`summed`).
 `jax_enable_x64` changes nothing of it: float32 parameters compute in float32.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import chex
@@ -68,6 +69,18 @@ def given(params: Any, *trees: Any) -> tuple:
   """What a cell runs on: its parameters as JAX's arrays, and each tree `as_params` of them."""
   params = jax.tree.map(jnp.asarray, params)
   return params, *as_params(trees, params)
+
+
+def summed(params: Any) -> tuple[Any, Callable[[Any], Any]]:
+  """The parameters in float32 at least, and what rounds them to their own dtypes again.
+
+  Between the two a loop adds up their gradients.
+  """
+  params = jax.tree.map(jnp.asarray, params)
+  dtypes = jax.tree.map(lambda leaf: leaf.dtype, params)
+  floats = lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating)
+  return (jax.tree.map(lambda leaf: at_least_single(leaf) if floats(leaf) else leaf, params),
+          lambda wide: jax.tree.map(lambda leaf, dtype: leaf.astype(dtype), wide, dtypes))
 
 
 def at_least_single(array: chex.Array) -> chex.Array:

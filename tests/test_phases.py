@@ -262,6 +262,22 @@ class TestTurns:
     for shown, answers in zip(outputs(program(), found), wanted, strict=True):
       assert_close(shown, [y for y in answers if y is not None])
 
+  def test_gradients_over_many_rounds_are_added_up_in_single_precision(self):
+    """A sum in bfloat16 stands still once a round adds less than 1/256 of it."""
+    program = (repeat(*[(phase(1, 1), phase(1, 1, SOLVER, HANDOVER))] * 1000),)
+    half = jax.tree.map(lambda leaf: jnp.bfloat16(leaf / 4), params())
+
+    def value(params):
+      logits = MODEL.answer(params, {'one': Episode(program, np.int32(1))}, ADDRESSES)['one']
+      return jnp.mean((logits.astype(jnp.float32) - 1)**2)
+
+    gradient = jax.jit(jax.grad(value))
+    found, wanted = (gradient(p)['solvers']['one']['output']
+                     for p in (half, jax.tree.map(jnp.float32, half)))
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+      assert one.dtype == jnp.bfloat16
+      assert jnp.linalg.norm(one.astype(jnp.float32) - other) < .1 * jnp.linalg.norm(other)
+
   def test_one_program_serves_all_lengths_and_numbers_of_rounds(self):
     """Rounds that are not there are rounds of no steps; nothing else changes."""
     with jax.enable_x64(True):

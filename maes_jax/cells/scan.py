@@ -42,24 +42,14 @@ def scan(
     scanned: what each step gets.
     num_steps: how many to do; the others show zeros. None: all.
   """
-  step, params = _summed_in_single(step, params)
+  params, rounded = precision.summed(params)
+  as_given = lambda params, state, x_t: step(rounded(params), state, x_t)
   state = varying.like(state, (params, scanned))
   if num_steps is None:
-    body = jax.checkpoint(step, prevent_cse=False)
+    body = jax.checkpoint(as_given, prevent_cse=False)
     return lax.scan(functools.partial(body, params), state, scanned)
   # Devices that share data have the gradients of their own part here, and add them up outside.
-  return _first_steps(step, varying.like(params, (state, scanned)), state, scanned, num_steps)
-
-
-def _summed_in_single(step, params):
-  """The step and its parameters, which are in float32 at least and rounded as before within it."""
-  def rounded(wide, state, scanned):
-    return step(jax.tree.map(lambda leaf, dtype: leaf.astype(dtype), wide, dtypes), state, scanned)
-
-  dtypes = jax.tree.map(lambda leaf: leaf.dtype, params)
-  floats = lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating)
-  return rounded, jax.tree.map(
-      lambda leaf: precision.at_least_single(leaf) if floats(leaf) else leaf, params)
+  return _first_steps(as_given, varying.like(params, (state, scanned)), state, scanned, num_steps)
 
 
 @jax.custom_batching.custom_vmap
