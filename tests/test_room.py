@@ -66,7 +66,7 @@ def test_a_test_takes_no_less(seen, name, addresses):
   tester = evaluation.Tester(
       model, tasks.get('serial_recall'), 200, addresses, 8, devices.first(1))
   estimated = sum(part.size for part in seen.values())
-  keys = jax.random.split(jax.random.key(0), 1)
+  keys = jax.random.split(jax.random.key(0), (1, 8))
   taken = compiled_size(tester._through_all, models.parameters(model), 200, keys)
   assert taken / 8 < estimated <= taken
 
