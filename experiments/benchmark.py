@@ -50,18 +50,19 @@ _JSON = flags.DEFINE_string('json', None, 'File for the record.', required=True)
 def main():
   jax.config.update('jax_enable_compilation_cache', False)  # Compiling is measured, too.
   start, file, wanted = time.monotonic(), pathlib.Path(_JSON.value), _wanted()
-  _check_replaces(file, wanted)
+  begun = _beside(file, wanted)
   record = {'machine': records.machine(), 'versions': _versions(), 'repeats': _REPEATS.value,
             'date': datetime.date.today().isoformat(), 'quiet': [quiet.look()],
             'choices' if _CHOICES.value else 'rows': {}}
-  begun = file.with_name(f'{file.name}.partial')
   for name in wanted:
     stopping.say(f'{name} ...')
     _measure(record, name)
     record['seconds'] = round(time.monotonic() - start)
     record['quiet'].append(quiet.look())
     workdir.write_result(begun, record)  # Whoever stops here keeps it, and the record of before.
-  begun.replace(file)
+  if begun != file:
+    workdir.write_result(file, record)
+    begun.unlink()
   if lazy := [name for name, row in record.get('rows', {}).items() if not rows.learned(row)]:
     raise errors.UserError(f'the training loss did not fall in {", ".join(lazy)}; the record is '
                            'written, but a speed without learning means nothing')
@@ -69,25 +70,31 @@ def main():
 
 def _wanted():
   """What to measure: choices, or rows and parts that are for the platform."""
+  if _CHOICES.value:
+    wanted = _ONLY.value or [*choices.CHOICES]
+    for name in wanted:
+      errors.pick('choice', name, choices.CHOICES)
+    return wanted
   on_cpu = jax.default_backend() == 'cpu'
-  known = choices.CHOICES if _CHOICES.value else {**_PARTS, **rows.ROWS}
-  for name in _ONLY.value or ():
-    errors.pick('choice' if _CHOICES.value else 'part of the benchmark', name, known)
-    if on_cpu and not _CHOICES.value and name not in _ON_CPU:
+  wanted = _ONLY.value or (_ON_CPU if on_cpu else _ON_CARD)
+  for name in wanted:
+    errors.pick('part of the benchmark', name, {**_PARTS, **rows.ROWS})
+    if on_cpu and name not in _ON_CPU:
       raise errors.UserError(f'{name} is measured on an accelerator, and JAX finds none here; '
                              'leave it out')
-  if _CHOICES.value:
-    return _ONLY.value or [*choices.CHOICES]
-  return _ONLY.value or (_ON_CPU if on_cpu else _ON_CARD)
+  return wanted
 
 
-def _check_replaces(file, wanted):
-  """What an earlier record has is measured anew, or stays where it is."""
+def _beside(file, wanted):
+  """Where the record grows: beside an earlier one, all of which must be measured anew."""
+  if not file.is_file():
+    return file
   had = records.load(file, {'machine'}, 'measure again') or {}
   lost = {*had.get('rows', ()), *had.get('choices', ()), *(_PARTS.keys() & had)}.difference(wanted)
   if lost:
     raise errors.UserError(f'the record {file} has {", ".join(sorted(lost))}, too, of another run; '
                            'give another file as --json, or measure these as well')
+  return file.with_name(f'{file.name}.partial')
 
 
 def _measure(record, name):

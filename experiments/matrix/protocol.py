@@ -6,6 +6,7 @@ Nothing here depends on the model. Lengths are counted as the task counts them (
 from collections.abc import Callable, Mapping
 import dataclasses
 
+from ..paper import runs
 from maes_jax import tasks
 from maes_jax.tasks import dual
 from maes_jax.tasks import manipulation
@@ -132,12 +133,11 @@ OWN: dict[str, Protocol] = {
     'dynamic_ngrams': _NGRAMS}
 
 # Parts of the matrix by name, in the order of its rows; what belongs to none is a user's own.
-_PAPER = ('serial_recall', 'reverse_recall', 'odd_recall', 'sequence_comparison',
-          'sequence_equality')
 _PARTS = {'one': (recall, relation, manipulation), 'dual': (dual,),
           'streams': (streams, sorting, ngrams), 'strings': (strings,), 'pictures': (pictures,)}
-GROUPS: Mapping[str, tuple[str, ...]] = {'paper': _PAPER, **{
-    name: tuple(task.name for module in modules for task in module.TASKS if task.name not in _PAPER)
+GROUPS: Mapping[str, tuple[str, ...]] = {'paper': runs.PAPER_TASKS, **{
+    name: tuple(task.name for module in modules for task in module.TASKS
+                if task.name not in runs.PAPER_TASKS)
     for name, modules in _PARTS.items()}}
 TITLES = {'paper': "The paper's tasks", 'one': 'Other tasks of one sequence',
           'dual': 'Two sequences, and sub-sequences',

@@ -306,12 +306,16 @@ def test_documents_are_left_be_where_records_do_not_give_them(launch, tmp_path, 
 
 
 def test_a_benchmark_writes_its_record(launch, tmp_path):
+  """In the place of one of before, also where a link leads to that."""
+  (tmp_path / 'there').write_text(json.dumps({'machine': '', 'limits': {}}))
+  (tmp_path / 'b.json').symlink_to(tmp_path / 'there')
   result = launch('benchmark', '--only=limits', f'--json={tmp_path}/b.json')
   assert result.returncode == 0, result.stderr
   record = json.loads((tmp_path / 'b.json').read_text())
   assert record['limits']['one_core']['cores'] == 1 and record['rows'] == {}
   assert all(look['seconds'] > 0 for look in record['quiet']) and len(record['quiet']) == 2
-  assert [path.name for path in tmp_path.iterdir()] == ['b.json']
+  assert sorted(path.name for path in tmp_path.iterdir()) == ['b.json', 'there']
+  assert (tmp_path / 'b.json').is_symlink()
 
 
 def test_a_benchmark_of_a_part_leaves_a_record_of_more(launch, tmp_path):
