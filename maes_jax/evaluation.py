@@ -32,6 +32,8 @@ from maes_jax.items import Items
 
 # Bytes that sequences tested at a time, and their memory, take on an accelerator.
 AT_ONCE = 2**31
+# A window that was in vain so many times more than it was exact is not opened again in a test.
+_GIVES_UP = 2
 
 
 class Counts(NamedTuple):
@@ -146,8 +148,9 @@ class Tester(devices.Picklable):
     params = devices.place(params, devices.everywhere(self._mesh))
     total = Counts(*[0] * len(Counts._fields))
     trials = self.task.trials(length, self.max_length, self.batch_size, seed)
+    lost = dict.fromkeys(self._through_windows, 0)
     for drawn in self._grouped(itertools.islice(trials, batches)):
-      counts = self._test_batches(params, length or 0, drawn)
+      counts = self._test_batches(params, length or 0, drawn, lost)
       total = Counts(*(sum(map(int, parts)) for parts in zip(total, counts)))
     return total
 
@@ -165,12 +168,17 @@ class Tester(devices.Picklable):
       self.task.check_tested(length, self.max_length)
     return {int(length): self.test(params, length, batches=1, seed=seed) for length in lengths}
 
-  def _test_batches(self, params, length, drawn):
-    """Counts of the batches that are drawn from `drawn` [G, B]."""
-    if self._serves:
-      counts, exact = devices.fetch(self._through_window(params, length, _again(drawn)))
-      if exact.all():
-        return counts.total()
+  def _test_batches(self, params, length, drawn, lost):
+    """Counts of the batches that are drawn from `drawn` [G, B].
+
+    `lost`, by size of a window, is how many times more it was in vain than it was exact so far.
+    """
+    for size, test in self._through_windows.items():
+      if lost[size] < _GIVES_UP:
+        counts, exact = devices.fetch(test(params, length, _again(drawn)))
+        lost[size] += -1 if exact.all() else 1
+        if exact.all():
+          return counts.total()
     return devices.fetch(self._through_all(params, length, _again(drawn))).total()
 
   @functools.cached_property
@@ -186,19 +194,20 @@ class Tester(devices.Picklable):
     return devices.mesh(1, self.batch_size, self.devices)
 
   @functools.cached_property
-  def _serves(self) -> bool:
-    """Whether a window can follow every cell of the task, and it pays."""
+  def _through_windows(self):
+    """By size of a window that can follow any cell of the task, where it pays, the test."""
     program = tasks.dry_run(self.task, self.max_length).program
-    return not self.model.tied and windowed.pays(program) and all(
-        windowed.serves(self.model.cell(name), self.addresses)
-        for name in phases.cells(self.task.name, program))
+    if self.model.tied or not windowed.pays(program):
+      return {}
+    cells = [self.model.cell(name) for name in phases.cells(self.task.name, program)]
+    return {size: self._through_window(size) for size in windowed.SIZES
+            if any(windowed.serves(cell, self.addresses, size) for cell in cells)}
 
-  @functools.cached_property
-  def _through_window(self):
+  def _through_window(self, size):
     def test(params, length, drawn):
       episodes = self._sample(length, drawn)
       logits, exact = windowed.answer_batch(
-          self.model, params, self.task.name, episodes, self.addresses)
+          self.model, params, self.task.name, episodes, self.addresses, size)
       return self._count(logits, episodes), exact
     return self._spread(test)
 

@@ -163,8 +163,8 @@ def test_the_window_may_be_lost_after_the_last_answer(monkeypatch, step, right):
 
   Through a window that is exact up to a step all answers are right, through the whole memory none.
   """
-  def unroll(cell, params, state, inputs, steps):
-    del params, steps
+  def unroll(cell, params, state, inputs, steps, size):
+    del params, steps, size
     answers = jnp.ones((len(inputs), cell.outputs))
     exact = (jnp.arange(len(inputs)) <= step) | (cell.outputs == 0)
     return state, windowed.Step(answers, exact)
@@ -178,6 +178,20 @@ def test_the_window_may_be_lost_after_the_last_answer(monkeypatch, step, right):
   tester = evaluation.Tester(knowing(-1, Short), task, max_length=9, addresses=64, batch_size=4)
   counts = tester.test({'encoder': {}, 'solvers': {'odd_recall': {}}}, 9, batches=4)
   assert (counts.bits, counts.bits_right) == (80 * 8, right)
+
+
+@pytest.mark.parametrize('exact, tried', [
+    ([True] * 8, 8), ([False] * 8, 2), ([True, True, False, False, True, False, True, True], 8),
+    ([True, False, False, False, True, True, True, True], 4)])
+def test_a_window_that_is_mostly_in_vain_is_not_opened_again(exact, tried):
+  """All batches are counted all the same, each once."""
+  of_window = iter(exact)
+  through = lambda params, length, drawn: (
+      evaluation.Counts(*np.ones((6, 4), int)), np.array([next(of_window)] * 4))
+  tester = make(knowing(1), addresses=64)
+  tester.__dict__['_through_windows'] = {16: through}
+  assert tester.test({}, 3, batches=8).sequences == 8 * 4
+  assert len([*of_window]) == 8 - tried
 
 
 def test_batches_are_different_and_the_same_next_time():

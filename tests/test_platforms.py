@@ -55,5 +55,5 @@ def test_long_tests(name):
   tester = evaluation.Tester(model, tasks.get('serial_recall'), 1000, 1024, 32)
   given = models.parameters(model), 1000, jax.random.split(jax.random.key(0), 3)
   check(tester._through_all, *given)
-  if tester._serves:
-    check(tester._through_window, *given)
+  for through_window in tester._through_windows.values():
+    check(through_window, *given)

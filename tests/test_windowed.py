@@ -53,14 +53,18 @@ def run(unroll, weights, state, steps=STEPS, valid=STEPS):
   return jax.device_get(compiled(unroll)(weights, state, inputs, np.int32(valid)))
 
 
+WIDE = functools.partial(windowed.unroll, size=2 * windowed.SIZES[0])
+
+
+@pytest.mark.parametrize('unroll, steps', [(windowed.unroll, STEPS), (WIDE, 30)])
 @pytest.mark.parametrize('tap', [0, 1, 2])
 @pytest.mark.parametrize('address', [0, 3, 30, ADDRESSES - 1])
-def test_sharp_attention_is_exact(tap, address):
+def test_sharp_attention_is_exact(unroll, steps, tap, address):
   """Back, stay and forward, and over the seam of the ring of addresses."""
-  state, shown = run(windowed.unroll, params(tap), start(address))
-  wanted_state, wanted = run(encoder_solver.unroll, params(tap), start(address))
+  state, shown = run(unroll, params(tap), start(address), valid=steps)
+  wanted_state, wanted = run(encoder_solver.unroll, params(tap), start(address), valid=steps)
   assert shown.exact.all()
-  np.testing.assert_allclose(shown.output, wanted.output, rtol=1e-5, atol=1e-6)
+  np.testing.assert_allclose(shown.output[:steps], wanted.output[:steps], rtol=1e-5, atol=1e-6)
   for one, other in zip(state, wanted_state, strict=True):
     np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
@@ -87,6 +91,14 @@ def test_attention_is_exact_as_long_as_the_flag_says(decided, gamma, lasts):
   assert (np.diff(shown.exact.astype(int)) <= 0).all()
   if lasts:
     np.testing.assert_allclose(state.memory, wanted_state.memory, rtol=1e-4, atol=1e-5)
+
+
+def test_a_wider_window_follows_what_is_less_sharp():
+  _, narrow = run(windowed.unroll, params(2, decided=2., gamma=1.), start(5), valid=30)
+  _, wide = run(WIDE, params(2, decided=2., gamma=1.), start(5), valid=30)
+  _, wanted = run(encoder_solver.unroll, params(2, decided=2., gamma=1.), start(5), valid=30)
+  assert (narrow.exact[-1], wide.exact[-1]) == (False, True)
+  np.testing.assert_allclose(wide.output[:30], wanted.output[:30], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('dtype, double', [
@@ -144,7 +156,7 @@ def test_a_compiler_that_knows_no_nan_scores_the_same(flags):
 
 def test_serves_short_shifts_in_a_memory_larger_than_the_window():
   assert windowed.serves(CELL, 1024)
-  assert not windowed.serves(CELL, windowed.SIZE)
+  assert not windowed.serves(CELL, 1024, size=1000)
   assert not windowed.serves(maes.Maes(shift_range=windowed.MARGIN + 1), 1024)
 
 
@@ -152,6 +164,30 @@ def test_serves_short_shifts_in_a_memory_larger_than_the_window():
     'task, pays', [('serial_recall', True), ('carry', True), ('n_back', False)])
 def test_a_window_is_not_opened_anew_for_every_step(task, pays):
   assert windowed.pays(tasks.dry_run(tasks.get(task), 1000).program) == pays
+
+
+JUMPING = encoder_solver.Model(maes.Maes(width=4, units=2), {
+    'repeat_copy': maes.Maes(outputs=6, width=4, units=2, head='jump'),
+    'repeat_copy/end': maes.Maes(width=4, units=2, head='jump')})
+
+
+@pytest.mark.parametrize('decided, gamma, follows', [(200., 50., True), (1., 0., False)])
+def test_cells_that_jump_go_through_all_of_the_memory(decided, gamma, follows):
+  """And the encoder before them through a window, which says whether it was exact."""
+  task = tasks.get('repeat_copy')
+  weights = JUMPING.init(jax.random.key(0))
+  interface = weights['encoder']['interface']
+  interface['kernel'] = interface['kernel'].at[:, TAPS].set(0).at[:, -1].set(0)
+  interface['bias'] = interface['bias'].at[TAPS].set(
+      jnp.array([-decided, -decided, decided])).at[-1].set(gamma)
+  keys = jax.random.split(jax.random.key(1), 3)
+  episodes = tasks.sample_batch(task, keys, np.array([3, 5, 6]), 8)
+  logits, exact = windowed.answer_batch(JUMPING, weights, task.name, episodes, ADDRESSES)
+  wanted = JUMPING.answer_batch(weights, {task.name: episodes}, ADDRESSES)[task.name]
+  assert (exact == follows).all()
+  if follows:
+    counted = np.asarray(episodes.mask)
+    np.testing.assert_allclose(logits[counted], wanted[counted], rtol=1e-5, atol=1e-6)
 
 
 class OwnStep(maes.Maes):

@@ -102,7 +102,7 @@ _EITHER = {
     'test': Row(
         'MAES test, 32 sequences of length 1000, N = 1024', 'sequences',
         functools.partial(ours.testing, **_LONG), {EAGER: _peer('testing', **_LONG)}, 'maes',
-        'the window', work.test_sequence(windowed.SIZE, _LONG['batch'], _LONG['length'])),
+        'the window', work.test_sequence(windowed.SIZES[0], _LONG['batch'], _LONG['length'])),
     'ntm': _baseline('ntm', EAGER, seeds=10, iterations=10, window=100, checked='ntm'),
     'lstm': _baseline('lstm', EAGER, seeds=1, iterations=20, window=100, checked='lstm',
                       least=work.lstm_iteration(_MEAN_LENGTH)),

@@ -42,7 +42,7 @@ def search(name: str, task: str, size: int, effort: int = 1000) -> falsify.Searc
 def long(name: str, task: str, count: int, seed: int = 0) -> tuple[int, int, bool]:
   """Wrong bits and bits of one sequence of so many items, and whether no weight was left out."""
   trained, asked = maes_jax.load(name), maes_jax.tasks.get(task)
-  addresses = count + 4 * windowed.SIZE  # Room for the window beyond the last item.
+  addresses = count + 4 * windowed.SIZES[0]  # Room for the window beyond the last item.
 
   @jax.jit
   def answer(params, key):
