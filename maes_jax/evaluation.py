@@ -176,9 +176,10 @@ class Tester(devices.Picklable):
     for size, test in self._through_windows.items():
       if lost[size] < _GIVES_UP:
         counts, exact = devices.fetch(test(params, length, _again(drawn)))
-        lost[size] += -1 if exact.all() else 1
         if exact.all():
+          lost[size] -= 1
           return counts.total()
+        lost[size] += 1
     return devices.fetch(self._through_all(params, length, _again(drawn))).total()
 
   @functools.cached_property

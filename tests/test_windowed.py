@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from maes_jax import encoder_solver
+from maes_jax import phases
 from maes_jax import tasks
 from maes_jax import windowed
 from maes_jax.cells import maes
@@ -156,6 +157,7 @@ def test_a_compiler_that_knows_no_nan_scores_the_same(flags):
 
 def test_serves_short_shifts_in_a_memory_larger_than_the_window():
   assert windowed.serves(CELL, 1024)
+  assert not windowed.serves(CELL, windowed.SIZES[0])
   assert not windowed.serves(CELL, 1024, size=1000)
   assert not windowed.serves(maes.Maes(shift_range=windowed.MARGIN + 1), 1024)
 
@@ -171,15 +173,17 @@ JUMPING = encoder_solver.Model(maes.Maes(width=4, units=2), {
     'repeat_copy/end': maes.Maes(width=4, units=2, head='jump')})
 
 
+def jumping(decided=200., gamma=50.):
+  """Its encoder makes steps on, as decidedly as asked; its other cells are random."""
+  weights = JUMPING.init(jax.random.key(0))
+  return {**weights, 'encoder': {**weights['encoder'], 'interface': params(
+      2, decided, gamma)['interface']}}
+
+
 @pytest.mark.parametrize('decided, gamma, follows', [(200., 50., True), (1., 0., False)])
 def test_cells_that_jump_go_through_all_of_the_memory(decided, gamma, follows):
   """And the encoder before them through a window, which says whether it was exact."""
-  task = tasks.get('repeat_copy')
-  weights = JUMPING.init(jax.random.key(0))
-  interface = weights['encoder']['interface']
-  interface['kernel'] = interface['kernel'].at[:, TAPS].set(0).at[:, -1].set(0)
-  interface['bias'] = interface['bias'].at[TAPS].set(
-      jnp.array([-decided, -decided, decided])).at[-1].set(gamma)
+  task, weights = tasks.get('repeat_copy'), jumping(decided, gamma)
   keys = jax.random.split(jax.random.key(1), 3)
   episodes = tasks.sample_batch(task, keys, np.array([3, 5, 6]), 8)
   logits, exact = windowed.answer_batch(JUMPING, weights, task.name, episodes, ADDRESSES)
@@ -188,6 +192,23 @@ def test_cells_that_jump_go_through_all_of_the_memory(decided, gamma, follows):
   if follows:
     counted = np.asarray(episodes.mask)
     np.testing.assert_allclose(logits[counted], wanted[counted], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('steps', [0, 1])
+def test_a_phase_without_steps_loses_nothing(steps):
+  """Where it would begin attention is spread by a cell that may jump; with a step it matters."""
+  inputs = np.random.default_rng(2).normal(size=(9, 10)).astype('float32')
+  asked = {'targets': np.zeros((9, 6), 'float32'), 'mask': np.ones(9, bool)}
+  episode = phases.Episode((
+      phases.Phase(inputs, np.int32(9)), phases.Phase(inputs, np.int32(9), cell='/end'),
+      phases.Phase(inputs, np.int32(steps), start=phases.HANDOVER),
+      phases.Phase(inputs, np.int32(9), cell=phases.SOLVER, **asked)), np.int32(9))
+  episodes = jax.tree.map(lambda leaf: np.asarray(leaf)[None], episode)
+  logits, exact = windowed.answer_batch(JUMPING, jumping(), 'repeat_copy', episodes, ADDRESSES)
+  wanted = JUMPING.answer_batch(jumping(), {'repeat_copy': episodes}, ADDRESSES)['repeat_copy']
+  assert exact.tolist() == [steps == 0]
+  if not steps:
+    np.testing.assert_allclose(logits, wanted, rtol=1e-5, atol=1e-6)
 
 
 class OwnStep(maes.Maes):
