@@ -20,7 +20,8 @@ def cosine_similarity(memory: chex.Array, key: chex.Array) -> chex.Array:
   """How alike each word of memory [W, N] is to the key [W]: [N] in [-1, 1].
 
   Source: Graves et al. 2014 (NTM), equation 6; Graves et al. 2016 (DNC), methods, D(u, v). Both
-  leave u = 0 and v = 0 open; here either gives 0, see `SHORTEST`.
+  leave u = 0 and v = 0 open; here either gives 0, see `SHORTEST`. Words or keys longer than 1e19,
+  whose squares float32 does not hold, give NaN.
   """
   memory_, key_ = precision.at_least_single(memory), precision.at_least_single(key)
   # K[u, v] = u . v / (|u| |v|)
@@ -68,5 +69,7 @@ def check_sizes(addresses: int, width: int, **heads: int) -> None:
 
 
 def _inverse_length(vectors: chex.Array) -> chex.Array:
-  """1 / |v| over the first axis, for [W] or [W, N]."""
-  return lax.rsqrt(jnp.maximum(jnp.sum(vectors**2, axis=0), SHORTEST**2))
+  """1 / |v| over the first axis, for [W] or [W, N]; NaN where |v|^2 is no number of its dtype."""
+  squares = jnp.sum(vectors**2, axis=0)
+  # Of infinity this would be 0, as if such a word were like nothing.
+  return jnp.where(squares < jnp.inf, lax.rsqrt(jnp.maximum(squares, SHORTEST**2)), jnp.nan)

@@ -54,6 +54,16 @@ def test_finite_in_value_and_gradient(memory, key):
     assert np.abs(leaf).max() <= 100 / addressing.SHORTEST
 
 
+@pytest.mark.parametrize('large', [3e19, np.inf, np.nan])
+def test_a_word_too_long_to_be_measured_is_no_number_and_others_are(large):
+  """It would be like nothing, as an empty one is; a model that has diverged must not hide it."""
+  memory = jnp.array([[large, 1., 0.], [1., 0., 0.]], jnp.float32)
+  found = jax.jit(addressing.cosine_similarity)(memory, jnp.array([1., 0.]))
+  np.testing.assert_array_equal(found, [np.nan, 1, 0])
+  by_key = addressing.cosine_similarity(memory[:, 1:], memory[:, 0])
+  np.testing.assert_array_equal(by_key, [np.nan, np.nan])
+
+
 def test_an_empty_memory_gives_flat_weights():
   weights = addressing.content_weights(jnp.zeros((3, 5)), jnp.ones(3), jnp.float32(9))
   np.testing.assert_allclose(weights, np.full(5, 1 / 5), rtol=1e-6)
