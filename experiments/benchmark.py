@@ -19,9 +19,9 @@ import jax
 
 from .bench import choices
 from .bench import launch
-from .bench import limits
 from .bench import precision
 from .bench import quiet
+from .bench import roofline
 from .bench import rows
 from .shared import records
 from .shared import stopping
@@ -29,7 +29,7 @@ from maes_jax import errors
 from maes_jax.training import workdir
 
 # What is measured besides the rows, given the number of repeats.
-_PARTS = {'limits': lambda repeats: limits.measure(),
+_PARTS = {'limits': lambda repeats: roofline.measure(),
           'launch': lambda repeats: launch.measure(min(repeats, 2)),
           'crowd': lambda repeats: launch.crowd(),
           'precision': lambda repeats: precision.measure(),

@@ -10,8 +10,8 @@ from absl import flags
 from .shared import cli
 from .shared import output
 from .shared import records
-from .bench import render
-from .paper import ledger
+from .bench import document as benchmarks
+from .paper import document
 from .paper import plots
 from .paper import runs
 from maes_jax import errors
@@ -38,13 +38,13 @@ def main():
 
 def write(results: pathlib.Path):
   """All documents and figures."""
-  readme = ledger.into_readme(pathlib.Path(_README.value), results) if _README.value else ''
+  readme = document.into_readme(pathlib.Path(_README.value), results) if _README.value else ''
   if _FIGURES.value:
     for name in plots.drawable(results, pathlib.Path(_CHECKPOINTS.value)):
       output.show(str(plots.draw(name, results, pathlib.Path(_CHECKPOINTS.value))))
-  workdir.write_text(pathlib.Path(_OUTPUT.value), ledger.render(
+  workdir.write_text(pathlib.Path(_OUTPUT.value), document.render(
       results, pathlib.Path(_CHECKPOINTS.value)))
-  render.write(results, pathlib.Path(_BENCHMARKS.value))
+  benchmarks.write(results, pathlib.Path(_BENCHMARKS.value))
   if readme:
     workdir.write_text(pathlib.Path(_README.value), readme)
 

@@ -81,20 +81,21 @@ def _check_used():
 
 def render():
   """Writes the document, its figure and the page."""
-  from .matrix import ledger
+  from .matrix import document
   from .matrix import page
+  from .matrix import scores
   results = pathlib.Path(_RESULTS.value)
-  if not (found := ledger.found(results)):
+  if not (found := scores.found(results)):
     raise errors.UserError(f'no records of the matrix in {results / execute.FOLDER}; give the '
                            'folder above theirs as --results')
   with records.legible(results):
-    text, html, shares = ledger.render(found), page.render(found), ledger.shares(found)
+    text, html, shares = document.render(found), page.render(found), scores.shares(found)
   workdir.write_text(pathlib.Path(_OUTPUT.value), text)
   workdir.write_text(results / 'suite.html', html)
   if shares:
     from maes_jax import figures  # Which needs an extra.
     paper = protocol.SIMPLE
-    figures.lengths(shares, paper.reached, paper.max_length, results / ledger.FIGURE)
+    figures.lengths(shares, paper.reached, paper.max_length, results / scores.FIGURE)
   output.show(f'{_OUTPUT.value} and {results / "suite.html"}: {len(found)} cells')
 
 

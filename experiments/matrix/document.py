@@ -1,38 +1,15 @@
 """SUITE.md: every cell of the matrix that has a record, from the records alone."""
 
 import collections
-from collections.abc import Collection, Mapping
 import functools
-import pathlib
-from typing import Any
 
 from . import cells
-from . import execute
 from . import protocol
 from . import published
-from ..paper import runs
+from . import scores
 from ..shared import markdown
 from ..shared.records import Record
 from ..shared.records import versions_in
-from maes_jax.training import lengths
-
-Found = Mapping[str, Record]  # By the name of the cell, 'model/task'.
-
-# How far a cell got, the best first; what stands in it is worked out from these.
-ALL, SOME, BEYOND, TRAINED, NOTHING, IMPOSSIBLE = (
-    'all', 'some', 'beyond', 'trained', 'nothing', 'impossible')
-LEVELS = {
-    ALL: 'every seed is right in every sequence of every test',
-    SOME: 'some seeds are',
-    BEYOND: 'none is, but one is right beyond the lengths of training',
-    TRAINED: 'none, but one is right at lengths of training, if only at the shorter ones',
-    NOTHING: 'not even at the shortest',
-    IMPOSSIBLE: 'not possible'}
-
-MANY = 3200  # Sequences that the paper tests on.
-_ORDER = {name: place for place, name in enumerate(cells.MODELS)}
-# Of how far models are right on the paper's tasks, in the folder of results.
-FIGURE = 'figures/lengths.png'
 
 _VARIANTS = '\n'.join(f'* *{name}*: {about}' for name, about in cells.ABOUT.items())
 _HEAD = f'''# Models × tasks
@@ -45,8 +22,8 @@ the changes that `maes_jax/recipes.py` and `maes_jax/families.py` make for some 
 have converged or its budget is over. *Converged*: the loss that the recipe stops on is at most
 1e-5, or what it asks for instead (`stop_loss`). A seed that has not learnt a task soon may start
 anew, from other parameters (`restart_every`); its iterations are those of all its starts. *n of m*:
-so many of m seeds are right in every sequence of every test; †: each of them in {MANY:,} sequences
-of the first test or more, as many as in the paper. *To L*: the best seed has at least
+so many of m seeds are right in every sequence of every test; †: each of them in {scores.MANY:,}
+sequences of the first test or more, as many as in the paper. *To L*: the best seed has at least
 {protocol.SIMPLE.reached:.0%} of its bits (tokens) right at all lengths measured up to L, of answers
 about pictures {protocol.PICTURES.reached:.0%}. ×: not possible, and why below. ·: not measured.
 Models start from nothing, but for those on a frozen encoder; they are those of
@@ -56,120 +33,26 @@ Models start from nothing, but for those on a frozen encoder; they are those of
 '''
 
 
-def found(results: pathlib.Path) -> dict[str, Record]:
-  """All records of the matrix in a folder.
-
-  Raises:
-    UserError: a file there is not a record.
-  """
-  paths = sorted((results / execute.FOLDER).glob('*/*.json'))
-  records = {f'{path.parent.name}/{path.stem}': execute.read(
-      results, cells.Cell(path.parent.name, path.stem)) for path in paths}
-  return {name: record for name, record in records.items() if record is not None}
-
-
-def measured(records: Found, tasks: Collection[str]) -> list[str]:
-  """The columns: models that one of these tasks has a record of, those of the matrix first."""
-  models = {record['model'] for record in records.values() if record['task'] in tasks}
-  return sorted(models, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
-
-
-def done(records: Found, tasks: Collection[str]) -> tuple[list[str], list[str]]:
-  """The tasks that have a record, and those that have none."""
-  there = {record['task'] for record in records.values()}
-  return ([task for task in tasks if task in there], [task for task in tasks if task not in there])
-
-
-def parts(records: Found) -> dict[str, tuple[str, ...]]:
-  """The rows by title: the tasks of the library, then others that were measured."""
-  ours = {protocol.TITLES[name]: members for name, members in protocol.GROUPS.items()}
-  known = {task for members in ours.values() for task in members}
-  others = sorted({record['task'] for record in records.values()} - known)
-  return {**ours, **({protocol.TITLES['others']: tuple(others)} if others else {})}
-
-
-def level(record: Record) -> str:
-  """How far it got."""
-  if record['impossible']:
-    return IMPOSSIBLE
-  if right := succeeded(record):
-    return ALL if right == len(record['seeds']) else SOME
-  far = reach(record)
-  return BEYOND if far > record['trained_to'] else TRAINED if far else NOTHING
-
-
-def succeeded(record: Record) -> int:
-  """How many seeds are right throughout."""
-  return sum(map(execute.succeeded, record['seeds']))
-
-
-def on_many(record: Record) -> bool:
-  """Whether each seed that is right throughout is so in as many sequences as the paper tests on."""
-  right = [seed for seed in record['seeds'] if execute.succeeded(seed)]
-  return bool(right) and all(
-      next(iter(seed['tests'].values()))['sequences'] >= MANY for seed in right)
-
-
-def reach(record: Record) -> int:
-  """The length up to which the best seed is right at all lengths of its row; 0: at none."""
-  reached = protocol.of(record['task']).reached
-  return max((_reach(seed['curve'], reached) for seed in record['seeds']), default=0)
-
-
-def _reach(curve, reached):
-  far = 0
-  for length, share in sorted((int(length), share) for length, share in curve.items()):
-    if share < reached:
-      break
-    far = length
-  return far
-
-
-def starts(record: Record, seed: Mapping[str, Any]) -> int:
-  """How often a seed started, the first time included."""
-  config = record['config']
-  if not (every := config.get('restart_every')):
-    return 1
-  begun = -(-seed['iterations'] // every)
-  return min(begun, lengths.starts(every, config['max_iterations']))
-
-
-def score(record: Record) -> float | None:
-  """The best seed's mean accuracy over the scored lengths."""
-  return max((seed['score'] for seed in record['seeds'] if 'score' in seed), default=None)
-
-
-def render(records: Found) -> str:
+def render(records: scores.Found) -> str:
   """SUITE.md; the same records give the same bytes."""
   return '\n'.join([
-      _HEAD, *(line for title, tasks in parts(records).items()
+      _HEAD, *(line for title, tasks in scores.parts(records).items()
                for line in _part(title, tasks, records)),
       *_proved(records), *_far(records), *_strings(records), *_pictures(records),
       *_protocols(records),
       *_impossible(records), *_cells(records), *_made(records), ''])
 
 
-def shares(records: Found) -> dict[str, dict[str, dict[int, list[float]]]]:
-  """Of the paper's tasks, by model and length, what share of each seed's answers is right."""
-  return {task: of_task for task in runs.PAPER_TASKS if (of_task := {
-      model: _by_length(record['seeds']) for model in measured(records, [task])
-      if (record := records[f'{model}/{task}'])['seeds']})}
-
-
-def _by_length(seeds):
-  return {int(length): [seed['curve'][length] for seed in seeds] for length in seeds[0]['curve']}
-
-
 def _far(records):
-  if not shares(records):
+  if not scores.shares(records):
     return []
   return ["## How far each model is right on the paper's tasks", '',
-          f'![Share of right bits by model and length](results/{FIGURE})', '']
+          f'![Share of right bits by model and length](results/{scores.FIGURE})', '']
 
 
 def _part(title, tasks, records):
   """The cells that have a record, and which tasks have none."""
-  columns, (there, todo) = measured(records, tasks), done(records, tasks)
+  columns, (there, todo) = scores.measured(records, tasks), scores.done(records, tasks)
   lines = [f'## {title}', '']
   if there:
     lines += [*markdown.table(' | '.join(['task', *columns]), [
@@ -185,10 +68,11 @@ def _text(record) -> str:
     return '·'
   if record['impossible']:
     return '×'
-  said = f'{succeeded(record)} of {len(record["seeds"])}{"†" if on_many(record) else ""}'
-  if level(record) == ALL:
+  many = '†' if scores.on_many(record) else ''
+  said = f'{scores.succeeded(record)} of {len(record["seeds"])}{many}'
+  if scores.level(record) == scores.ALL:
     return f'**{said}**'
-  return f'{said}, to {far:,}' if (far := reach(record)) else said
+  return f'{said}, to {far:,}' if (far := scores.reach(record)) else said
 
 
 def _proved(records):
@@ -211,7 +95,7 @@ def _counted(reasons) -> str:
 
 
 def _strings(records):
-  columns = measured(records, protocol.GROUPS['strings'])
+  columns = scores.measured(records, protocol.GROUPS['strings'])
   return ['## Strings, beside what was published', '',
           'Mean accuracy in percent over lengths 41 to 500, of the best seed. In brackets:\n'
           f'{published.STRINGS_SOURCE}:\nthe best of 10 seeds and 3 learning rates, each trained '
@@ -225,7 +109,7 @@ def _strings(records):
 def _score(record):
   if record is None or record['impossible']:
     return _text(record)
-  return _percent(score(record))
+  return _percent(scores.score(record))
 
 
 def _percent(share):
@@ -248,7 +132,7 @@ def _pictures(records):
 
 
 def _protocols(records):
-  tasks = [task for members in parts(records).values() for task in members]
+  tasks = [task for members in scores.parts(records).values() for task in members]
   said: dict[str, list[str]] = {}
   for task in tasks:
     by_protocol = _models_by_protocol(task, records)
@@ -309,7 +193,7 @@ def _each(record, say):
 
 def _when(record, seed):
   said = '' if seed['converged'] is not None else f'{seed["ended"]} at '
-  times = starts(record, seed)
+  times = scores.starts(record, seed)
   return f'{said}{seed["iterations"]:,}' + (f' ({times})' if times > 1 else '')
 
 

@@ -9,9 +9,9 @@ extras.need('pages', '--render')
 import jinja2
 
 from . import cells
-from . import ledger
 from . import published
-from .ledger import Record
+from . import scores
+from ..shared.records import Record
 
 _PARTS = pathlib.Path(__file__).parent
 _OF_CONFIG = ('model', 'cell', 'solver', 'solvers', 'recipe', 'batch_size', 'learning_rate',
@@ -19,13 +19,13 @@ _OF_CONFIG = ('model', 'cell', 'solver', 'solvers', 'recipe', 'batch_size', 'lea
               'restart_every')
 
 
-def render(records: ledger.Found) -> str:
+def render(records: scores.Found) -> str:
   """The page of these records as HTML."""
   environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_PARTS), autoescape=False)
   environment.policies['json.dumps_kwargs'] = {  # And not sorted.
       'ensure_ascii': False, 'allow_nan': False}
   return environment.get_template('page.html').render(
-      levels=ledger.LEVELS, many=ledger.MANY,
+      levels=scores.LEVELS, many=scores.MANY,
       measured=sum(not record['impossible'] for record in records.values()),
       matrix=_matrix(records))
 
@@ -34,27 +34,27 @@ def _matrix(records) -> dict[str, Any]:
   """All that the script needs."""
   return {
       'about': cells.ABOUT,
-      'parts': [_part(title, tasks, records) for title, tasks in ledger.parts(records).items()],
-      'published': {task: dict(zip(published.STRINGS_COLUMNS, scores))
-                    for task, scores in published.STRINGS.items()},
+      'parts': [_part(title, tasks, records) for title, tasks in scores.parts(records).items()],
+      'published': {task: dict(zip(published.STRINGS_COLUMNS, theirs))
+                    for task, theirs in published.STRINGS.items()},
       'cells': {name: _cell(record) for name, record in records.items()}}
 
 
 def _part(title, tasks, records) -> dict[str, Any]:
-  done, todo = ledger.done(records, tasks)
-  return {'title': title, 'models': ledger.measured(records, tasks), 'tasks': done, 'todo': todo}
+  done, todo = scores.done(records, tasks)
+  return {'title': title, 'models': scores.measured(records, tasks), 'tasks': done, 'todo': todo}
 
 
 def _cell(record: Record) -> dict[str, Any]:
   return {
-      'level': ledger.level(record), 'right': ledger.succeeded(record),
-      'on_many': ledger.on_many(record), 'reach': ledger.reach(record),
-      'score': ledger.score(record),
+      'level': scores.level(record), 'right': scores.succeeded(record),
+      'on_many': scores.on_many(record), 'reach': scores.reach(record),
+      'score': scores.score(record),
       'config': {name: record['config'][name] for name in _OF_CONFIG if name in record['config']},
       **{name: record[name] for name in (
           'impossible', 'protocol', 'unit', 'trained_to', 'ended', 'budget', 'seconds',
           'train_seconds', 'machine', 'devices', 'versions', 'encoder')},
-      'seeds': [{**_seed(seed), 'starts': ledger.starts(record, seed)}
+      'seeds': [{**_seed(seed), 'starts': scores.starts(record, seed)}
                 for seed in record['seeds']]}
 
 

@@ -6,8 +6,9 @@ import pathlib
 import pytest
 
 from experiments.paper import claims
+from experiments.paper import document
 from experiments.paper import execute
-from experiments.paper import ledger
+from experiments.paper import published
 from experiments.paper import runs
 from experiments.shared import records
 from maes_jax import errors
@@ -25,12 +26,13 @@ def record(*seeds):
 
 
 def test_results_are_what_the_records_give():
-  assert (ROOT / 'RESULTS.md').read_text() == ledger.render(ROOT / 'results', ROOT / 'checkpoints')
+  text = (ROOT / 'RESULTS.md').read_text()
+  assert text == document.render(ROOT / 'results', ROOT / 'checkpoints')
 
 
 def test_readme_table_is_what_the_records_give():
   text = (ROOT / 'README.md').read_text()
-  assert text == ledger.into_readme(ROOT / 'README.md', ROOT / 'results')
+  assert text == document.into_readme(ROOT / 'README.md', ROOT / 'results')
 
 
 def test_converging_twice_as_fast_in_nine_of_ten_seeds_is_better():
@@ -88,7 +90,7 @@ def test_a_damaged_proof_is_named(tmp_path, text):
   path = tmp_path / 'E_J' / 'proof-serial_recall.json'
   path.write_text(text)
   with pytest.raises(errors.UserError, match=f'^{path} .*; (make it again|give a file)'):
-    ledger.render(ROOT / 'results', tmp_path)
+    document.render(ROOT / 'results', tmp_path)
 
 
 def changed(folder, name='E_S', test=(), **changes):
@@ -104,13 +106,13 @@ def test_what_was_tested_on_less_is_not_written_about(tmp_path, test):
   changed(tmp_path, test=test)
   with pytest.raises(errors.UserError, match=(
       r'E_S\.json is of tests on .*, and documents are about 1,000 in 1,024, 3,200 sequences;')):
-    ledger.render(tmp_path, ROOT / 'checkpoints')
+    document.render(tmp_path, ROOT / 'checkpoints')
 
 
 def test_a_run_in_parts_has_no_seconds(tmp_path):
   changed(tmp_path, train_seconds=None, seconds=None)
   changed(tmp_path, 'E_J', seconds=60.)
-  text = ledger.render(tmp_path, ROOT / 'checkpoints')
+  text = document.render(tmp_path, ROOT / 'checkpoints')
   assert '| in parts | in parts |' in text
   assert 'The 1 runs of MAES with the recipe `short_first` took 1 minutes in all, ' in text
   assert 'added up, of 2: the others in parts; ' in text
@@ -175,10 +177,11 @@ def test_tested_seeds_of_all_encoders_stand_in_one_row(tmp_path):
     seeds = seed(400), seed(600, right=whole), seed(None, right=4)
     path.write_text(json.dumps({**record(*seeds), 'name': name, 'config': {}, 'machine': '',
                                 'versions': {}, 'seconds': 1}))
-  assert ledger._tested_seeds(tmp_path)[-2] == (
+  assert document._tested_seeds(tmp_path)[-2] == (
       '| E_J-sequence_equality, 2 of 20 runs | 3 of 6 | 4 | 500 [400–600] | '
       '93.75% [50.00%–100.00%] |')
-  assert ledger._tested_seeds(tmp_path / 'empty') == ledger._proved_seeds(tmp_path / 'empty') == []
+  assert document._tested_seeds(tmp_path / 'empty') == []
+  assert document._proved_seeds(tmp_path / 'empty') == []
 
 
 def test_unknown_parts_name_the_closest():
@@ -187,7 +190,7 @@ def test_unknown_parts_name_the_closest():
 
 
 def test_every_claim_rests_on_known_runs():
-  assert {name for claim in ledger.CLAIMS for name in claim.runs} <= set(runs.RUNS)
+  assert {name for claim in published.CLAIMS for name in claim.runs} <= set(runs.RUNS)
 
 
 def baseline_seed(number, converged, right, double, choice=(8, 8), iterations=None):

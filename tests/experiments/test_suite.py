@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from experiments.matrix import cells
+from experiments.matrix import document
 from experiments.matrix import execute
-from experiments.matrix import ledger
 from experiments.matrix import page
 from experiments.matrix import protocol
 from experiments.matrix import published
+from experiments.matrix import scores
 from maes_jax import errors
 from maes_jax import evaluation
 from maes_jax import families
@@ -245,15 +246,15 @@ def test_more_sequences_are_for_those_who_are_right_in_the_first(wrong, sequence
     ([[(3200, 3199)]], False)])
 def test_a_cell_is_marked_where_every_seed_that_is_right_is_so_in_many(seeds, marked):
   record = {'seeds': [counted(dict(zip('ab', tests))) for tests in seeds]}
-  assert ledger.on_many(record) == marked
+  assert scores.on_many(record) == marked
 
 
 def test_proved_seeds_are_counted_and_the_reasons_of_the_others():
   said = [{'still_open': ''}, {'still_open': 'loose'}, {}, {'still_open': ''}]
-  rows = ledger._proved({'lstm/own': {'seeds': [{}]}, 'maes/own': {'seeds': said}})
+  rows = document._proved({'lstm/own': {'seeds': [{}]}, 'maes/own': {'seeds': said}})
   assert rows[-2] == '| maes/own | 2 of 4 | 1 × loose |'
   assert 'lstm' not in '\n'.join(rows)
-  assert not ledger._proved({'lstm/own': {'seeds': [{}]}})
+  assert not document._proved({'lstm/own': {'seeds': [{}]}})
 
 
 @pytest.fixture
@@ -414,35 +415,35 @@ def test_wrong_flags_get_one_line_and_write_nothing(tmp_path, flags, words):
 def test_starts_are_counted_from_iterations(every, iterations, starts):
   seed = {'iterations': iterations}
   config = {'restart_every': every, 'max_iterations': 7900}
-  assert ledger.starts({'config': config}, seed) == starts
-  assert ledger.starts({'config': {}}, seed) == 1  # Of a record from before.
+  assert scores.starts({'config': config}, seed) == starts
+  assert scores.starts({'config': {}}, seed) == 1  # Of a record from before.
 
 
 class TestDocument:
 
   def test_it_is_what_the_records_give(self):
-    found = ledger.found(ROOT / 'results')
-    assert (ROOT / 'SUITE.md').read_text() == ledger.render(found)
+    found = scores.found(ROOT / 'results')
+    assert (ROOT / 'SUITE.md').read_text() == document.render(found)
     assert (ROOT / 'results' / 'suite.html').read_text() == page.render(found)
 
   def test_a_users_own_have_a_row_and_a_column(self, results):
-    text = ledger.render(ledger.found(results))
+    text = document.render(scores.found(results))
     head, row = re.search(r"## Users' own\n\n(.*)\n.*\n(.*)\n", text).groups()
     assert (head, row) == ('| task | maes_frozen | my_model |', '| my_task | × | 0 of 2 |')
 
   def test_tasks_without_a_record_are_named(self):
-    text = ledger.render({})
+    text = document.render({})
     for part in protocol.GROUPS.values():
       assert f'\nNot measured yet: {", ".join(part)}.\n' in text
 
   def test_what_is_not_possible_stands_there_with_its_reason(self, results):
-    assert '| maes_frozen | my_task | E_J reads 10 numbers an item' in ledger.render(
-        ledger.found(results))
+    assert '| maes_frozen | my_task | E_J reads 10 numbers an item' in document.render(
+        scores.found(results))
 
   def test_a_score_stands_beside_those_that_were_published(self, results):
     score = max(seed['score'] for seed in execute.read(results, STRINGS)['seeds'])
-    assert f'| {100 * score:.0f} | 100 | 100 | 100 | 52 | 100 |\n' in ledger.render(
-        ledger.found(results))
+    assert f'| {100 * score:.0f} | 100 | 100 | 100 | 52 | 100 |\n' in document.render(
+        scores.found(results))
 
   @pytest.mark.parametrize('text', ['{', '{"name": "gru/carry"}'])
   def test_a_damaged_record_is_named(self, tmp_path, text):
@@ -450,7 +451,7 @@ class TestDocument:
     file.parent.mkdir(parents=True)
     file.write_text(text)
     with pytest.raises(errors.UserError, match=r'carry\.json is damaged.* run this cell again'):
-      ledger.found(tmp_path)
+      scores.found(tmp_path)
 
 
   @pytest.mark.parametrize('key', sorted(execute._KEYS))
@@ -461,13 +462,13 @@ class TestDocument:
     del record[key]
     file.write_text(json.dumps(record))
     with pytest.raises(errors.UserError, match=r'my_task\.json is damaged.* run this cell again'):
-      ledger.found(folder)
+      scores.found(folder)
 
   @pytest.mark.parametrize('changes', [{'model': 'gru'}, {'task': 'carry'}])
   def test_a_record_of_another_cell_is_none_of_this(self, results, tmp_path, changes):
     folder = rewritten(results, tmp_path, OURS, **changes)
     with pytest.raises(errors.UserError, match=r'my_task\.json is of .*; put it where it belongs'):
-      ledger.found(folder)
+      scores.found(folder)
 
   @pytest.mark.parametrize('part', ['tests', 'curve', 'iterations'])
   def test_what_is_wrong_deep_within_is_told_in_a_line(self, results, tmp_path, part):
@@ -491,12 +492,12 @@ class TestDocument:
 
   def test_protocols_are_those_that_were_trained_by(self, results, tmp_path):
     """Not those of today; where one task has two, the models of each are named."""
-    found = ledger.found(rewritten(results, tmp_path, STRINGS, protocol='trained on 3 items'))
-    text = ledger.render(found)
+    found = scores.found(rewritten(results, tmp_path, STRINGS, protocol='trained on 3 items'))
+    text = document.render(found)
     assert '| parity_check | trained on 3 items |' in text
     both = found | {'lstm/parity_check': found[STRINGS.name] | {
         'model': 'lstm', 'protocol': 'trained on 4 items'}}
-    text = ledger.render(both)
+    text = document.render(both)
     assert '| parity_check (gru) | trained on 3 items |' in text
     assert '| parity_check (lstm) | trained on 4 items |' in text
 
@@ -507,23 +508,24 @@ def seed(curve, right):
 
 
 @pytest.mark.parametrize('seeds, level, reach', [
-    ([seed({'10': 1., '100': 1.}, 4)] * 2, ledger.ALL, 100),
-    ([seed({'10': 1., '100': 1.}, 4), seed({'10': .5, '100': .5}, 0)], ledger.SOME, 100),
-    ([seed({'10': 1., '100': 1.}, 3)], ledger.BEYOND, 100),
-    ([seed({'100': 1., '10': .5}, 0), seed({'100': .98, '10': .99}, 0)], ledger.TRAINED, 10),
-    ([seed({'10': .98, '100': 1.}, 0)], ledger.NOTHING, 0)])
+    ([seed({'10': 1., '100': 1.}, 4)] * 2, scores.ALL, 100),
+    ([seed({'10': 1., '100': 1.}, 4), seed({'10': .5, '100': .5}, 0)], scores.SOME, 100),
+    ([seed({'10': 1., '100': 1.}, 3)], scores.BEYOND, 100),
+    ([seed({'100': 1., '10': .5}, 0), seed({'100': .98, '10': .99}, 0)], scores.TRAINED, 10),
+    ([seed({'10': .98, '100': 1.}, 0)], scores.NOTHING, 0)])
 def test_how_far_a_cell_got(seeds, level, reach):
   found = {'impossible': '', 'task': 'carry', 'trained_to': 10, 'seeds': seeds}
-  assert (ledger.level(found), ledger.reach(found)) == (level, reach)
+  assert (scores.level(found), scores.reach(found)) == (level, reach)
 
 
 def test_pictures_never_seen_are_allowed_some_errors():
   seeds = [seed({'10': .95, '100': .91, '1000': .89}, 0), seed({'10': .96, '100': .5}, 0)]
   found = {'impossible': '', 'task': 'picture_match', 'trained_to': 10, 'seeds': seeds}
-  assert (ledger.level(found), ledger.reach(found)) == (ledger.BEYOND, 100)
-  assert ledger._pictures({'maes/picture_match': found, 'maes/carry': {**found, 'task': 'carry'}})[
-      -3:] == ['|---|---|---|---|', '| maes/picture_match | 95; 96 | 91; 50 | 89; · |', '']
-  assert not ledger._pictures({'maes/picture_match': {**found, 'seeds': []}})
+  assert (scores.level(found), scores.reach(found)) == (scores.BEYOND, 100)
+  others = {**found, 'task': 'carry'}
+  assert document._pictures({'maes/picture_match': found, 'maes/carry': others})[-3:] == [
+      '|---|---|---|---|', '| maes/picture_match | 95; 96 | 91; 50 | 89; · |', '']
+  assert not document._pictures({'maes/picture_match': {**found, 'seeds': []}})
 
 
 def test_how_far_models_are_right_is_told_seed_by_seed():
@@ -531,7 +533,7 @@ def test_how_far_models_are_right_is_told_seed_by_seed():
       'model': model, 'task': task, 'seeds': [{'curve': {'5': share}} for share in seeds]})
   found = dict([cell('lru', 'odd_recall', .5, 1.), cell('maes', 'odd_recall', .9),
                 cell('dwm', 'odd_recall'), cell('gru', 'carry', 1.)])
-  shares = ledger.shares(found)
+  shares = scores.shares(found)
   assert shares == {'odd_recall': {'maes': {5: [.9]}, 'lru': {5: [.5, 1.]}}}
   assert [*shares['odd_recall']] == ['maes', 'lru']  # Those of the matrix first.
 
@@ -550,7 +552,7 @@ def test_the_page_of_a_seed_that_diverged_is_json(results):
 def opened(browser, results, tmp_path_factory):
   """The page, in a browser without a network, and all that the browser complained."""
   path = tmp_path_factory.mktemp('page') / 'suite.html'
-  path.write_text(page.render(ledger.found(results)))
+  path.write_text(page.render(scores.found(results)))
   context = browser.new_context(
       offline=True, color_scheme='dark', viewport={'width': 1280, 'height': 900})
   tab, complaints = context.new_page(), []

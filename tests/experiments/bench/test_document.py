@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from experiments.bench import accelerator
-from experiments.bench import render
+from experiments.bench import document
 from experiments.bench import rows
 from experiments.bench import targets
 from maes_jax import errors
@@ -47,11 +47,11 @@ def verdicts(record):
 
 
 def test_the_document_is_what_the_record_gives():
-  document, record = ROOT / 'BENCHMARKS.md', render.read(ROOT / 'results')
+  path, record = ROOT / 'BENCHMARKS.md', document.read(ROOT / 'results')
   results = ROOT / 'results'
-  more = render.read_choices(results), list(accelerator.section(results))
-  found = document.read_text() if document.exists() else None
-  assert found == (None if record is None else render.render(record, *more))
+  more = document.read_choices(results), list(accelerator.section(results))
+  found = path.read_text() if path.exists() else None
+  assert found == (None if record is None else document.render(record, *more))
 
 
 @pytest.mark.parametrize(('what', 'value', 'verdict'), [
@@ -82,7 +82,7 @@ def test_every_target_is_measured_by_some_part():
 
 
 def test_lines_hold_the_record_s_numbers(record):
-  text = render.render(record)
+  text = document.render(record)
   assert ('| some work | 50 [25–100] iterations | PyTorch | 0.167 [0.0833–0.333] '
           '| 300 [150–600] × | 3e-07 | 0.750 → 0.500 | 4.2, 4.2 | 20 % |') in text
 
@@ -95,33 +95,33 @@ def test_lines_hold_the_record_s_numbers(record):
     ([(.2, None)], 'done 1 times between the parts, took 0.2 [0.2–0.2] s.', True)])
 def test_the_document_says_whether_the_machine_was_quiet(record, looks, said, quiet):
   record['quiet'] = [{'seconds': seconds, 'others': others} for seconds, others in looks]
-  text = render.render(record)
+  text = document.render(record)
   assert said in text and ('**The machine was not quiet**' in text) != quiet
   choices = {**record, 'date': '', 'choices': {}}
-  assert render.render(record, choices).count(said) == 2
+  assert document.render(record, choices).count(said) == 2
 
 
 def test_parts_that_were_not_measured_are_left_out(record):
-  text = render.render({**record, 'rows': {'train_1_1': record['rows']['train_1_1']}})
+  text = document.render({**record, 'rows': {'train_1_1': record['rows']['train_1_1']}})
   assert text.count('| some work ') == 1 and text.count(targets.OPEN) > 5
   del record['limits']
-  assert '| 4.2, 4.2 |\n' in render.render(record)
+  assert '| 4.2, 4.2 |\n' in document.render(record)
 
 
 def test_a_damaged_record_is_named_and_left_alone(tmp_path):
   for text in ('{', '[]', json.dumps({'machine': ''})):
     (tmp_path / 'benchmark.json').write_text(text)
     with pytest.raises(errors.UserError, match=r'benchmark\.json is damaged'):
-      render.read(tmp_path)
+      document.read(tmp_path)
     assert (tmp_path / 'benchmark.json').read_text() == text
 
 
 def test_without_a_record_nothing_is_written(tmp_path):
-  render.write(tmp_path, tmp_path / 'B.md')
+  document.write(tmp_path, tmp_path / 'B.md')
   assert not any(tmp_path.iterdir())
 
 
 def test_the_document_is_written(record, tmp_path):
   (tmp_path / 'benchmark.json').write_text(json.dumps(record))
-  render.write(tmp_path, tmp_path / 'B.md')
-  assert (tmp_path / 'B.md').read_text() == render.render(record)
+  document.write(tmp_path, tmp_path / 'B.md')
+  assert (tmp_path / 'B.md').read_text() == document.render(record)

@@ -2,12 +2,12 @@
 
 import os
 
-from experiments.bench import limits
+from experiments.bench import roofline
 
 
 def test_limits_of_one_core_and_of_all():
   """No machine does fewer than a hundred million operations or bytes a second."""
-  found = limits.measure()
+  found = roofline.measure()
   assert found['one_core']['cores'] == 1
   assert found['all_cores']['cores'] == len(os.sched_getaffinity(0))
   for limit in found.values():
