@@ -165,6 +165,7 @@ class Vectors:
   def __post_init__(self):
     limits.size('numbers of a vector', self.width)
     check_tolerance('vectors', self.tolerance)
+    object.__setattr__(self, 'tolerance', float(self.tolerance))
 
   @property
   def outputs(self) -> int:
@@ -206,7 +207,8 @@ def _single(array):
 def check_tolerance(what: str, tolerance: Any, below: float = np.inf):
   """Raises UserError where it is no number between 0 and that."""
   kinds = int | float | np.integer | np.floating
-  if not isinstance(tolerance, kinds) or not 0 < tolerance < below:
+  is_number = isinstance(tolerance, kinds) and not isinstance(tolerance, bool)
+  if not is_number or not 0 < tolerance < below:
     allowed = 'finite number above 0' if below == np.inf else f'number between 0 and {below}'
     raise errors.UserError(
         f'the tolerance of {what} is {errors.shortened(tolerance)}; it must be a {allowed}')

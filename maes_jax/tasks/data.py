@@ -5,7 +5,7 @@ examples is held out: training draws from the others alone, and whatever measure
 The arrays are constants of the programs that draw from them: see `MOST`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import functools
 import hashlib
@@ -360,8 +360,8 @@ class _Reader:
     """All examples that are the same are on one side; without any it is the draw of examples."""
     different = alike.max() + 1
     if different == 1 < len(alike):
-      raise errors.UserError(f'{self._who}: all {len(alike):,} examples are the same, so that none '
-                             'can be held out; give at least 2 that differ')
+      raise errors.UserError(f'{self._who}: all {len(alike):,} examples are the same, in single '
+                             'precision, so that none can be held out; give at least 2 that differ')
     order = np.random.default_rng(seed).permutation(different)
     return np.isin(alike, order[:min(max(round(share * different), 1), different - 1)])
 
@@ -419,10 +419,25 @@ def _ragged(arrays):
 
 
 def _form(kind) -> str:
-  """A kind of item in words that are the same in every process."""
-  said = (f'{name}={value!r}' for name, value in sorted(getattr(kind, '__dict__', {}).items())
-          if isinstance(value, bool | int | float | str))
+  """A kind of item in words that are the same in every process, all that it is made of."""
+  slots = [name for base in type(kind).__mro__ for name in getattr(base, '__slots__', ())]
+  made_of = {name: getattr(kind, name) for name in slots if not name.startswith('__')}
+  made_of |= getattr(kind, '__dict__', {})
+  said = (f'{name}={_value(value)}' for name, value in sorted(made_of.items()))
   return f'{type(kind).__name__}({",".join(said)})'
+
+
+def _value(value) -> str:
+  """A value of a kind, or of a value of it; of what it calls the name alone."""
+  if isinstance(value, np.generic | np.ndarray | jax.Array):
+    return _digest(np.asarray(value))
+  if value is None or isinstance(value, bool | int | float | str | bytes):
+    return repr(value)
+  if isinstance(value, list | tuple):
+    return f'[{",".join(map(_value, value))}]'
+  if isinstance(value, Mapping):
+    return f'{{{",".join(sorted(f"{key}:{_value(each)}" for key, each in value.items()))}}}'
+  return getattr(value, '__qualname__', None) or _form(value)
 
 
 def _digest(parts):

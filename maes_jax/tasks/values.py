@@ -79,6 +79,10 @@ def of_kind(kind: Items, given: np.ndarray, said: str) -> np.ndarray:
   with np.errstate(over='ignore'):
     stored = given.astype(np.float32)
   _check(np.isfinite(stored), given, said, 'every number must be finite, in single precision')
+  if given.dtype.kind in 'iu':
+    with np.errstate(invalid='ignore'):
+      _check(stored.astype(given.dtype) == given, given, said,
+             'single precision holds whole numbers to 16,777,216 and few beyond; scale them')
   if isinstance(kind, Bits):
     _check((stored == 0) | (stored == 1), given, said,
            'a bit must be 0 or 1; for other numbers give items.Vectors or items.Tokens')

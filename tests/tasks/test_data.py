@@ -1,6 +1,7 @@
 """Tasks from a user's own arrays: what is drawn, from which part, and what is refused."""
 
 import collections
+import copy
 import itertools
 import json
 import pickle
@@ -335,7 +336,7 @@ WRONG = {
     'all held out': ({'validation': range(8)}, '8 of 8 examples are held out; leave at least one'),
     'none held out': ({'validation': np.array([], int)}, '0 of 8 examples are held out'),
     'all the same': ({'sequences': np.ones((8, 3, 2)), 'targets': np.ones((8, 1)),
-                      'validation': .1}, 'all 8 examples are the same, so that none can be held'),
+                      'validation': .1}, 'all 8 examples are the same, .* none can be held'),
     'numbers in rows': ({'validation': [[1], [2, 3]]}, r'validation is \[\[1\], \[2, 3\]\]'),
     'no such example': ({'validation': [8]}, r'validation is \[8\]; .* 0 to 7'),
     'length beyond': ({'lengths': [9] * 8}, r'sequences\[0\] is padded to 3 and its length is 9'),
@@ -442,6 +443,44 @@ def test_no_test_is_of_lengths_that_no_example_has(monkeypatch, ask, length):
       f"length is {length:,} and task 'mine' has no held-out example of so many items; use one "
       f"that some have, the nearest is {2 if length < 5 else 6}, or None")):
     getattr(tester, ask)({}, length if ask == 'test' else [2, length])
+
+
+class Slotted(items.Vectors):
+  """Keeps its numbers where `vars` does not find them."""
+  __slots__ = ('weights',)
+
+  def __init__(self, weights):
+    super().__init__(2)
+    object.__setattr__(self, 'weights', weights)
+
+  def __hash__(self):
+    return 0
+
+
+def inverse(value):
+  return 1 / value
+
+
+@pytest.mark.parametrize('one, other', [
+    ((1., 2.), (1., 3.)), (np.eye(2), np.ones((2, 2))), (np.float32(1), np.float32(2)),
+    ({'a': 1}, {'a': 2}), (None, 1), (inverse, abs), (items.Bits(2), items.Bits(3))],
+    ids=lambda value: type(value).__name__)
+def test_all_that_a_kind_is_made_of_says_what_is_asked(one, other):
+  digest = lambda weights: data.from_arrays(
+      'mine', [np.eye(2)] * 2 + [np.ones((2, 2))], [np.eye(2)] * 3, items=items.Vectors(2),
+      answers=Slotted(weights)).digest
+  assert digest(one) == digest(copy.deepcopy(one)) != digest(other)
+
+
+def test_whole_numbers_that_single_precision_does_not_hold_are_no_vectors():
+  """They would be examples that are alike, or count other things."""
+  vectors = lambda last, kind: data.from_arrays(
+      'mine', np.array([[[1]], [[last]]], kind), np.ones((2, 1, 1)), items=items.Vectors(1),
+      answers=items.Vectors(1))
+  assert vectors(2**24 + 2, np.int64) and vectors(2**31, np.uint32) and vectors(2**24 + 1, float)
+  for last in (2**24 + 1, 2**63 - 1):
+    with pytest.raises(errors.UserError, match=r'whole numbers to 16,777,216 .* scale them'):
+      vectors(last, np.int64)
 
 
 def test_a_run_goes_on_with_its_own_examples_alone(monkeypatch, tmp_path):
