@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from maes_jax import config
@@ -32,6 +33,7 @@ def check(**numbers: Any):
   Raises:
     UserError: names the argument, what it is and what it may be.
   """
+  _check_traced(numbers)
   known = {name: value for name, value in numbers.items() if not isinstance(value, jax.core.Tracer)}
   for name, value in known.items():
     _check(name, value)
@@ -42,6 +44,15 @@ def check(**numbers: Any):
   if longest and memory:
     name, most = next(iter(longest.items()))
     config.check_memory(most, known[memory], name.removesuffix('s'), memory)
+
+
+def _check_traced(numbers):
+  """What JAX traces is known by its kind and its axes alone."""
+  for name, value in numbers.items():
+    if isinstance(value, jax.core.Tracer) and name in _AXES and not (
+        jnp.issubdtype(value.dtype, jnp.integer) and value.ndim <= _AXES[name]):
+      raise errors.UserError(f'{name} is {list(value.shape)} of {value.dtype}, traced; it must be '
+                             f'{"whole numbers [B]" if _AXES[name] else "a whole number []"}')
 
 
 def _check(name, value):
@@ -80,11 +91,11 @@ def size(what: str, value: Any, smallest: int = 1) -> int:
   """A size that a task or a kind of item is made with.
 
   Raises:
-    UserError: it is no whole number of at least `smallest`.
+    UserError: it is no whole number of `smallest` to `config.LARGEST`.
   """
-  if not is_whole(value) or value < smallest:
-    raise errors.UserError(f'{what}: {errors.shortened(value)}; it must be a whole number of at '
-                           f'least {smallest}')
+  if not is_whole(value) or not smallest <= value <= config.LARGEST:
+    raise errors.UserError(f'{what}: {errors.shortened(value)}; it must be a whole number of '
+                           f'{smallest} to {config.LARGEST:,}')
   return int(value)
 
 

@@ -40,6 +40,7 @@ class Phase:
   Attributes:
     inputs: [T, X] markers and items.
     steps: [] how many of the T are done, the others are padding; 0: as if the phase were not there.
+      In an `Episode` of a task no fewer than 0 and no more than T, where JAX traces them, too.
     targets: [T, Y]; None where no answer is asked for.
     mask: [T] True where an answer counts, never in padding.
     cell: which is on duty: `ENCODER`, `SOLVER`, another task's name, or a further cell of the task,
@@ -120,8 +121,12 @@ def present(rounds: Phase, where: chex.Array) -> Phase:
 
 
 def counting(program: Program) -> tuple[Phase | Repeat, ...]:
-  """The program with masks that are False in padding, whatever they were there."""
+  """The program with steps of 0 to T, and masks that are False in padding, whatever they were.
+
+  Steps out of these bounds would be others to cells that take turns than to one that reads all.
+  """
   def of_phase(phase):
+    phase = dataclasses.replace(phase, steps=jnp.clip(phase.steps, 0, phase.inputs.shape[-2]))
     return phase if not phase.asked else dataclasses.replace(phase, mask=phase.mask & phase.valid)
   return jax.tree.map(of_phase, tuple(program), is_leaf=lambda node: isinstance(node, Phase))
 

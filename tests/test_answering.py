@@ -16,6 +16,7 @@ from maes_jax import tasks
 from maes_jax import trained
 from maes_jax.cells import maes
 from maes_jax.config import Config
+from maes_jax.tasks import streams
 
 RNG = np.random.default_rng(0)
 MIXED = [RNG.integers(0, 2, (n, 8)) for n in (1, 15, 16, 5, 40)]
@@ -224,6 +225,24 @@ class TestErrors:
     model = untrained(tasks.Task('mine', 8, ask))
     with pytest.raises(errors.UserError, match='asks by a program of its own'):
       model.answer(np.zeros((3, 8)))
+
+
+  @pytest.mark.usefixtures('own')
+  def test_which_answers_count_is_not_drawn(self):
+    """It would be those of one draw, whatever the user had in mind."""
+    def ask(key, items, length):
+      place = jax.random.randint(key, (), 0, length, jnp.int32)
+      at = jnp.arange(len(items), dtype=jnp.int32) == place
+      return tasks.Question(items * at[:, None], items, at)
+    model = untrained(tasks.Task('mine', 8, ask))
+    with pytest.raises(errors.UserError, match="'mine' draws at random which of its answers count"):
+      model.answer(np.zeros((3, 8)), np.zeros((3, 8)))
+
+  @pytest.mark.usefixtures('own')
+  def test_a_task_of_very_many_items_says_what_it_cannot_do(self):
+    model = untrained(streams.n_back('far_back', lag=70))
+    with pytest.raises(errors.UserError, match='asks by a program of its own'):
+      model.answer(np.zeros((80, 8)))
 
 
 def test_nothing_is_answered_about_nothing(joint):

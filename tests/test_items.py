@@ -175,10 +175,10 @@ def test_tasks_of_one_model_store_the_same(own):
 
 
 @pytest.mark.parametrize('make, line', [
-    (lambda: items.Bits(0), r'bits of a word: 0; .* at least 1'),
+    (lambda: items.Bits(0), r'bits of a word: 0; .* of 1 to 1,073,741,824'),
     (lambda: items.Bits(True), 'bits of a word: True'),
     (lambda: items.Tokens(0), 'tokens of a vocabulary: 0'),
-    (lambda: items.Tokens(3, embedded=-1), r'embedded in: -1; .* at least 0'),
+    (lambda: items.Tokens(3, embedded=-1), r'embedded in: -1; .* of 0 to 1,073,741,824'),
     (lambda: items.Vectors(2.5), r'numbers of a vector: 2\.5'),
     (lambda: items.Vectors(2, tolerance=0), 'tolerance of vectors is 0; .* above 0'),
     (lambda: items.Vectors(2, tolerance=float('nan')), 'tolerance of vectors is nan'),

@@ -172,6 +172,15 @@ def test_what_is_known_is_checked_while_jax_traces_the_rest(lengths, wrong):
       draw(jax.random.key(0))
 
 
+@pytest.mark.parametrize('given', [3.9, True, np.array([3])], ids=str)
+def test_a_length_that_is_traced_is_known_by_its_kind(given):
+  """A fraction would be cut off, a truth be 1."""
+  draw = jax.jit(lambda n: tasks.sample(tasks.get('serial_recall'), jax.random.key(0), n, 5))
+  with pytest.raises(errors.UserError, match=r'length is \[.*traced; .* a whole number \[\]'):
+    draw(given)
+  assert draw(np.int8(3)).length == 3
+
+
 def test_every_seed_that_is_allowed_has_numbers_of_its_own():
   seeds = [0, 1, 2**31 - 1, 2**31, 2**32 - 1]
   keys = [randomness.key(seed, randomness.Stream.TEST) for seed in seeds]

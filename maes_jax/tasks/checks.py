@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from maes_jax import config
 from maes_jax import errors
 from maes_jax import items
 from maes_jax import limits
@@ -36,6 +37,16 @@ def hashable(task: str, part: str, value: Any):
     raise errors.UserError(
         f'{part} of task {task!r} cannot be hashed ({error}); make its class a '
         '@dataclass(frozen=True), or give it a __hash__') from error
+
+
+def drawn(task, items: Any, count: int):
+  """Checks what a task's kind of items draws.
+
+  Raises:
+    UserError: it has another shape or kind; one item would be every item, were it spread.
+  """
+  _check_arrays(f'{task.items} of task {task.name!r}', f'draw(key, {count}) must give',
+                {'items': (items, (count, task.items.width), np.floating)})
 
 
 def _question_of(max_length):
@@ -199,9 +210,9 @@ def rotation(what: str, value: Any) -> int | float:
   """
   if isinstance(value, float) and -1 < value < 1:
     return value
-  if not limits.is_whole(value):
-    raise errors.UserError(f'{what}: {errors.shortened(value)}; it must be a whole number, or a '
-                           'fraction of all between -1 and 1')
+  if not limits.is_whole(value) or abs(value) > config.LARGEST:
+    raise errors.UserError(f'{what}: {errors.shortened(value)}; it must be a whole number of at '
+                           f'most {config.LARGEST:,}, or a fraction of all between -1 and 1')
   return int(value)
 
 

@@ -60,11 +60,12 @@ class Cuts:
   """How a sequence is cut into sub-sequences.
 
   Attributes:
-    most: the most there are; 1 to so many are drawn.
-    items: words of each but the last, which has the rest. None: all ways to cut are as likely.
+    most: the most there are; 1 to so many, all as likely, where the words allow it.
+    items: words of each but the last, which has the rest. None: all ways to cut into so many are
+      as likely.
 
   Raises:
-    UserError: a size is no whole number of at least 1.
+    UserError: a size is no whole number of 1 to `config.LARGEST`.
   """
   most: int = 3
   items: int | None = None
@@ -76,7 +77,9 @@ class Cuts:
 
   def longest(self, size: int) -> int:
     """The most words that a sub-sequence of at most `size` words in all can have."""
-    return size if self.items is None or size > self.most * self.items else self.items
+    if self.items is None or size > self.most * self.items:
+      return size
+    return min(size, self.items)
 
   def count(self, key: jax.Array, length: jax.Array) -> jax.Array:
     """[] how many sub-sequences there are."""

@@ -36,7 +36,11 @@ def plainly(function):
 
   The same key is then the same episode everywhere, and who writes a task need not think of it.
   """
-  return jax.numpy_dtype_promotion('standard')(jax.enable_x64(False)(function))
+  as_by_default = (jax.numpy_dtype_promotion('standard'), jax.enable_x64(False),
+                   jax.threefry_partitionable(True))
+  for setting in as_by_default:
+    function = setting(function)
+  return function
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=['aux', 'targets', 'mask'],
@@ -49,7 +53,7 @@ class Question:
   """
   aux: chex.Array  # [L, D] data of the auxiliary sequence, zeros where the task has none
   targets: chex.Array  # [L, Y]
-  mask: chex.Array  # [L] True where an answer counts
+  mask: chex.Array  # [L] True where an answer counts; there are as many as items, not L
   start: str = phases.RESTART  # Where the solver starts, one of `phases.STARTS`.
 
 
@@ -77,9 +81,9 @@ class Task:
       `jnp.minimum(n, 10)`, not `min(n, 10)`. None: as many as the encoder has steps.
 
   Raises:
-    UserError: the name is no text or has a slash, the outputs are no whole number of at least 1 or
-      not those of the answers, the question is no function, or items or answers are no kind of
-      item.
+    UserError: the name is no text, has a slash or means a cell, the outputs are no whole number of
+      at least 1 or not those of the answers, the question is no function, or items or answers are
+      no kind of item.
   """
   name: str
   outputs: int
@@ -96,12 +100,16 @@ class Task:
     if not isinstance(self.name, str) or not self.name or phases.OWN in self.name:
       raise errors.UserError(f'the name of a task is {errors.shortened(self.name)}; it must be '
                              'text without a slash, which parts a task from its cells')
+    if self.name in (phases.ENCODER, phases.SOLVER):
+      raise errors.UserError(f'{self.name!r} is no name of a task: in a program it means the '
+                             f"{self.name} of any; use another, e.g. 'my_{self.name}'")
     if not callable(self.ask):
       raise errors.UserError(f'task {self.name!r} asks {errors.shortened(self.ask)}; give a '
                              'function (key, items [L, D], length) -> Question')
     limits.check(**{f'outputs of task {self.name!r}': self.outputs,
                     f'control_bits of task {self.name!r}': self.control_bits,
-                    f'sequences of task {self.name!r}': self.sequences})
+                    f'sequences of task {self.name!r}': self.sequences,
+                    f'at_least of task {self.name!r}': self.at_least})
     checks.kind(self.name, 'items', self.items)
     if self.answers is None:
       object.__setattr__(self, 'answers', Bits(self.outputs))
@@ -184,6 +192,7 @@ class Task:
     del split
     items_key, ask_key = jax.random.split(key)
     drawn = self.items.draw(items_key, max_length)
+    checks.drawn(self, drawn, max_length)
     items = jnp.where(within(length, max_length)[:, None], drawn, 0)
     asked = self.ask(ask_key, items, length)
     if isinstance(asked, Question):
@@ -197,11 +206,22 @@ class Task:
   def shows(self) -> bool:
     """Whether the solver is shown an auxiliary sequence, not empty items."""
     def shown():
-      items = self.items.draw(jax.random.key(0), 64)
+      items = self.items.draw(jax.random.key(0), max(64, self.at_least))
       asked = self.ask(jax.random.key(1), items, jnp.int32(len(items)))
       return isinstance(asked, Question) and jnp.any(asked.aux != 0)
     with jax.ensure_compile_time_eval():  # Known, whatever JAX traces round it.
       return bool(jax.jit(shown)())
+
+  @functools.cached_property
+  @plainly
+  def draws_which(self) -> bool:
+    """Whether chance says which answers count, so that the items alone do not."""
+    def masks(key):
+      items = jnp.zeros((max(64, self.at_least), self.items.width))
+      return self.ask(key, items, jnp.int32(len(items))).mask
+    with jax.ensure_compile_time_eval():
+      drawn = jax.jit(jax.vmap(masks))(jax.random.split(jax.random.key(0), 16))
+      return bool(jnp.any(drawn != drawn[:1]))
 
   def steps(self, length: int) -> int | None:
     """How many steps a solver has after its marker, of n items; None: as many as it is shown."""
@@ -213,13 +233,16 @@ class Task:
     """The program that asks about given items [L, D], showing the solver aux [M, D].
 
     Raises:
-      UserError: the task asks by a program of its own.
+      UserError: the task asks by a program of its own, or draws which of its answers count.
     """
     asked = self.ask(jax.random.key(0), items, length)
     if not isinstance(asked, Question):
       raise errors.UserError(f'task {self.name!r} asks by a program of its own, which given items '
                              'cannot be put into; run one by Model.answer')
     checks.question(self, asked, len(items))
+    if self.draws_which:
+      raise errors.UserError(f'task {self.name!r} draws at random which of its answers count, '
+                             'which given items cannot say; run an episode of it by Model.answer')
     return self.pose(items, length, dataclasses.replace(asked, aux=aux), slots)
 
   def pose(self, items: chex.Array, length: chex.Array, question: Question, slots: chex.Array,
@@ -321,12 +344,19 @@ def sample(task: Task, key: chex.PRNGKey, length: chex.Array, max_length: int,
 
 
 def with_marker(task: Task, items: chex.Array, bit: int) -> chex.Array:
-  """[L, D] -> [L + 1, X]: a marker with no data in front, control bits everywhere."""
+  """[L, D] -> [L + 1, X]: a marker with no data in front, control bits everywhere.
+
+  Raises:
+    UserError: the task has no such control bit.
+  """
   return marked(items, bit, task.all_control_bits)
 
 
 def marked(items: chex.Array, bit: int, control_bits: int) -> chex.Array:
   """`with_marker` of a task of so many control bits: [..., L, D] -> [..., L + 1, X]."""
+  if not isinstance(bit, jax.core.Tracer) and not 0 <= bit < control_bits:
+    raise errors.UserError(f'a marker is control bit {bit} and there are {control_bits}; use 0 to '
+                           f'{control_bits - 1}, or a task of more control_bits')
   outer = [(0, 0)] * (items.ndim - 2)
   marker_first = jnp.pad(_single(items), (*outer, (1, 0), (control_bits, 0)))
   return marker_first.at[..., 0, bit].set(1)
@@ -349,6 +379,9 @@ def sample_batch(
   shapes.check(lengths=(lengths, 'B', int))
   limits.check(lengths=lengths, max_length=max_length)
   task.check_length(lengths)
+  if np.shape(keys)[:1] != np.shape(lengths):
+    raise errors.UserError(f'keys are {list(np.shape(keys))} and lengths '
+                           f'{list(np.shape(lengths))}; give one of each for every episode')
   draw = lambda key, length: sample(task, key, length, max_length, split)
   return batching.vmap(draw)(keys, lengths)
 

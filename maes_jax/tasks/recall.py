@@ -38,7 +38,7 @@ def reverse(key, items, length):
 def every(key, items, length, step):
   """Asks for the first item and every `step`-th after it."""
   del key
-  return _recall(items, step * positions(items), (length + step - 1) // step)
+  return _recall(items, step * positions(items), -(-length // step))
 
 
 SERIAL_RECALL = episode.Task('serial_recall', outputs=8, ask=serial)

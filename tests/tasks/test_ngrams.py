@@ -77,7 +77,7 @@ def test_right_is_within_the_tolerance():
 
 
 @pytest.mark.parametrize('make, words', [
-    (lambda: ngrams.dynamic_ngrams(order=1), 'order: 1; .* at least 2'),
+    (lambda: ngrams.dynamic_ngrams(order=1), 'order: 1; .* of 2 to 1,073,741,824'),
     (lambda: ngrams.dynamic_ngrams(order=40), 'order: 40; it must be at most 17'),
     (lambda: ngrams.dynamic_ngrams(tolerance=0), 'tolerance of a chance is 0; .* between 0 and 1'),
     (lambda: ngrams.dynamic_ngrams(tolerance='x'), "tolerance of a chance is 'x'"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from maes_jax import errors
+from maes_jax import items as items_lib
 from maes_jax import models
 from maes_jax import phases
 from maes_jax import families
@@ -240,15 +241,73 @@ def test_numpys_arrays_are_taken_in_a_program(own):
   assert jnp.isfinite(logits).all()
 
 
+@pytest.mark.parametrize('model', ['maes', 'lstm'])
+@pytest.mark.parametrize('steps, done', [(-2, 0), (7, ITEMS + 1)])
+def test_steps_out_of_bounds_are_refused_where_known_and_else_the_nearest(own, model, steps, done):
+  """One cell would write over what came before, or read a gap, where cells in turns would not."""
+  three = lambda count: lambda key, items, length: (
+      as_phases(items, length)[0], tasks.Phase(jnp.ones((ITEMS + 1, 10)), count(length),
+                                               cell=phases.SOLVER), as_phases(items, length)[1])
+  task = own(three(lambda n: n - 3 + steps))
+  same = tasks.Task('mine', 8, three(lambda n: 0 * n + done))
+  with pytest.raises(errors.UserError, match=f'5 items and steps={steps}; use 0 to 5'):
+    tasks.sample(task, jax.random.key(0), 3, ITEMS)
+  draw = lambda task: jax.jit(lambda n: tasks.sample(task, jax.random.key(0), n, ITEMS))(3)
+  assert int(draw(task).program[1].steps) == done
+  model = models.build(families.resolve(dataclasses.replace(config(), model=model)))
+  params = model.init(jax.random.key(0))
+  answers = [model.answer(params, {'mine': draw(each)}, 20)['mine'] for each in (task, same)]
+  np.testing.assert_array_equal(*answers)
+
+
+@pytest.mark.parametrize('bit, control_bits', [(2, 2), (-1, 2), (1, 1), (10, 2)])
+def test_a_marker_is_one_of_the_control_bits(bit, control_bits):
+  """Others would be data, or nothing at all."""
+  task = tasks.Task('mine', 8, proper, control_bits=control_bits)
+  with pytest.raises(errors.UserError, match=f'control bit {bit} and there are {control_bits}; '):
+    tasks.with_marker(task, jnp.zeros((3, 8)), bit)
+
+
+def test_a_question_takes_two_control_bits():
+  task = tasks.Task('mine', 8, proper, control_bits=1)
+  with pytest.raises(errors.UserError, match='is control bit 1 and there are 1; use 0 to 0, or a '):
+    tasks.sample(task, jax.random.key(0), 3, ITEMS)
+
+
+@pytest.mark.parametrize('drawn, found', [
+    (lambda count: jnp.zeros(8), r'\[8\] of float32'),
+    (lambda count: jnp.zeros((1, 8)), r'\[1, 8\] of float32'),
+    (lambda count: jnp.zeros((count + 1, 8)), r'\[5, 8\] of float32'),
+    (lambda count: jnp.zeros((count, 8), jnp.int32), r'\[4, 8\] of int32')])
+def test_what_a_kind_draws_is_an_item_each(own, drawn, found):
+  """One that is spread over all of them would be each of them."""
+  class Drawn(items_lib.Bits):
+    def draw(self, key, count):
+      return drawn(count)
+  task = own(proper, items=Drawn(8))
+  with pytest.raises(errors.UserError, match=(
+      rf"of task 'mine' returns items {found}; draw\(key, 4\) must give items \[4, 8\] of float")):
+    tasks.sample(task, jax.random.key(0), 2, ITEMS)
+
+
+def test_as_many_keys_as_lengths():
+  with pytest.raises(errors.UserError, match=r'keys are \[3\] and lengths \[2\]; give one of each'):
+    tasks.sample_batch(tasks.get('serial_recall'), jax.random.split(jax.random.key(0), 3),
+                       jnp.array([2, 3]), ITEMS)
+
+
 @pytest.mark.parametrize('outputs', [0, -1, 2.5, None, True])
 def test_a_task_has_an_answer(outputs):
   with pytest.raises(errors.UserError, match=r"outputs of task 'mine' is .*; .* whole number of 1"):
     tasks.Task('mine', outputs, proper)
 
 
-@pytest.mark.parametrize('wrong', [{'name': ''}, {'name': 3}, {'ask': None}], ids=str)
-def test_a_task_has_a_name_and_a_function(wrong):
-  with pytest.raises(errors.UserError, match=r'it must be text|give a function'):
+@pytest.mark.parametrize('wrong', [
+    {'name': ''}, {'name': 3}, {'name': 'encoder'}, {'name': 'solver'}, {'ask': None},
+    {'at_least': 0}, {'at_least': 1.5}], ids=str)
+def test_a_task_has_a_name_a_function_and_items(wrong):
+  with pytest.raises(errors.UserError, match=(
+      r'it must be text|give a function|is no name of a task|at_least .* whole number of 1 to')):
     tasks.Task(**{'name': 'mine', 'outputs': 1, 'ask': proper, **wrong})
 
 

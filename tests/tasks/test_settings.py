@@ -36,6 +36,15 @@ def test_every_task_is_drawn_by_the_same_program(name, double):
   jax.tree.map(np.testing.assert_array_equal, found.consts, wanted.consts)
 
 
+def test_a_key_is_the_same_episode_however_numbers_are_drawn_by_default():
+  """The way that JAX had before needs only ask once: all tasks draw in one place."""
+  episode = lambda: jax.device_get(tasks.sample(tasks.get('carry'), jax.random.key(0), 7, 8))
+  wanted = episode()
+  with jax.threefry_partitionable(False):
+    found = episode()
+  jax.tree.map(np.testing.assert_array_equal, found, wanted)
+
+
 @SETTINGS
 @pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16], ids=['single', 'half'])
 @pytest.mark.parametrize('kind', {task.answers: 0 for task in tasks.TASKS.values()}, ids=str)

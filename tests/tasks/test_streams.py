@@ -111,7 +111,7 @@ class TestEveryTask:
 
 
 @pytest.mark.parametrize('make, words', [
-    (lambda: streams.n_back(lag=0), 'lag: 0; .* at least 1'),
+    (lambda: streams.n_back(lag=0), 'lag: 0; .* of 1 to 1,073,741,824'),
     (lambda: streams.repeat_copy(most=256), 'most copies: 256; it must be at most 255'),
     (lambda: streams.associative_recall(words=0), 'words of an item: 0; '),
     (lambda: streams.associative_recall(bits=0), 'bits of a word: 0; '),

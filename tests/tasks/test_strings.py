@@ -145,7 +145,7 @@ class TestOdds:
 
 
 @pytest.mark.parametrize('make, words', [
-    (lambda: strings.cycle_navigation(cycle=1), 'places on the cycle: 1; .* at least 2'),
+    (lambda: strings.cycle_navigation(cycle=1), 'places on the cycle: 1; .* of 2 to 1,073,741,824'),
     (lambda: strings.modular_arithmetic(modulus=2.5), 'modulus: 2.5; .* whole number'),
     (lambda: strings.bucket_sort(vocabulary=0), 'tokens of a vocabulary: 0; '),
     (lambda: tasks.sample(tasks.get('solve_equation'), jax.random.key(0), 2, 5),

@@ -101,7 +101,17 @@ def sizes(cuts, length, keys=600, padded=9):
   return collections.Counter(tuple(int(n) for n in one if n) for one in np.asarray(found))
 
 
+def test_a_step_beyond_all_items_asks_for_the_first():
+  task = manipulation.skip_recall(step=2**30)
+  episode = tasks.sample(task, jax.random.key(0), 5, 5)
+  assert episode.mask.sum() == 1 and episode.mask[1]
+  np.testing.assert_array_equal(episode.targets[1], episode.program[0].inputs[1, 2:])
+
+
 class TestCuts:
+
+  def test_no_piece_has_room_for_more_than_there_is(self):
+    assert dual.Cuts(2, items=2**30).longest(5) == 5
 
   def test_all_ways_to_cut_are_as_likely(self):
     """One to three of them, then each way: 1, 3 and 3 ways to cut 4 words."""
@@ -173,10 +183,12 @@ class TestDuty:
 
 
 @pytest.mark.parametrize('make, words', [
-    (lambda: manipulation.repeat_serial(most=0), 'most copies: 0; .* at least 1'),
+    (lambda: manipulation.repeat_serial(most=0), 'most copies: 0; .* of 1 to 1,073,741,824'),
     (lambda: manipulation.skip_recall(step=1.5), 'step: 1.5; .* whole number'),
     (lambda: manipulation.spatial_rotation(by=1.5), 'rotation of bits: 1.5; .* between -1 and 1'),
     (lambda: manipulation.temporal_rotation(by='x'), "rotation of words: 'x'; .* whole number"),
+    (lambda: manipulation.temporal_rotation(by=10**12), 'words: 1000000000000; .* at most 1,073'),
+    (lambda: manipulation.skip_recall(step=2**31), 'step: 2147483648; .* of 1 to 1,073'),
     (lambda: dual.operation_span(by=True), 'rotation of bits: True; '),
     (lambda: dual.Cuts(0), 'sub-sequences: 0; '),
     (lambda: dual.Cuts(items=0), 'items of a sub-sequence: 0; '),
