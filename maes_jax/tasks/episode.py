@@ -203,25 +203,25 @@ class Task:
 
   @functools.cached_property
   @plainly
+  def _examples(self) -> Question | None:
+    """16 questions about the same random items; None: it asks by a program of its own."""
+    def ask(key):
+      items = self.items.draw(jax.random.key(0), max(64, self.at_least))
+      asked = self.ask(key, items, jnp.int32(len(items)))
+      return asked if isinstance(asked, Question) else None
+    with jax.ensure_compile_time_eval():  # Known, whatever JAX traces round it.
+      return jax.device_get(jax.jit(jax.vmap(ask))(jax.random.split(jax.random.key(1), 16)))
+
+  @property
   def shows(self) -> bool:
     """Whether the solver is shown an auxiliary sequence, not empty items."""
-    def shown():
-      items = self.items.draw(jax.random.key(0), max(64, self.at_least))
-      asked = self.ask(jax.random.key(1), items, jnp.int32(len(items)))
-      return isinstance(asked, Question) and jnp.any(asked.aux != 0)
-    with jax.ensure_compile_time_eval():  # Known, whatever JAX traces round it.
-      return bool(jax.jit(shown)())
+    return self._examples is not None and bool(np.any(self._examples.aux != 0))
 
-  @functools.cached_property
-  @plainly
+  @property
   def draws_which(self) -> bool:
     """Whether chance says which answers count, so that the items alone do not."""
-    def masks(key):
-      items = jnp.zeros((max(64, self.at_least), self.items.width))
-      return self.ask(key, items, jnp.int32(len(items))).mask
-    with jax.ensure_compile_time_eval():
-      drawn = jax.jit(jax.vmap(masks))(jax.random.split(jax.random.key(0), 16))
-      return bool(jnp.any(drawn != drawn[:1]))
+    asked = self._examples
+    return asked is not None and bool(np.any(asked.mask != asked.mask[:1]))
 
   def steps(self, length: int) -> int | None:
     """How many steps a solver has after its marker, of n items; None: as many as it is shown."""
