@@ -5,7 +5,7 @@ examples is held out: training draws from the others alone, and whatever measure
 The arrays are constants of the programs that draw from them: see `MOST`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 import dataclasses
 import functools
 import hashlib
@@ -429,14 +429,18 @@ def _form(kind) -> str:
 
 def _value(value) -> str:
   """A value of a kind, or of a value of it; of what it calls the name alone."""
+  if isinstance(value, functools.partial):
+    value = value.func, value.args, value.keywords
+  if isinstance(value, Mapping):
+    value = value.items()  # A set of pairs.
   if isinstance(value, np.generic | np.ndarray | jax.Array):
     return _digest(np.asarray(value))
-  if value is None or isinstance(value, bool | int | float | str | bytes):
+  if value is None or isinstance(value, bool | int | float | complex | str | bytes | range):
     return repr(value)
   if isinstance(value, list | tuple):
     return f'[{",".join(map(_value, value))}]'
-  if isinstance(value, Mapping):
-    return f'{{{",".join(sorted(f"{key}:{_value(each)}" for key, each in value.items()))}}}'
+  if isinstance(value, Set):
+    return f'{{{",".join(sorted(map(_value, value)))}}}'
   return getattr(value, '__qualname__', None) or _form(value)
 
 

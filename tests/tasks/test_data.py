@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import functools
 import itertools
 import json
 import pickle
@@ -336,7 +337,8 @@ WRONG = {
     'all held out': ({'validation': range(8)}, '8 of 8 examples are held out; leave at least one'),
     'none held out': ({'validation': np.array([], int)}, '0 of 8 examples are held out'),
     'all the same': ({'sequences': np.ones((8, 3, 2)), 'targets': np.ones((8, 1)),
-                      'validation': .1}, 'all 8 examples are the same, .* none can be held'),
+                      'validation': .1},
+                     'all 8 examples are the same, in single precision, so that none can be held'),
     'numbers in rows': ({'validation': [[1], [2, 3]]}, r'validation is \[\[1\], \[2, 3\]\]'),
     'no such example': ({'validation': [8]}, r'validation is \[8\]; .* 0 to 7'),
     'length beyond': ({'lengths': [9] * 8}, r'sequences\[0\] is padded to 3 and its length is 9'),
@@ -463,7 +465,9 @@ def inverse(value):
 
 @pytest.mark.parametrize('one, other', [
     ((1., 2.), (1., 3.)), (np.eye(2), np.ones((2, 2))), (np.float32(1), np.float32(2)),
-    ({'a': 1}, {'a': 2}), (None, 1), (inverse, abs), (items.Bits(2), items.Bits(3))],
+    ({'a': 1}, {'a': 2}), (None, 1), (inverse, abs), (items.Bits(2), items.Bits(3)),
+    (functools.partial(inverse, 1), functools.partial(inverse, 2)), (range(2), range(3)),
+    (frozenset('ab'), frozenset('ac')), (1j, 2j)],
     ids=lambda value: type(value).__name__)
 def test_all_that_a_kind_is_made_of_says_what_is_asked(one, other):
   digest = lambda weights: data.from_arrays(
