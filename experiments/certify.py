@@ -22,7 +22,8 @@ from maes_jax import errors
 from maes_jax.certificates import verdict as verdicts
 
 _JSON = flags.DEFINE_string('json', None, 'File for verdicts and certificates.')
-_CHECK = flags.DEFINE_string('check', None, 'File of that kind: its certificates are checked.')
+_CHECK = flags.DEFINE_string(
+    'check', None, 'File of that kind: what it says is held against the model.')
 _FALSIFY = flags.DEFINE_boolean(
     'falsify', False, 'Only search for a sequence that is answered wrong; for any model.')
 _EFFORT = flags.DEFINE_integer(
@@ -34,9 +35,15 @@ _FAILED = 2
 def main():
   if _CHECK.value:
     _check_alone()
-    _check(restore.models())
-    return
-  restored, task = restore.several_from_flags()
+    found = _check(restore.models())
+  else:
+    found = _find(*restore.several_from_flags())
+  if any(verdict.status != verdicts.CERTIFIED for verdict in found):
+    sys.exit(_FAILED)
+
+
+def _find(restored, task):
+  """Looks for proofs, or for sequences answered wrong; gives the verdicts."""
   give = verdicts.falsify_trained if _FALSIFY.value else maes_jax.certify
   found = []
   for trained in restored:
@@ -48,8 +55,7 @@ def main():
       proofs.write(pathlib.Path(_JSON.value), restored, task, found, flags.FLAGS['solver'].value)
   if len(found) > 1:
     output.show(_summary(found))
-  if any(verdict.status != verdicts.CERTIFIED for verdict in found):
-    sys.exit(_FAILED)
+  return found
 
 
 def _summary(found):
@@ -66,19 +72,28 @@ def _check_alone():
 
 
 def _check(restored):
-  """Checks the certificates of a file, each against its model."""
+  """Holds what a file says against the models that it is about; gives the verdicts."""
   by_index = {trained.index: trained for trained in restored}
-  checked = 0
+  about, others = [], []
   for said in proofs.read(pathlib.Path(_CHECK.value)):
-    if said['certificate'] and said['model_index'] in by_index:
-      margin = verdicts.recheck(by_index[said['model_index']], said['certificate'])
-      output.show(f'{said["certificate"]["task"]}, model {said["model_index"]}: the certificate '
-                  f'holds; logits are right by {margin:.3g}')
-      checked += 1
-  if not checked:
-    raise errors.UserError(f'{_CHECK.value} has no certificate for '
-                           f'{"these models" if len(by_index) > 1 else "this model"}; make one '
-                           'with --json')
+    (about if said['model_index'] in by_index else others).append(said)
+  if not about:
+    raise errors.UserError(f'{_CHECK.value} says nothing about '
+                           f'{"these models" if len(by_index) > 1 else "this model"}; make a file '
+                           'that does with --json')
+  found = [_show_confirmed(by_index[said['model_index']], said) for said in about]
+  if others:
+    output.show(f'not looked at: {len(others)} more, of other models; give --model_index')
+  return found
+
+
+def _show_confirmed(trained, said):
+  """The verdict of a file on a model, if it holds."""
+  found = verdicts.confirmed(*restore.asking(trained, said['solver'], said['task']), said)
+  holds = {verdicts.CERTIFIED: 'the certificate holds', verdicts.REFUTED: 'it is wrong again',
+           verdicts.OPEN: 'there is nothing to check'}[found.status]
+  output.show(f'{said["task"]}, model {trained.index}: {holds}; {found.statement}')
+  return found
 
 
 program = cli.program(main)  # `maes-certify` where it is installed.

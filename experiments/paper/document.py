@@ -12,6 +12,8 @@ from ..shared import proofs
 from ..shared import records
 from maes_jax import errors
 from maes_jax import models
+from maes_jax import tasks
+from maes_jax import trained
 from maes_jax.certificates import verdict as verdicts
 
 _PAPER = ('T. S. Jayram, Tomasz Kornuta, Ryan L. McAvoy and Ahmet S. Ozcan, [*Using Multi-task and '
@@ -140,19 +142,19 @@ def _proofs(checkpoints):
 
 
 def _proof(path):
-  """The row of a file with the verdict on one shipped model."""
-  found = proofs.read(path)
+  """The row of a file with the verdict on one shipped model, which it is held against."""
   try:
-    (said,) = found
-    certificate = said['certificate']
-    if certificate is None:
-      words = f'**{said["status"]}**: {said["reason"]}'
-      return path.parent.name, said['task'], words, '', '', ''
-    return (path.parent.name, said['task'], said['status'], verdicts.memory(certificate),
-            f'{certificate["margin"]:.2f}', f'{said["radius"]:g}')
-  except (KeyError, TypeError, ValueError) as error:
+    (said,) = proofs.read(path)
+  except ValueError as error:
     raise errors.UserError(f'{path} is damaged ({error}); make it again by experiments.ship or '
                            'take it from a copy') from error
+  model = trained.load(path.parent, said['model_index'])
+  found = proofs.of(model, tasks.get(said['task']), path)
+  row = path.parent.name, said['task']
+  if found.certificate is None:
+    return *row, f'**{found.status}**: {found.reason}', '', '', ''
+  return (*row, found.status, verdicts.memory(found.certificate),
+          f'{found.certificate["margin"]:.2f}', f'{found.radius:g}')
 
 
 def _proved_seeds(results):

@@ -35,7 +35,8 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
   """
   try:
     said = files.read_json(path)
-    return [{**{name: one[name] for name in _FIELDS}, 'task': said['task'],
+    return [{**{name: one[name] for name in _FIELDS}, 'task': str(said['task']),
+             'solver': str(said.get('solver', said['task'])),
              'model_index': operator.index(one['model_index'])} for one in said['verdicts']]
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise errors.UserError(f'{path} holds no certificates ({error}); give a file that --json '

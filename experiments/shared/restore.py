@@ -59,10 +59,14 @@ def _asked(restored):
     return restored, tasks.get(_pick_task(restored.config.task))
   if _TASK.value is None:
     raise errors.UserError('--solver needs --task: what the solver is to be asked')
-  model = restored.model.asking(_SOLVER.value, _TASK.value)
-  params = encoder_solver.asked(restored.params, _SOLVER.value, _TASK.value)
-  saved = {**restored.saved, 'params': params}
-  return dataclasses.replace(restored, model=model, saved=saved), tasks.get(_TASK.value)
+  return asking(restored, _SOLVER.value, _TASK.value)
+
+
+def asking(restored: trained.Trained, solver: str, task: str) -> tuple[trained.Trained, tasks.Task]:
+  """A model whose solver of one task is asked another, and that."""
+  saved = {**restored.saved, 'params': encoder_solver.asked(restored.params, solver, task)}
+  return (dataclasses.replace(restored, model=restored.model.asking(solver, task), saved=saved),
+          tasks.get(task))
 
 
 def _pick_task(trained_tasks):

@@ -92,13 +92,16 @@ def _some(words, most=8) -> str:
 def witness(said: Mapping[str, Any]) -> Sequences:
   """The sequence of `Witness.to_json`."""
   bits = lambda name: np.array([[[float(bit) for bit in word] for word in said[name]]])
-  return Sequences(bits('items'), bits('shown'))
+  found = Sequences(bits('items'), bits('shown'))
+  if not all(np.isin(part, (0, 1)).all() for part in found):
+    raise ValueError('its words are not of bits')
+  return found
 
 
 class Search(NamedTuple):
   """What came of a search."""
   witness: Witness | None
-  tried: int  # Sequences.
+  tried: int  # Sequences of which an answer was looked at.
 
 
 def ample(model: Model, task: str, count: int) -> int:
@@ -127,7 +130,7 @@ class Falsifier:
 
   def wrong(self, params: Params, sequences: Sequences) -> Witness | None:
     """The first of these sequences that is answered wrong, if any."""
-    addresses = self._addresses(self._size(sequences)[0])
+    addresses = self._addresses(_padded(sequences.items.shape[1])[0])
     for items, shown, logits, right, asked in self._answered(params, sequences):
       wrong = (_wrong(logits, right) & asked[..., None]).any((1, 2))
       if wrong.any():
@@ -146,7 +149,7 @@ class Falsifier:
 
   def _answered(self, params, sequences):
     """Some at a time, as `Witness` has them: items, shown, logits, right bits, what is asked."""
-    _, size = self._size(sequences)
+    _, size = _padded(sequences.items.shape[1])
     for begin in range(0, len(sequences.items), size):
       some = [part[begin:begin + size] for part in sequences]
       right, asked = self._truth(*some)
@@ -173,9 +176,11 @@ class Falsifier:
     return Search(None, tried)
 
   def _candidates(self, params, random, effort, longest) -> Iterator[Sequences]:
-    for length in LENGTHS:
+    for length in dict.fromkeys(max(length, self.task.at_least) for length in LENGTHS):
       if length > longest:
         return
+      if not self._asked(length).any():
+        continue
       everything = self._everything(length, effort)
       if everything is not None:
         yield everything
@@ -263,7 +268,7 @@ class Falsifier:
 
   def _shortened(self, params, witness) -> Witness:
     """Leaves items out as long as it stays wrong."""
-    while len(witness.items) > 1:
+    while len(witness.items) > self.task.at_least:
       keep = ~np.eye(len(witness.items), dtype=bool)[:64]
       shorter = Sequences(*(np.stack([part[row] for row in keep])
                             for part in (witness.items, witness.shown)))
@@ -275,24 +280,26 @@ class Falsifier:
 
   def _truth(self, items, shown):
     """Right bits [B, n, Y], and which answers are asked each time [R, n]."""
-    length, _ = self._size(Sequences(items, shown))
-    return self.claim.right(items, shown), _asked(self.task, items.shape[1], length)
+    return self.claim.right(items, shown), self._asked(items.shape[1])
 
-  def _size(self, sequences):
-    """What sequences are padded to, and how many at a time."""
-    length = sequences.items.shape[1]
-    return next(((most, size) for most, size in _PADDED.items() if length <= most), (length, 1))
+  def _asked(self, count):
+    return _asked(self.task, count, _padded(count)[0])
 
   def _compute(self, downhill, params, items, shown, right, asked):
     """Of sequences the logits [B, R, n, Y], or what their margins do downhill [B, n, D]."""
-    length, size = self._size(Sequences(items, shown))
     count = items.shape[1]
+    length, size = _padded(count)
     padding = 0, length - count
     pad = lambda part: np.pad(part, ((0, size - len(items)), padding, (0, 0)))
     run = _compiled(self.model, self.task, self.claim.start, self._addresses(length), downhill)
     found = jax.device_get(run(params, np.int32(count), *map(pad, (items, shown, right)),
                                np.pad(asked, ((0, 0), padding))))
     return jax.tree.map(lambda part: part[:len(items), ..., :count, :], found)
+
+
+def _padded(length):
+  """What sequences of a length are padded to, and how many go at a time."""
+  return next(((most, size) for most, size in _PADDED.items() if length <= most), (length, 1))
 
 
 _EPISODES = 64  # Of a task, by which it is known what it asks about.

@@ -30,8 +30,10 @@ class Places:
     self.opening = certificate['encoder']['opening']
     self.solver_opens = certificate['solver']['opening']  # If its first answer is gone through.
     marker_move, self.move = certificate['encoder']['moves']
-    require(all(type(form[name]) is int and 0 < form[name] <= most for name, most in
-                (('bits', 16), ('control_bits', 2**10), ('width', 2**20))), 'words are too wide')
+    # Each of the two markers is a control bit.
+    require(all(type(form[name]) is int and least <= form[name] <= most for name, least, most in
+                (('bits', 1, 16), ('control_bits', 2, 2**10), ('width', 1, 2**20))),
+            'words are too wide, or of fewer control bits than markers')
     require(form['line3'] in ('write_first', 'move_first') and
             claim['start'] in ('restart', 'handover'), 'it is of a cell that no proof is known for')
     self.writes_first = form['line3'] == 'write_first'

@@ -13,6 +13,7 @@ from maes_jax.certificates import checker
 from maes_jax.certificates import claims
 from maes_jax.certificates import falsify
 from maes_jax.certificates import finder
+from maes_jax.certificates import seals
 from maes_jax.certificates.attention import Imprecise
 from maes_jax.certificates.attention import Refused
 from maes_jax.certificates.finder import Way
@@ -100,7 +101,8 @@ def certify(trained: Trained, task: tasks.Task | str = '', effort: int = 1000) -
     certificate, way = prove(layers, says)
   except Refused as reason:
     return _search(model, params, asked, claim, str(reason), effort)
-  return Verdict(CERTIFIED, certificate=certificate, radius=_radius(layers, says, way))
+  return Verdict(CERTIFIED, certificate=certificate,
+                 radius=_radius(layers, says, way, certificate['eta']))
 
 
 def check(model: Model, task: tasks.Task):
@@ -190,8 +192,9 @@ def recheck(trained: Trained, certificate: Mapping[str, Any],
   try:
     task = answering.choose(trained.model, task or str(certificate['task'])[:80])
     says = _says(trained.model, task, claims.get(task))
-    for name, value in says.items():
-      if certificate[name] != value:
+    found = _plain(certificate)
+    for name, value in _plain(says).items():
+      if found[name] != value:
         raise Refused(f'it says {name} {errors.shortened(certificate[name])}')
     return checker.check(of(trained.params, task.name), certificate)
   except (Refused, KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
@@ -201,21 +204,30 @@ def recheck(trained: Trained, certificate: Mapping[str, Any],
                            'with experiments.certify') from error
 
 
+def _plain(says):
+  """The same with arrays as they are: what packs them may pack them in another way elsewhere."""
+  arrays = {name: seals.unpacked(says['claim'][name]).tolist() for name in ('right', 'after')}
+  return {**says, 'claim': {**says['claim'], **arrays}}
+
+
 def confirmed(trained: Trained, task: tasks.Task, said: Mapping[str, Any]) -> Verdict:
   """What `Verdict.to_json` gave, held against a model again: its certificate, or its sequence.
 
   Raises:
-    UserError: it does not hold for this model.
+    UserError: it does not hold for this model, or says one thing and shows another.
   """
-  if said['certificate']:
+  answering.choose(trained.model, task)
+  grounds = {CERTIFIED: said['certificate'], REFUTED: said['witness']}
+  shown = [status for status, ground in grounds.items() if ground] or [OPEN]
+  if shown != [said['status']]:
+    raise errors.UserError(f'a file says {errors.shortened(said["status"])} and has what makes a '
+                           f'model {" and ".join(shown)}; make another with experiments.certify')
+  if said['status'] == CERTIFIED:
     recheck(trained, said['certificate'], task)
     return Verdict(CERTIFIED, certificate=said['certificate'],
                    radius=_proved_again(trained, task, said['radius']))
-  if said['witness']:
+  if said['status'] == REFUTED:
     return _refuted(_wrong_again(trained, task, said['witness']), said['tried'])
-  if said['status'] != OPEN:
-    raise errors.UserError(f'a file says {errors.shortened(said["status"])} without certificate or '
-                           'sequence; make another with experiments.certify')
   return Verdict(OPEN, str(said['reason']), tried=said['tried'])
 
 
@@ -233,12 +245,15 @@ def _proved_again(trained, task, radius):
 
 
 def _wrong_again(trained, task, witness):
-  falsifier = falsify.Falsifier(trained.model, task, claims.get(task))
+  claim = claims.get(task)
+  falsifier = falsify.Falsifier(trained.model, task, claim)
   try:
     sequence = falsify.witness(witness)
     shape = 1, len(sequence.items[0]), task.items.width
-    if not shape[1] or any(part.shape != shape for part in sequence):
-      raise ValueError(f'words of {task.items.width} bits are due')
+    if shape[1] < task.at_least or any(part.shape != shape for part in sequence):
+      raise ValueError(f'at least {task.at_least} words of {task.items.width} bits')
+    if sequence.shown.any() and not claim.shown:
+      raise ValueError('the task shows no words')
   except (KeyError, TypeError, ValueError, IndexError) as error:
     raise errors.UserError('the sequence that is said to be answered wrong is damaged '
                            f'({errors.shortened(error)}); make another with experiments.certify'
@@ -262,6 +277,9 @@ def _says(model: Model, task, claim):
   if (encoder.line3, encoder.add_activation) != (solver.line3, solver.add_activation):
     raise errors.UserError('encoder and solver differ in line3 or add_activation; no proof is '
                            'known for that')
+  if task.control_bits < 2:
+    raise errors.UserError(f'task {task.name!r} has one control bit a sequence, so that encoder '
+                           'and solver of a MAES read the same marker; no proof is known for that')
   return {'task': task.name, 'claim': claim.packed(task.items.width),
           'form': {'control_bits': task.control_bits, 'bits': task.items.width,
                    'width': encoder.width, 'line3': encoder.line3,
@@ -273,8 +291,9 @@ def _search(model, params, task, claim, reason, effort):
     return Verdict(OPEN, reason)
   found = falsify.Falsifier(model, task, claim).search(params, effort)
   if found.witness is None:
-    return Verdict(OPEN, f'{reason}; right on all of {found.tried:,} sequences tried',
-                   tried=found.tried)
+    tried = (f'right on all of {found.tried:,} sequences tried' if found.tried else
+             'no sequence was tried, as chance says which answers count')
+    return Verdict(OPEN, f'{reason}; {tried}', tried=found.tried)
   return _refuted(found.witness, found.tried)
 
 
@@ -285,9 +304,9 @@ def _refuted(witness, tried):
   return Verdict(REFUTED, reason, witness=witness, tried=tried)
 
 
-def _radius(params, says, way) -> float:
-  """The largest of `_RADII` with which a proof is found, too: about log2 of them are tried."""
-  proved, refused = 0, len(_RADII)
+def _radius(params, says, way, eta) -> float:
+  """The largest of `_RADII` with which a proof is found: above `eta` about log2 are tried."""
+  proved, refused = _RADII.index(eta), len(_RADII)
   while refused - proved > 1:
     middle = (proved + refused) // 2
     try:

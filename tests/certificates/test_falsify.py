@@ -85,8 +85,9 @@ def test_what_a_task_need_not_ask_is_no_error(monkeypatch):
   machine.params['solver']['output']['kernel'][-2, 1] = 36.  # Bit 2 is 1 if both are.
   machine.params['solver']['output']['bias'][1] = -54.
   model, params = machines.as_model(machine, 'own', 2)
-  assert falsify.Falsifier(model, task, claims.get(task)).search(params, 1, longest=1).tried == 4
-  assert falsify.Falsifier(model, task, claim).search(params, 1, longest=1).witness is None
+  search = falsify.Falsifier(model, task, claims.get(task))
+  assert search.search(params, 1, longest=1) == falsify.Search(None, 0)
+  assert search.wrong(params, falsify.Sequences(*np.zeros((2, 1, 1, 2)))) is None
 
 
 def test_heads_that_go_far_have_room(monkeypatch):

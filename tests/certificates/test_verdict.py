@@ -1,9 +1,11 @@
 """What `certify` and `recheck` say, and to whom they say that nothing is known."""
 
+import base64
 import copy
 import dataclasses
 import json
 import pathlib
+import zlib
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +16,10 @@ from experiments.shared import proofs
 import maes_jax
 from maes_jax import errors
 from maes_jax import tasks
+from maes_jax.certificates import claims
 from maes_jax.certificates import seals
 from maes_jax.certificates import verdict
+from maes_jax.certificates.attention import Refused
 from maes_jax.items import Bits
 from tests.certificates import machines
 from tests.certificates import test_checker
@@ -176,18 +180,97 @@ def test_a_task_that_is_the_same_is_certified_as_such(certified):
   assert verdict.recheck(trained, found.certificate, task) >= found.certificate['margin']
 
 
+ZEROS = '0' * 8
+
+
 @pytest.mark.parametrize('change, line', [
-    ({'certificate': None}, "'certified' without certificate"), ({'radius': 5.}, 'off by 5.0'),
+    ({'certificate': None}, "'certified' and has what makes a model open"),
+    ({'status': 'refuted'}, "'refuted' and has what makes a model certified"),
+    ({'witness': 'x'}, 'certified and refuted'), ({'status': ['certified']}, 'and has what makes'),
+    ({'radius': 5.}, 'off by 5.0'),
     ({'radius': 'abc'}, "off by 'abc'"), ({'radius': [1.]}, 'none that is tried'),
-    ({'certificate': None, 'witness': 'x'}, 'damaged'),
-    ({'certificate': None, 'witness': {'items': ['01']}}, 'damaged'),
-    ({'certificate': None, 'witness': {'items': ['01', '1'], 'shown': ['00', '0']}}, 'damaged'),
-    ({'certificate': None, 'witness': {'items': ['01'], 'shown': ['00']}}, 'words of 8 bits')])
+    *(({'status': 'refuted', 'certificate': None, 'witness': witness}, line) for witness, line in (
+        ('x', 'damaged'), ({'items': ['01']}, 'damaged'),
+        ({'items': ['01', '1'], 'shown': ['00', '0']}, 'damaged'),
+        ({'items': ['01'], 'shown': ['00']}, 'words of 8 bits'),
+        ({'items': [], 'shown': []}, 'damaged'),
+        ({'items': ['0200' + '0' * 4], 'shown': [ZEROS]}, 'not of bits'),
+        ({'items': [ZEROS], 'shown': ['1' * 8]}, 'the task shows no words')))])
 def test_what_a_file_says_is_held_against_the_model(certified, change, line):
   trained, found = certified
   said, task = found.to_json(), tasks.get('serial_recall')
   assert verdict.confirmed(trained, task, said) == found
   assert line in one_line(verdict.confirmed, trained, task, {**said, **change})
+
+
+def test_a_claim_is_the_same_whatever_has_packed_it(certified):
+  """Another zlib, e.g. of a later Python, packs the same numbers in other bytes."""
+  trained, found = certified
+  packed = found.certificate['claim']['right']
+  data = zlib.compress(zlib.decompress(base64.b64decode(packed['data'])), 1)
+  other = {**packed, 'data': base64.b64encode(data).decode()}
+  assert other != packed
+  other = test_checker.sealed(test_checker.changed(found.certificate, ('claim', 'right'), other))
+  assert verdict.recheck(trained, other) >= found.certificate['margin']
+
+
+def test_a_proof_that_needs_more_room_stays_right_by_as_much():
+  """Answers by small margins, attention so sharp that single precision is off by more."""
+  trained = maes_jax.load('E_J')
+  params = machines.plain(trained.params)
+  solver = params['solvers']['serial_recall']
+  solver['interface']['bias'][-1] += 1600
+  for part in solver['output']:
+    solver['output'][part] /= np.float32(1000)
+  found = verdict.certify(dataclasses.replace(trained, saved={'params': params}),
+                          'serial_recall', effort=0)
+  assert found.radius >= found.certificate['eta'] > verdict.ETA
+
+
+def own(monkeypatch, trained, **options):
+  """Serial Recall as a task of one's own, and a model for it as it comes from `init`."""
+  serial = tasks.get('serial_recall')
+  task = tasks.Task('own', outputs=8, **{'ask': serial.ask, **options})
+  monkeypatch.setattr(tasks, 'TASKS', dict(tasks.TASKS))
+  tasks.register(task)
+  monkeypatch.setitem(claims.CLAIMS, 'own', claims.CLAIMS['serial_recall'])
+  config = dataclasses.replace(trained.config, task=('own',), solvers={})
+  model = maes_jax.build(config)
+  return dataclasses.replace(trained, config=config, model=model, saved={
+      'params': model.init(jax.random.key(0))}), task
+
+
+def test_cells_that_read_the_same_marker_have_no_proof(certified, monkeypatch):
+  """A MAES reads bits of several sequences as those of one, and there is one bit of each."""
+  trained, task = own(monkeypatch, certified[0], control_bits=1, sequences=2)
+  line = "'own' has one control bit a sequence"
+  assert line in one_line(verdict.certify, trained)
+  assert line in one_line(verdict.recheck, trained, {**certified[1].certificate, 'task': 'own'})
+  assert verdict.falsify_trained(trained, task, effort=1).status == verdict.REFUTED
+  form = {**certified[1].certificate['form'], 'control_bits': 1}
+  says = {'task': 'own', 'claim': certified[1].certificate['claim'], 'form': form}
+  with pytest.raises(Refused, match='fewer control bits than markers'):
+    verdict.prove(verdict.of(trained.params, 'own'), says)
+
+
+def test_no_sequence_of_fewer_items_than_a_task_has_is_tried(certified, monkeypatch):
+  trained, task = own(monkeypatch, certified[0], at_least=5)
+  found = verdict.certify(trained, effort=1)
+  assert (found.status, len(found.witness.items)) == (verdict.REFUTED, 5)
+  assert verdict.confirmed(trained, task, found.to_json()).statement == found.statement
+  said = found.to_json()
+  said['witness'] = {name: said['witness'][name][:4] for name in ('items', 'shown')}
+  assert 'at least 5 words of 8 bits' in one_line(verdict.confirmed, trained, task, said)
+
+
+def test_what_was_not_compared_was_not_tried(certified, monkeypatch):
+  """Which answers count is drawn, so that none counts always."""
+  ask = lambda key, items, length: tasks.Question(
+      0 * items, items, tasks.within(length, len(items)) & jax.random.bernoulli(key, .5))
+  trained, _ = own(monkeypatch, certified[0], ask=ask)
+  found = verdict.certify(trained, effort=1)
+  assert (found.status, found.tried) == (verdict.OPEN, 0)
+  assert found.reason.endswith('; no sequence was tried, as chance says which answers count')
 
 
 def test_several_tasks_need_a_choice():

@@ -396,7 +396,15 @@ class TestCertify:
     assert 'certified: right on every sequence of n items' in done.stdout
     checked = launch('certify', '--checkpoint=E_J', f'--check={path}')
     assert checked.returncode == 0, checked.stderr
-    assert 'the certificate holds' in checked.stdout
+    assert 'reverse_recall, model 0: the certificate holds; certified: right' in checked.stdout
+    said = json.loads(path.read_text())
+    said['verdicts'].append({**said['verdicts'][0], 'model_index': 7})
+    path.write_text(json.dumps(said))
+    checked = launch('certify', '--checkpoint=E_J', f'--check={path}')
+    assert checked.stdout.endswith('not looked at: 1 more, of other models; give --model_index\n')
+    path.write_text(json.dumps({**said, 'verdicts': said['verdicts'][1:]}))
+    assert_one_line(launch('certify', '--checkpoint=E_J', f'--check={path}'),
+                    'says nothing about this model')
 
   def test_a_certificate_of_another_model_or_a_damaged_one_is_refused(self, launch, tmp_path):
     path = tmp_path / 'proof.json'
@@ -440,6 +448,9 @@ class TestCertify:
     done = launch('certify', *asked, '--effort=10', f'--json={tmp_path}/verdict.json')
     assert 'model 0, by its solver of serial_recall: refuted' in done.stdout
     assert json.loads((tmp_path / 'verdict.json').read_text())['solver'] == 'serial_recall'
+    checked = launch('certify', '--checkpoint=E_J', f'--check={tmp_path}/verdict.json')
+    assert checked.returncode == 2, checked.stderr
+    assert 'reverse_recall, model 0: it is wrong again; refuted: ' in checked.stdout
 
   def test_a_solver_is_asked_another_task(self, launch, tmp_path):
     done = launch('evaluate', '--checkpoint=E_J-sequence_comparison', '--task=hard_equality',

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import pytest
 
@@ -90,6 +91,22 @@ def test_a_damaged_proof_is_named(tmp_path, text):
   path = tmp_path / 'E_J' / 'proof-serial_recall.json'
   path.write_text(text)
   with pytest.raises(errors.UserError, match=f'^{path} .*; (make it again|give a file)'):
+    document.render(ROOT / 'results', tmp_path)
+
+
+@pytest.mark.parametrize('change, line', [
+    ({'radius': .3}, 'nothing is proved if every number is off by 0.3'),
+    ({'certificate': {'margin': 99}}, 'the certificate proves nothing about this model'),
+    ({'status': 'refuted'}, "a file says 'refuted' and has what makes a model certified")])
+def test_a_proof_that_does_not_hold_is_not_written_about(tmp_path, change, line):
+  shutil.copytree(ROOT / 'checkpoints' / 'E_S', tmp_path / 'E_S')
+  path = tmp_path / 'E_S' / 'proof-serial_recall.json'
+  said = json.loads(path.read_text())
+  verdict = said['verdicts'][0]
+  changes = {name: {**verdict[name], **value} if isinstance(value, dict) else value
+             for name, value in change.items()}
+  path.write_text(json.dumps({**said, 'verdicts': [{**verdict, **changes}]}))
+  with pytest.raises(errors.UserError, match=line):
     document.render(ROOT / 'results', tmp_path)
 
 
