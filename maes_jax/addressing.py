@@ -71,5 +71,7 @@ def check_sizes(addresses: int, width: int, **heads: int) -> None:
 def _inverse_length(vectors: chex.Array) -> chex.Array:
   """1 / |v| over the first axis, for [W] or [W, N]; NaN where |v|^2 is no number of its dtype."""
   squares = jnp.sum(vectors**2, axis=0)
-  # Of infinity this would be 0, as if such a word were like nothing.
-  return jnp.where(squares < jnp.inf, lax.rsqrt(jnp.maximum(squares, SHORTEST**2)), jnp.nan)
+  # Of infinity this would be 0, as if such a word were like nothing; 0 times it is no number, and
+  # said there alone, where whoever looks for undefined numbers step by step is told of them.
+  found = lax.rsqrt(jnp.maximum(squares, SHORTEST**2))
+  return jnp.where(squares < jnp.inf, found, 0 * squares)

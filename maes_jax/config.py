@@ -271,6 +271,9 @@ def _check_relations(config):
   if any(not 0 < weight < float('inf') for weight in config.task_weights):
     raise errors.UserError(
         f'task_weights are {config.task_weights}; every weight must be positive')
+  if config.unfreeze and not config.encoder:
+    raise errors.UserError('unfreeze is True and no encoder is taken over; name one as encoder, or '
+                           'leave unfreeze out')
   _check_restarts(config)
   if config.hard_batches and config.batch_size == 1:
     raise errors.UserError(f'hard_batches is {config.hard_batches} and batch_size 1; half of a '

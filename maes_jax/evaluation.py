@@ -130,12 +130,12 @@ class Tester(devices.Picklable):
     more they are drawn.
 
     Raises:
-      UserError: no parameters, a length of less than 1 or more than `max_length`, one that no
-        example of a task from data has, None for another task, a number out of its bounds, or
-        sequences in which nothing is asked.
+      UserError: parameters of no such model, a length of less than 1 or more than `max_length`, one
+        that no example of a task from data has, None for another task, a number out of its bounds,
+        or sequences in which nothing is asked.
     """
     limits.check(batches=batches, seed=seed)
-    encoder_solver.check_params(params)
+    models.check_params(self.model, params)
     self.task.check_tested(length, self.max_length)
     with devices.within(self._mesh):
       total = self._total(params, length, batches, seed)

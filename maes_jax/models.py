@@ -7,7 +7,9 @@ import functools
 from flax import errors as flax_errors
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from maes_jax import encoder_solver
 from maes_jax import errors
 from maes_jax import families
 from maes_jax import phases
@@ -16,10 +18,14 @@ from maes_jax import tasks
 from maes_jax.config import Config
 from maes_jax.encoder_solver import Embed
 from maes_jax.encoder_solver import Model
+from maes_jax.encoder_solver import Params
 
 
 def build(config: Config) -> Model:
-  """The model that a config describes.
+  """The model that a config describes, as it stands.
+
+  What it leaves open is as the cells have it. Training goes by `families.resolve(config)`, in which
+  the recipe may give units, biases or a phase bit: build from that for parameters of a run.
 
   >>> build(Config(model='ntm', units=7)).encoder.units
   7
@@ -252,6 +258,24 @@ def memory_to_see(model: Model, addresses: int) -> jax.ShapeDtypeStruct:
   return memory
 
 
+def check_params(model: Model, params: Params):
+  """Whether parameters are those of one such model; there may be solvers more, or fewer.
+
+  Raises:
+    UserError: they are none, or of other shapes.
+  """
+  encoder_solver.check_params(params)
+  wanted = dict(jax.tree_util.tree_leaves_with_path(parameters(model)))
+  for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+    if path in wanted and np.shape(leaf) != wanted[path].shape:
+      is_population = np.shape(leaf)[1:] == wanted[path].shape
+      raise errors.UserError(
+          f'the parameters{jax.tree_util.keystr(path)} are {list(np.shape(leaf))} and this model '
+          f'has {list(wanted[path].shape)}; ' + (
+              'of a population give one model, jax.tree.map(lambda leaf: leaf[k], params)'
+              if is_population else 'give those of such a model'))
+
+
 def count_parameters(config: Config) -> int:
-  """How many parameters a model of this config has, all its solvers included."""
-  return sum(leaf.size for leaf in jax.tree.leaves(parameters(build(config))))
+  """How many parameters a model has that is trained by this config, all its solvers included."""
+  return sum(leaf.size for leaf in jax.tree.leaves(parameters(build(families.resolve(config)))))

@@ -267,7 +267,7 @@ _GRU_CHANGES: dict[str, Mapping[str, Any]] = {**_NEUTRAL_CHANGES, 'cycle_navigat
 
 
 def neutral(config: Config) -> Mapping[str, Any]:
-  """For cells of which nothing is known: short sequences first, batches, a slow Adam."""
+  """For cells of which nothing is known: batches and, where no recipe is named, a slow Adam."""
   return _neutral(config, _NEUTRAL_CHANGES)
 
 
@@ -277,8 +277,10 @@ def gru(config: Config) -> Mapping[str, Any]:
 
 
 def _neutral(config, by_task):
-  changes = {'start_length': 3, 'hold': 500, 'grow': 2000, 'b2': 0.999, 'batch_size': 16,
-             **_restarting(config, _shared(config, by_task))}
+  changes = {'batch_size': 16}
+  if config.recipe is None:
+    changes |= {'start_length': 3, 'hold': 500, 'grow': 2000, 'b2': 0.999,
+                **_restarting(config, _shared(config, by_task))}
   return {**_schedule(config, config.recipe or 'curriculum', **changes), 'stop_on': 'validation',
           'validation_length': config.max_length, 'validation_memory': config.memory}
 

@@ -102,6 +102,7 @@ class Recorder:
 
   def check(self):
     """Raises the errors of `record` that do not depend on its arguments."""
+    errors.of_type('the model is', self.model, Model, 'a Model, e.g. that of maes_jax.load')
     limits.check(length=self.length, addresses=self.addresses)
     models.walk(self.model, [self.task], [(self.length, self.addresses)])
     self._check_memory()
@@ -112,10 +113,12 @@ class Recorder:
 
     Raises:
       UserError: a number out of its bounds, a memory too small for the sequence or for the model,
-        a task that the model has no solver for, no memory, or too much of it (see `MOST`).
+        a task that the model has no solver for, no memory, or too much of it (see `MOST`), or
+        parameters of no such model.
     """
     self._checked  # noqa: B018  Once.
     limits.check(seed=seed)
+    models.check_params(self.model, params)
     key = randomness.key(seed, randomness.Stream.TEST)
     return _recording(self.task, self.model.tied, *jax.device_get(self._trace(params, key)))
 

@@ -29,7 +29,7 @@ _SHIPPED = next((folder for folder in (_HERE / 'shipped_models', _HERE.parent / 
                  if folder.is_dir()), _HERE / 'shipped_models')
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # Arrays are not equal or not, as a whole.
 class Trained:
   """One model of a population, ready for any memory size."""
   config: Config

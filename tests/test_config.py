@@ -16,6 +16,7 @@ from maes_jax import config as config_lib
 from maes_jax import errors
 from maes_jax import families
 from maes_jax import models
+from maes_jax import recipes
 from maes_jax import options
 from maes_jax.cells import lstm
 from maes_jax.config import Config
@@ -58,9 +59,9 @@ def test_one_where_several_may_be_is_told_how_to_be_written(field, wrong, right)
 
 def test_numpys_numbers_and_text_are_pythons():
   numpys = Config(
-      seeds=np.int64(3), learning_rate=np.float32(.5), unfreeze=np.bool_(True),
+      seeds=np.int64(3), learning_rate=np.float32(.5), unfreeze=np.bool_(True), encoder='E_J',
       line3=np.str_('move_first'), task=(np.str_('odd_recall'),), task_weights=(np.float64(2),))
-  plain = Config(seeds=3, learning_rate=.5, unfreeze=True, line3='move_first',
+  plain = Config(seeds=3, learning_rate=.5, unfreeze=True, encoder='E_J', line3='move_first',
                  task=('odd_recall',), task_weights=(2.,))
   assert numpys == plain
   assert numpys.to_json() == plain.to_json()
@@ -170,6 +171,7 @@ def _name(node):
     ({'restart_every': 150}, 'restart_every is 150; it must be a multiple of 100, or 0'),
     ({'restart_every': 1000, 'hold': 300, 'grow': 700}, 'full only from iteration 1000'),
     ({'restart_every': 2000, 'encoder': 'E_J', 'unfreeze': True}, 'is not frozen'),
+    ({'unfreeze': True}, 'no encoder is taken over'),
 ])
 def test_what_does_not_fit_together_is_an_error(values, message):
   with pytest.raises(errors.UserError, match=message):
@@ -237,6 +239,16 @@ class TestOptions:
     config = families.resolve(Config(model='own'))
     assert (config.stop_on, config.cell, config.solver) == ('validation', {}, {})
     assert (config.validation_length, config.validation_memory) == (20, 30)
+
+  @pytest.mark.parametrize('model, task', [
+      ('lru', 'serial_recall'), ('gru', 'cycle_navigation'), ('stack_rnn', 'even_pairs')])
+  def test_a_recipe_that_is_named_is_that(self, model, task):
+    """Whatever the family has for such tasks otherwise."""
+    config = families.resolve(Config(model=model, task=(task,), recipe='plain'))
+    schedule = ('learning_rate', 'half_life', 'b2', 'warmup', 'start_length', 'hold', 'grow')
+    assert {name: getattr(config, name) for name in schedule} == {
+        name: recipes.SCHEDULES['plain'][name] for name in schedule}
+    assert (config.batch_size, config.restart_every, config.cell) == (16, 0, {})
 
 
 @pytest.mark.parametrize('recipe', ['plain', 'short_first'])

@@ -16,6 +16,7 @@ from maes_jax import encoder_solver
 from maes_jax import errors
 from maes_jax import evaluation
 from maes_jax import items
+from maes_jax import models
 from maes_jax import tasks
 from maes_jax import windowed
 from maes_jax.cells import base
@@ -127,6 +128,17 @@ def test_numbers_of_no_model_are_refused_in_words():
     with pytest.raises(errors.UserError, match=r"the parameters have .* no '.*'; give") as error:
       tester.test(params, 3, batches=1)
     assert '\n' not in str(error.value)
+
+
+def test_parameters_of_a_population_or_of_another_model_are_refused_in_words():
+  tester = make(encoder_solver.Model(Copy(), {'serial_recall': Copy(8)}))
+  params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), models.parameters(tester.model))
+  population = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf, leaf]), params)
+  line = r"the parameters\['encoder'\]\['nothing'\] are \[3, 1\] and this model has \[1\]; of a p"
+  with pytest.raises(errors.UserError, match=line):
+    tester.test(population, 3, batches=1)
+  with pytest.raises(errors.UserError, match=r'are \[2\] and .*; give those of such a model'):
+    tester.test(jax.tree.map(lambda leaf: jnp.zeros(2), params), 3, batches=1)
 
 
 def test_always_wrong():

@@ -218,6 +218,16 @@ class TestBuild:
     assert (built().encoder.head, built().solvers[task].head) == ('shift', 'jump')
     assert built(solver={'head': 'shift'}).solvers[task].head == 'shift'
 
+  @pytest.mark.parametrize('given', [
+      {'model': 'gru', 'task': ('cycle_navigation',)}, {'task': ('parity_check',)},
+      {'model': 'ntm'}])
+  def test_what_is_counted_is_what_is_trained(self, given):
+    config = Config(**given)
+    model = models.build(families.resolve(config))
+    count = sum(leaf.size for leaf in jax.tree.leaves(shapes(model)))
+    assert models.count_parameters(config) == count != sum(
+        leaf.size for leaf in jax.tree.leaves(shapes(models.build(config))))
+
   def test_config_wins_over_the_table(self):
     model = models.build(Config(
         task=('odd_recall',), shift_range=3, solver_shift_range=1, output_hidden=4, units=7))

@@ -93,6 +93,15 @@ def test_a_model_without_memory_has_nothing_to_show():
     recordings.record(model, params, tasks.get('serial_recall'), LENGTH, ADDRESSES)
 
 
+def test_what_is_no_model_or_of_another_is_said(recorded):
+  model, params, _ = recorded
+  task = tasks.get('odd_recall')
+  with pytest.raises(errors.UserError, match=r'^the model is '):
+    recordings.record(params, params, task, LENGTH, ADDRESSES)
+  with pytest.raises(errors.UserError, match='of a population give one model'):
+    recordings.record(model, jax.tree.map(lambda leaf: leaf[None], params), task, LENGTH, ADDRESSES)
+
+
 def test_the_longest_that_the_error_names_is_the_longest_there_is(recorded, monkeypatch):
   model, params, _ = recorded
   task = tasks.get('odd_recall')

@@ -55,6 +55,12 @@ def test_what_numbers_no_model_of_a_population_is_refused(index):
   assert trained.load(SHIPPED / 'E_J', np.int64(0)).index == 0
 
 
+def test_one_is_like_itself_alone():
+  """Arrays are not equal as a whole, so that two that were loaded are two."""
+  one, other = trained.load('E_S'), trained.load('E_S')
+  assert one != other and len({one, one, other}) == 2
+
+
 @pytest.mark.parametrize('only', ['encoders', ['x', 'y']])
 def test_nothing_that_a_model_has_is_no_damage(only):
   with pytest.raises(errors.UserError, match=r'E_J has no parameters .*it has encoder, solvers'):

@@ -218,10 +218,22 @@ class OwnStep(maes.Maes):
     return super().__call__(state_tm1, x_t)
 
 
+class Far:
+  """A step that is mixed in."""
+
+  def __call__(self, state_tm1, x_t):
+    return super().__call__(state_tm1, x_t)
+
+
+class MixedStep(Far, maes.Maes):
+  """No step in its own body."""
+
+
 class OwnName(maes.Maes):
   """The same step as it has."""
 
 
 def test_no_window_for_a_step_that_nothing_is_said_of():
   assert not windowed.serves(OwnStep(), 1024)
+  assert not windowed.serves(MixedStep(), 1024)
   assert windowed.serves(OwnName(), 1024)

@@ -79,7 +79,8 @@ class Cell(nn.Module):
                       '__call__, and a quicker way over many, in layer_by_layer')
     # What is said of a step is not true of another one, unless it is said again.
     for name, about in _SAID_OF.items():
-      if name not in vars(cls) and not about.isdisjoint(vars(cls)):
+      said = next(i for i, base in enumerate(cls.__mro__) if name in vars(base))
+      if any(not about.isdisjoint(vars(base)) for base in cls.__mro__[:said]):
         setattr(cls, name, None)
 
   def __post_init__(self):
@@ -207,6 +208,8 @@ class Cell(nn.Module):
       The last state, and of every step what `collect` makes of the state it left and its `Step`.
     """
     shapes.check(inputs=(inputs, 'TX', float))
+    if steps is not None:
+      shapes.check(steps=(steps, '', int))
     params, state, inputs = precision.given(params, state, inputs)
     steps = jnp.asarray(len(inputs) if steps is None else steps, jnp.int32)
     steps = jnp.minimum(steps, len(inputs))  # Else a loop would do the last one again.

@@ -29,7 +29,9 @@ class RNNCell(nn.RNNCellBase):
 
   Its parameters are those of the cell, under the same names: one cell in several has them once, as
   any module of Flax that is used twice. An answer is the cell's output or,
-  where it has none (`outputs=0`), its `features`: of cells with a memory what they read.
+  where it has none (`outputs=0`), its `features`: of cells with a memory what they read. A name is
+  the cell's, as in `RNNCell(Ntm(8, name='reader'), 16)`. Nothing disturbs a step here (`noise`),
+  and of a cell of one's own parameters alone are handed through, nothing that it sows or draws.
 
   Attributes:
     cell: what it is made of.

