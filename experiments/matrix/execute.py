@@ -28,8 +28,8 @@ from maes_jax.training import loop
 from maes_jax.training import metrics
 from maes_jax.training import optimizer
 from maes_jax.training import run as training
+from maes_jax.training import workdir as workdirs
 from maes_jax.training.trainer import NEVER
-from maes_jax.training.workdir import Workdir
 
 FOLDER = 'suite'  # Of the records, below that of all records.
 CONVERGED, FAILED, MINUTES, ITERATIONS = 'converged', 'not finite', 'minutes', 'max_iterations'
@@ -81,17 +81,17 @@ def read(results: pathlib.Path, cell: cells.Cell) -> dict[str, Any] | None:
 
 
 def done(cell: cells.Cell, settings: Settings) -> bool:
-  """Whether the record is there, by the protocol of today, and nothing more would come of it.
+  """Whether the record is there, by what holds today, and nothing more would come of it.
 
   That is where it has as many seeds and lacks no larger budget and no more sequences, or where the
   cell still is not possible, and for the same reason.
   """
   record = read(settings.results, cell)
-  if record is None or not _as_today(record, cell.protocol):
-    return False
-  if record['impossible']:
-    return _obstacle(cell, settings) == record['impossible']
   with records.legible(settings.results):
+    if record is None or not as_today(record, cell):
+      return False
+    if record['impossible']:
+      return _obstacle(cell, settings) == record['impossible']
     limit = _LIMITS.get(record['ended'])
     return (len(record['seeds']) >= settings.seeds and
             record['budget'].get('sequences', 1) >= settings.sequences and
@@ -106,10 +106,11 @@ def _obstacle(cell, settings) -> str:
 
 
 def _check_not_less(cell, settings):
-  """What replaces a record by the protocol of today has as many seeds, and as large a budget."""
+  """What replaces a record by all that holds today has as many seeds, and as large a budget."""
   record = read(settings.results, cell)
-  if record is None or record['impossible'] or not _as_today(record, cell.protocol):
-    return
+  with records.legible(settings.results):
+    if record is None or record['impossible'] or not as_today(record, cell):
+      return
   records.check_not_less(records.path(settings.results / FOLDER, cell.name), vars(settings),
                          {'seeds': len(record['seeds']), **record['budget']})
 
@@ -121,8 +122,18 @@ def _check_unmeasured(cell, settings, reason):
                            'possible, and stays: mend that, or take the record away')
 
 
-def _as_today(record, protocol):
-  return (record['protocol'], record['trained_to']) == (protocol.about, protocol.max_length)
+def as_today(record: records.Record, cell: cells.Cell) -> bool:
+  """Whether a cell would be trained and tested today as its record says that it was."""
+  now = cell.protocol.about, cell.protocol.max_length
+  if (record['protocol'], record['trained_to']) != now:
+    return False
+  return bool(record['impossible']) or _same_recipe(record, cell)
+
+
+def _same_recipe(record, cell):
+  config = cell.config(len(record['seeds']), record['config']['max_iterations'])
+  was = dataclasses.replace(workdirs.config_of(record['config']), encoder=config.encoder)
+  return was == config and (config.encoder or '') == record['encoder']
 
 
 def execute_all(todo: Sequence[cells.Cell], settings: Settings, progress: Callable[[int], None]):
@@ -220,7 +231,7 @@ class _Clock:
 
 def _train(cell, settings, config):
   """The population, what it logged, and the seconds that it trained before, and in all."""
-  workdir = Workdir(settings.workdir / cell.name)
+  workdir = workdirs.Workdir(settings.workdir / cell.name)
   clock = _Clock(workdir.path / 'seconds')
   state = training.train(
       config, workdir.path, callbacks=[clock], save_seconds=settings.save_seconds,

@@ -82,7 +82,7 @@ class Workdir:
 
   def read_config(self) -> Config:
     """The config of the run that lives here; options that it does not name yet are resolved."""
-    return _config_of(self._read())
+    return config_of(self._read())
 
   @property
   def fingerprint(self) -> str:
@@ -127,7 +127,7 @@ class Workdir:
 
   def _check_same(self, config, pretrained):
     values = self._read()
-    here = _config_of(values)
+    here = config_of(values)
     same = pretrained and encoders.same(
         pretrained, values.get(_ENCODER), self.checkpoints, here, config)
     differing = config_lib.differences(here, dataclasses.replace(
@@ -157,8 +157,12 @@ class Claimed(Workdir):
           'folder where it is now to go on from the last checkpoint')
 
 
-def _config_of(values):
-  """The config among the values of config.json."""
+def config_of(values: Any) -> Config:
+  """The config among the values of a config.json, whatever version wrote it.
+
+  Raises:
+    UserError: they are none of a config.
+  """
   if isinstance(values, dict):
     values = {name: value for name, value in values.items() if name not in (_ENCODER, _DATA)}
     values = {**_BEFORE, **values}

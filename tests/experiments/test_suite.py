@@ -172,6 +172,18 @@ def test_more_of_what_did_not_end_it_makes_no_difference(
   assert execute.done(OURS, asked(folder, **changes)) == done
 
 
+@pytest.mark.parametrize('changes, same', [
+    ({'stop_loss': None}, True),  # The recipe fills it in.
+    ({'learning_rate': 1.}, False), ({'cell': {'units': 9}}, False)])
+def test_what_was_trained_by_another_recipe_is_not_done(own, results, tmp_path, changes, same):
+  config = {**execute.read(results, OURS)['config'], **changes}
+  assert execute.done(OURS, asked(rewritten(results, tmp_path, OURS, config=config))) == same
+
+
+def test_what_was_trained_on_another_encoder_is_not_done(own, results, tmp_path):
+  assert not execute.done(OURS, asked(rewritten(results, tmp_path, OURS, encoder='E_J')))
+
+
 @pytest.mark.parametrize('cell', [OURS, IMPOSSIBLE])
 @pytest.mark.parametrize('changes', [{'protocol': 'trained on 1 item'}, {'trained_to': 3}])
 def test_what_was_trained_otherwise_is_not_done(own, results, tmp_path, cell, changes):
