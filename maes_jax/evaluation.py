@@ -135,7 +135,7 @@ class Tester(devices.Picklable):
         or sequences in which nothing is asked.
     """
     limits.check(batches=batches, seed=seed)
-    models.check_params(self.model, params)
+    models.check_params(params, self._shapes)
     self.task.check_tested(length, self.max_length)
     with devices.within(self._mesh):
       total = self._total(params, length, batches, seed)
@@ -189,6 +189,10 @@ class Tester(devices.Picklable):
       return 1
     one = room.sequence(self.model, self.task, self.max_length, self.addresses)
     return max(1, AT_ONCE * len(self.devices) // (self.batch_size * one))
+
+  @functools.cached_property
+  def _shapes(self):
+    return models.parameters(self.model)
 
   @functools.cached_property
   def _mesh(self):

@@ -258,14 +258,18 @@ def memory_to_see(model: Model, addresses: int) -> jax.ShapeDtypeStruct:
   return memory
 
 
-def check_params(model: Model, params: Params):
-  """Whether parameters are those of one such model; there may be solvers more, or fewer.
+def check_params(params: Params, like: Params):
+  """Whether parameters are those of one model; there may be solvers more, or fewer.
+
+  Args:
+    params: what was given.
+    like: the `parameters` of such a model, which take longer to find out than a short test.
 
   Raises:
     UserError: they are none, or of other shapes.
   """
   encoder_solver.check_params(params)
-  wanted = dict(jax.tree_util.tree_leaves_with_path(parameters(model)))
+  wanted = dict(jax.tree_util.tree_leaves_with_path(like))
   for path, leaf in jax.tree_util.tree_leaves_with_path(params):
     if path in wanted and np.shape(leaf) != wanted[path].shape:
       is_population = np.shape(leaf)[1:] == wanted[path].shape

@@ -118,13 +118,17 @@ class Recorder:
     """
     self._checked  # noqa: B018  Once.
     limits.check(seed=seed)
-    models.check_params(self.model, params)
+    models.check_params(params, self._shapes)
     key = randomness.key(seed, randomness.Stream.TEST)
     return _recording(self.task, self.model.tied, *jax.device_get(self._trace(params, key)))
 
   @functools.cached_property
   def _checked(self):
     return self.check()
+
+  @functools.cached_property
+  def _shapes(self):
+    return models.parameters(self.model)
 
   @functools.cached_property
   def _trace(self):

@@ -16,8 +16,8 @@ from maes_jax import config as config_lib
 from maes_jax import errors
 from maes_jax import families
 from maes_jax import models
-from maes_jax import recipes
 from maes_jax import options
+from maes_jax import recipes
 from maes_jax.cells import lstm
 from maes_jax.config import Config
 

@@ -149,7 +149,7 @@ def _proof(path):
     raise errors.UserError(f'{path} is damaged ({error}); make it again by experiments.ship or '
                            'take it from a copy') from error
   model = trained.load(path.parent, said['model_index'])
-  found = proofs.of(model, tasks.get(said['task']), path)
+  found = verdicts.confirmed(model, tasks.get(said['task']), said)
   row = path.parent.name, said['task']
   if found.certificate is None:
     return *row, f'**{found.status}**: {found.reason}', '', '', ''

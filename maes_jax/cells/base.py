@@ -207,9 +207,7 @@ class Cell(nn.Module):
     Returns:
       The last state, and of every step what `collect` makes of the state it left and its `Step`.
     """
-    shapes.check(inputs=(inputs, 'TX', float))
-    if steps is not None:
-      shapes.check(steps=(steps, '', int))
+    shapes.check(inputs=(inputs, 'TX', float), steps=(steps, '', int))
     params, state, inputs = precision.given(params, state, inputs)
     steps = jnp.asarray(len(inputs) if steps is None else steps, jnp.int32)
     steps = jnp.minimum(steps, len(inputs))  # Else a loop would do the last one again.

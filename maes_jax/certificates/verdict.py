@@ -216,7 +216,6 @@ def confirmed(trained: Trained, task: tasks.Task, said: Mapping[str, Any]) -> Ve
   Raises:
     UserError: it does not hold for this model, or says one thing and shows another.
   """
-  answering.choose(trained.model, task)
   grounds = {CERTIFIED: said['certificate'], REFUTED: said['witness']}
   shown = [status for status, ground in grounds.items() if ground] or [OPEN]
   if shown != [said['status']]:
@@ -245,6 +244,7 @@ def _proved_again(trained, task, radius):
 
 
 def _wrong_again(trained, task, witness):
+  task = answering.choose(trained.model, task)
   claim = claims.get(task)
   falsifier = falsify.Falsifier(trained.model, task, claim)
   try:
@@ -292,7 +292,8 @@ def _search(model, params, task, claim, reason, effort):
   found = falsify.Falsifier(model, task, claim).search(params, effort)
   if found.witness is None:
     tried = (f'right on all of {found.tried:,} sequences tried' if found.tried else
-             'no sequence was tried, as chance says which answers count')
+             f'no sequence was tried, as of up to {falsify.LENGTHS[-1]:,} items none has an answer '
+             'that always counts')
     return Verdict(OPEN, f'{reason}; {tried}', tried=found.tried)
   return _refuted(found.witness, found.tried)
 
