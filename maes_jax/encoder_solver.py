@@ -16,6 +16,7 @@ from flax import linen as nn
 import jax
 from jax import lax
 import jax.numpy as jnp
+import numpy as np
 
 from maes_jax import errors
 from maes_jax import limits
@@ -169,9 +170,10 @@ class Model:
 
     Raises:
       UserError: N is no number of addresses, the parameters lack what a cell needs, episodes store
-        other items, or cells take turns in a ring of addresses, which only one cell can.
+        other items, cells take turns in a ring of addresses, which only one cell can, or a batch.
     """
     limits.check(addresses=addresses)
+    _check_single(episodes)
     self._check(episodes)
     run = _Run(self, params, addresses, unroll)
     programs = {task: episode.program for task, episode in episodes.items()}
@@ -227,6 +229,14 @@ class Model:
     """`run`, where each step also shows the memory it left."""
     return self.run(params, task, program, addresses,
                     functools.partial(unroll, collect=_with_memory))
+
+
+def _check_single(episodes):
+  for task, episode in episodes.items():
+    if np.ndim(episode.mask) != 1:
+      raise errors.UserError(f'the episode of task {task!r} has a mask of shape '
+                             f'{np.shape(episode.mask)} where [A] is one; use answer_batch for a '
+                             'batch of them')
 
 
 def asked(params: Params, solver: str, task: str) -> Params:

@@ -102,7 +102,7 @@ class Tester(devices.Picklable):
     devices: what a batch is spread over; all there are by default.
 
   Raises:
-    UserError: no model, a number out of its bounds, a memory too small for the sequences or for the
+    UserError: no model, no devices, a number out of its bounds, a memory too small for the sequences or for the
       model, a task that the model has no solver for, or more than there is room for.
   """
   model: Model
@@ -114,6 +114,9 @@ class Tester(devices.Picklable):
 
   def __post_init__(self):
     errors.of_type('the model is', self.model, Model, 'a Model, e.g. that of maes_jax.load')
+    if not self.devices:
+      raise errors.UserError('devices are none; leave them out for all there are, or give some of '
+                             'jax.devices()')
     limits.check(
         max_length=self.max_length, addresses=self.addresses, batch_size=self.batch_size)
     models.walk(self.model, [self.task], [(self.max_length, self.addresses)])

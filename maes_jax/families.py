@@ -49,7 +49,8 @@ class Family:
 
 # XOR of two words needs a hidden layer (section 4.1), numbers of two pictures a wider one; Odd
 # Recall must jump by two (section 5.2). To read once more from the first item on, a head must go
-# back to address 0.
+# back to address 0. Who stores anew each time has no use for what was there before, nor need one
+# see it who only finds the way.
 _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'odd_recall': {'shift_range': 2},
     'skip_recall': {'shift_range': 2},
@@ -66,9 +67,9 @@ _MAES_SOLVERS: Mapping[str, Mapping[str, Any]] = {
     'temporal_rotation': {'head': 'sharp_jump'},
     'temporal_rotation/end': {'head': 'sharp'},
     'temporal_rotation/halfway': {'head': 'sharp'},
-    'interruption_swap/y_encoder': {'head': 'sharp'},
-    'interruption_swap/y_end': {'head': 'sharp'},
-    'interruption_swap/y_halfway': {'head': 'sharp'},
+    'interruption_swap/y_encoder': {'head': 'sharp', 'blind': True, 'overwrite': True},
+    'interruption_swap/y_end': {'head': 'sharp', 'blind': True},
+    'interruption_swap/y_halfway': {'head': 'sharp', 'blind': True},
     'interruption_swap/y_solver': {'head': 'sharp_jump'},
     'duplicate_string': {'head': 'jump'},
     'odds_first': {'head': 'jump', 'shift_range': 2},

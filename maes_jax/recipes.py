@@ -146,11 +146,12 @@ _ROTATION = {**_COUNTED, 'solvers': {
     'temporal_rotation/halfway': {'walk_bias': 2., **_COUNTING}}}
 # The same in the other direction: what comes in between lies down from address 0. Signs of both are
 # for an encoder that goes up, as E_J; one that goes down wants them turned round.
-_SWAP = {**_COUNTED, 'batch_size': 8, 'start_length': 12, 'solvers': {
-    'interruption_swap/y_encoder': {'walk_bias': -6., 'erase_bias': 3., **_SHARP},
+_SWAP = {**_COUNTED, 'batch_size': 8, 'start_length': 12, 'stop_loss': 5e-6,
+         'restart_every': 32_000, 'solvers': {
+    'interruption_swap/y_encoder': {'walk_bias': -6., **_SHARP},
     'interruption_swap/y_end': {'walk_bias': 4., **_SHARP},
     'interruption_swap/y_halfway': {'walk_bias': -2., 'clock': 12., 'noise': 0.7, **_SHARP},
-    'interruption_swap/y_solver': _SHARP}}
+    'interruption_swap/y_solver': {**_SHARP, 'head_noise': 1.}}}
 _EQUALITY = ('sequence_equality', 'hard_equality', 'sequence_symmetry')
 _CHANGES: dict[str, Mapping[str, Any]] = {
     **dict.fromkeys(_EQUALITY, _ONE_ANSWER), 'prefix_equality': _PREFIXES,

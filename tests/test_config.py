@@ -335,6 +335,9 @@ def test_what_is_between_two_sequences_lies_the_other_way():
       'interruption_swap': ('shift', 0), 'interruption_swap/y_encoder': ('sharp', -1),
       'interruption_swap/y_end': ('sharp', 1), 'interruption_swap/y_halfway': ('sharp', -1),
       'interruption_swap/y_solver': ('sharp_jump', 0)}
+  assert {name for name, cell in cells.items() if cell.blind} == {
+      f'interruption_swap/y_{name}' for name in ('encoder', 'end', 'halfway')}
+  assert {name for name, cell in cells.items() if cell.overwrite} == {'interruption_swap/y_encoder'}
 
 
 class TestOptionsOfCells:

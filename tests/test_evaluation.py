@@ -121,6 +121,12 @@ def test_a_length_at_which_nothing_is_asked_is_refused():
     tester.test({}, 2, batches=2)
 
 
+def test_no_devices_are_none_to_test_on():
+  with pytest.raises(errors.UserError, match='devices are none; leave them out') as error:
+    dataclasses.replace(make(knowing(1)), devices=[])
+  assert '\n' not in str(error.value)
+
+
 def test_numbers_of_no_model_are_refused_in_words():
   tester = make(encoder_solver.Model(Copy(), {'serial_recall': Copy(8)}))
   encoder = {'encoder': {'nothing': jnp.zeros(1)}}

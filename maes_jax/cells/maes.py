@@ -37,11 +37,16 @@ class Interface(NamedTuple):
 ADD_ACTIVATIONS = {'sigmoid': jax.nn.sigmoid, 'linear': lambda a: a}
 
 
-def interface(raw: chex.Array, width: int, add_activation: str) -> Interface:
-  """Splits the interface layer's output [2 W + numbers of the head] into P_t."""
-  add, erase, head = jnp.split(raw, [width, 2 * width])
+def interface(
+    raw: chex.Array, width: int, add_activation: str, overwrite: bool = False) -> Interface:
+  """Splits the interface layer's output [2 W + numbers of the head] into P_t.
+
+  It has no numbers for e_t, [W + numbers of the head], where all is to be written over.
+  """
+  add, erase, head = jnp.split(raw, [width, width if overwrite else 2 * width])
   return Interface(
-      add=ADD_ACTIVATIONS[add_activation](add), erase=jax.nn.sigmoid(erase), head=head)
+      add=ADD_ACTIVATIONS[add_activation](add),
+      erase=jnp.ones_like(add) if overwrite else jax.nn.sigmoid(erase), head=head)
 
 
 # Line 3 writes with w_t, which only line 4 computes. The paper allows both readings: in the order
@@ -98,6 +103,9 @@ class Maes(base.Cell):
       so that units learn to hold a bit for good. It grows from 0 as sequences do.
     head_noise: the same of what training adds to each of the head's numbers, so that attention
       learns to move and stay sharp with a margin: what leaks a little is lost in long sequences.
+    blind: what it does depends on nothing that it reads, as of a cell that writes over whatever is
+      there, or that only finds its way; it has no weights for r_t then.
+    overwrite: what it writes takes the place of whatever was there: e_t is 1, and has no weights.
     head: how it addresses, one of `heads.HEADS`: `shift` is the paper's, `content` looks by content
       first, `jump` may go back to address 0 first; `sharp` and `sharp_jump` are `shift` and `jump`
       with a gamma of at least 2, so that attention never spreads. All see M_{t-1}, in both readings
@@ -120,6 +128,8 @@ class Maes(base.Cell):
   clock: float = option(0., minimum=0., initial=True)
   noise: float = option(0., minimum=0., initial=True)
   head_noise: float = option(0., minimum=0., initial=True)
+  blind: bool = option(False)
+  overwrite: bool = option(False)
   head: str = option('shift')
 
   @property
@@ -158,13 +168,13 @@ class Maes(base.Cell):
     # 1: r_t <- M_{t-1} w_{t-1}
     read_t = memory.read(memory_tm1, attention_tm1)
     # 2: h_t, y_t, P_t <- control(x_t, r_t, h_{t-1})
-    z_t = jnp.concatenate([x_t, hidden_tm1, read_t])
+    z_t = jnp.concatenate([x_t, hidden_tm1, *([] if self.blind else [read_t])])
     hidden_t = nn.sigmoid(self._disturbed('units', self._hidden(z_t, x_t.size)))
-    size = 2 * self.width + self._head.size(self.width, self.shift_range)
+    size = self._words + self._head.size(self.width, self.shift_range)
     raw_t = nn.Dense(
         size, name='interface', kernel_init=self._kernel, bias_init=self._bias)(z_t)
     output_t = self.answer(z_t, self.output_hidden)  # A task may need the ReLU layer, section 4.1.
-    params_t = interface(raw_t, self.width, self.add_activation)
+    params_t = interface(raw_t, self.width, self.add_activation, self.overwrite)
     head_t = self._disturbed('head', params_t.head)
     # 4: w_t <- sharpen(conv(w_{t-1}, s_t), gamma_t)
     attention_t = self._head.address(head_t, memory_tm1, attention_tm1)
@@ -196,13 +206,18 @@ class Maes(base.Cell):
     turn = jnp.pad(quarter, (0, self.units % 2))
     return self.latch * jnp.eye(self.units, dtype=dtype) + self.clock * turn
 
+  @property
+  def _words(self) -> int:
+    """How many numbers of the interface are of (a, e)."""
+    return self.width if self.overwrite else 2 * self.width
+
   def _disturbed(self, name, numbers):
     """Numbers with the noise of training where there is any."""
     return numbers + self.get_variable('noise', name, 0.)
 
   def _kernel(self, key, shape, dtype):
     """Weights of (a, e) and the head's numbers to start from."""
-    kernel, words = nn.initializers.lecun_normal()(key, shape, dtype), 2 * self.width
+    kernel, words = nn.initializers.lecun_normal()(key, shape, dtype), self._words
     if self._head.kernel is None:
       return kernel
     of_head = kernel[:, words:].at[:, self._head.kernel(self.width, self.shift_range)]
@@ -211,10 +226,11 @@ class Maes(base.Cell):
   def _bias(self, unused_key, shape, dtype):
     """Biases of (a, e) and the head's numbers, gamma the last, to start from."""
     write = jnp.full(self.width, self.write_bias, dtype)
-    of_head = jnp.zeros(shape[0] - 2 * self.width, dtype)
+    of_head = jnp.zeros(shape[0] - self._words, dtype)
     if self._head.kernel is not None:
       of_head = of_head.at[self._head.kernel(self.width, self.shift_range)].set(
           heads.walk(self.walk_bias, self.shift_range))
     if self._head.sharpens:
       of_head = of_head.at[-1].set(self.gamma_bias)
-    return jnp.concatenate([write, write + self.erase_bias, of_head])
+    erase = [] if self.overwrite else [write + self.erase_bias]
+    return jnp.concatenate([write, *erase, of_head])

@@ -274,6 +274,10 @@ def _says(model: Model, task, claim):
           f'no proof is known for {type(cell).__name__}'
           f'{" with head " + repr(cell.head) if isinstance(cell, Maes) else ""}; it is for MAES '
           "whose head is 'shift'; search for a sequence that it gets wrong instead (--falsify)")
+    for option in ('blind', 'overwrite'):
+      if getattr(cell, option):
+        raise errors.UserError(f'no proof is known for a cell with {option}; search for a sequence '
+                               'that it gets wrong instead (--falsify)')
   if (encoder.line3, encoder.add_activation) != (solver.line3, solver.add_activation):
     raise errors.UserError('encoder and solver differ in line3 or add_activation; no proof is '
                            'known for that')

@@ -50,12 +50,23 @@ def make(
   return optax.selective_transform(trained, freeze_mask=mask(params, frozen))
 
 
+_WRITTEN = 'give an Optax transformation, e.g. optax.sgd(.1), or a function from a config to one'
+
+
 def _from_user(own, config):
-  made = own if isinstance(own, optax.GradientTransformation) or not callable(own) else own(config)
+  made = own if isinstance(own, optax.GradientTransformation) or not callable(own) else _made(
+      own, config)
   if not isinstance(made, optax.GradientTransformation):
-    raise errors.UserError(f'the optimizer is {errors.shortened(made)}; give an Optax '
-                           'transformation, e.g. optax.sgd(.1), or a function from a config to one')
+    raise errors.UserError(f'the optimizer is {errors.shortened(made)}; {_WRITTEN}')
   return made
+
+
+def _made(own, config):
+  try:
+    return own(config)
+  except TypeError as error:  # As of optax.adam, which wants a learning rate and not a config.
+    raise errors.UserError(f'the optimizer {errors.shortened(own)} makes nothing of a config '
+                           f'({errors.shortened(error, 120)}); {_WRITTEN}') from error
 
 
 def _check_steps(transform, params):
@@ -64,7 +75,7 @@ def _check_steps(transform, params):
     state = jax.eval_shape(transform.init, params)
     jax.eval_shape(lambda *args: transform.update(*args, value=jnp.float32(0)),
                    params, state, params)
-  except (TypeError, ValueError) as error:
+  except (AttributeError, TypeError, ValueError) as error:
     raise errors.UserError(
         f'the optimizer makes no update of gradients, its state, parameters and value, the loss '
         f'({errors.shortened(error, 120)}); give one that needs nothing else') from error

@@ -25,6 +25,19 @@ def random_tree(rng, like):
   return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), like)
 
 
+def as_of_the_paper(module, params):
+  """The parameters of Algorithm 1 that do the same: no weights of r_t, or a bias of e_t alone."""
+  seen, width, layers = INPUTS + module.units, module.width, dict(params)
+  if module.blind:
+    pad = lambda kernel: np.pad(kernel, ((0, width), (0, 0))) if len(kernel) == seen else kernel
+    layers = {name: {**layer, 'kernel': pad(layer['kernel'])} for name, layer in layers.items()}
+  if module.overwrite:
+    insert = lambda part, value: np.insert(part, [width] * width, value, axis=-1)
+    kernel, bias = layers['interface']['kernel'], layers['interface']['bias']
+    layers['interface'] = {'kernel': insert(kernel, 0.), 'bias': insert(bias, 1e3)}
+  return layers
+
+
 def random_state(rng, module):
   state = random_tree(rng, module.initial_state(ADDRESSES))
   return state._replace(attention=rng.dirichlet(np.ones(ADDRESSES)))
@@ -40,6 +53,9 @@ OPTIONS = [
     {'line3': 'move_first', 'add_activation': 'linear'},
     {'line3': 'write_first', 'add_activation': 'linear', 'shift_range': 2, 'output_hidden': 6},
     {'line3': 'move_first', 'shift_range': 0, 'outputs': 0},
+    {'line3': 'write_first', 'blind': True, 'output_hidden': 6},
+    {'line3': 'move_first', 'blind': True, 'overwrite': True, 'outputs': 0, 'latch': 3.},
+    {'line3': 'write_first', 'overwrite': True, 'add_activation': 'linear', 'shift_range': 2},
 ]
 
 
@@ -53,7 +69,8 @@ def test_step_is_algorithm_1(options):
     for _ in range(5):
       params, state, x_t = random_tree(rng, shapes), random_state(rng, module), rng.normal(size=10)
       state_t, shown = apply({'params': params}, state, x_t)
-      expected, logits = oracle.step(params, state, x_t, **numbered)
+      expected, logits = oracle.step(
+          as_of_the_paper(module, params), state, x_t, **numbered)
       for found, wanted in zip(state_t, expected, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-12)
       if logits is None:
@@ -133,6 +150,46 @@ def test_layers_see_input_hidden_and_read():
       'hidden': (16, 2), 'interface': (16, 4 + 4 + 5 + 1), 'output_hidden': (16, 6),
       'output': (6, 3)}
   assert all(layer.keys() == {'kernel', 'bias'} for layer in params.values())
+
+
+@pytest.mark.parametrize('options, rows, numbers', [
+    ({'blind': True}, 12, 4 + 4), ({'overwrite': True}, 16, 4),
+    ({'blind': True, 'overwrite': True}, 12, 4)], ids=str)
+def test_layers_have_no_weights_for_what_is_not_used(options, rows, numbers):
+  params = jax.eval_shape(lambda: init(cell(**options)))
+  assert {name: layer['kernel'].shape for name, layer in params.items()} == {
+      'hidden': (rows, 2), 'interface': (rows, numbers + 3 + 1), 'output': (rows, 3)}
+
+
+@pytest.mark.parametrize('options', [{}, {'overwrite': True}])
+def test_first_biases_go_to_their_numbers(options):
+  first = {'write_bias': -2., 'erase_bias': 3., 'gamma_bias': -1., 'walk_bias': 5.}
+  bias = init(cell(**first, **options))['interface']['bias']
+  erase = [] if options else [1.] * 4
+  np.testing.assert_array_equal(bias, [*[-2.] * 4, *erase, 0., 0., 5., -1.])
+
+
+def test_what_is_written_over_leaves_no_trace():
+  """With all attention at one address: two steps from an empty memory and from any other."""
+  rng, module = np.random.default_rng(6), cell(blind=True, overwrite=True, shift_range=0)
+  params, state = init(module), module.initial_state(ADDRESSES)
+  inputs = rng.normal(size=(2, INPUTS))
+  used = state._replace(memory=1e3 * rng.normal(size=state.memory.shape))
+  (empty, _), (found, _) = (module.unroll(params, one, inputs) for one in (state, used))
+  np.testing.assert_array_equal(found.memory[:, 0], empty.memory[:, 0])
+  np.testing.assert_array_equal(found.memory[:, 1:], np.float32(used.memory[:, 1:]))
+
+
+def test_what_a_blind_cell_does_is_the_same_whatever_is_in_memory():
+  rng, module = np.random.default_rng(5), cell(blind=True)
+  params, state = init(module), random_state(rng, module)
+  inputs = rng.normal(size=(6, INPUTS))
+  run = lambda memory: module.unroll(params, state._replace(memory=memory), inputs)
+  (found, steps), (other, others) = run(state.memory), run(state.memory * 1e6)
+  np.testing.assert_array_equal(found.hidden, other.hidden)
+  np.testing.assert_array_equal(found.attention, other.attention)
+  np.testing.assert_array_equal(steps.output, others.output)
+  assert np.abs(found.memory - other.memory).max() > 1
 
 
 @pytest.mark.parametrize('centre, start', [(0., 0.), (.5, 0.), (.5, .25)])

@@ -208,10 +208,10 @@ class TestOwn:
     assert_equal(params['encoder'], PARAMS['encoder'])
     assert_equal(params['solvers'], own_steps(own, gradients(), frozen=('encoder',))[0]['solvers'])
 
-  @pytest.mark.parametrize('own', ['adam', .1, lambda config: None],
-                           ids=['a name', 'a rate', 'nothing made'])
+  @pytest.mark.parametrize('own', ['adam', .1, lambda config: None, optax.adam, lambda: None],
+                           ids=['a name', 'a rate', 'nothing made', 'of a rate', 'of nothing'])
   def test_what_is_none_is_told_in_a_line(self, own):
-    with pytest.raises(errors.UserError, match=r'the optimizer is .*; give an Optax') as error:
+    with pytest.raises(errors.UserError, match=r'the optimizer .*; give an Optax') as error:
       optimizer.make(CONFIG, PARAMS, (), own)
     assert '\n' not in str(error.value)
 
@@ -226,6 +226,12 @@ def test_an_update_that_is_not_finite_is_skipped_too():
     params = optax.apply_updates(params, updates)
   np.testing.assert_allclose(params['solvers']['a']['w'], [3 - .5, 4 - 1.])
   assert optimizer.skipped(state) == 2
+
+
+def test_an_optimizer_of_other_parameters_is_told_in_a_line():
+  with pytest.raises(errors.UserError, match='makes no update of gradients') as error:
+    optimizer.make(CONFIG, PARAMS, (), optax.lookahead(optax.sgd(.1), 5, .5))
+  assert '\n' not in str(error.value)
 
 
 def test_an_optimizer_may_ask_for_the_loss():

@@ -75,6 +75,8 @@ def test_a_run_ends_when_its_model_is_proved_right(tmp_path):
 @pytest.mark.parametrize('changes, line', [
     ({'model': 'ntm'}, 'no proof is known for Ntm'),
     ({'cell': {'head': 'content'}}, "no proof is known for Maes with head 'content'"),
+    ({'cell': {'blind': True}}, 'no proof is known for a cell with blind'),
+    ({'solver': {'overwrite': True}}, 'no proof is known for a cell with overwrite'),
 ])
 def test_where_no_proof_is_known_nothing_is_begun(tmp_path, changes, line):
   config = Config(task=('serial_recall',), stop_on='certified', **changes)

@@ -103,6 +103,18 @@ def test_a_run_from_before_a_task_had_other_heads_answers_as_it_did(claimed):
   assert set(heads.values()) == {'shift'}
 
 
+def test_a_run_from_before_cells_were_blind_has_cells_that_read_and_keep(claimed):
+  now = families.resolve(dataclasses.replace(CONFIG, task=('interruption_swap',), memory=60))
+  values = json.loads(now.to_json())
+  for options in values['solvers'].values():
+    for name in ('blind', 'overwrite'):
+      options.pop(name, None)
+  (claimed.path / 'config.json').write_text(json.dumps(values))
+  solvers = models.build(claimed.read_config()).solvers
+  assert not any(cell.blind or cell.overwrite for cell in solvers.values())
+  assert solvers['interruption_swap/y_halfway'].head == 'sharp'
+
+
 def test_other_config_is_an_error_that_names_the_fields_and_changes_nothing(claimed):
   before = contents(claimed.path)
   other = dataclasses.replace(CONFIG, seeds=3, learning_rate=.5)
