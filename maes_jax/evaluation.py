@@ -102,8 +102,9 @@ class Tester(devices.Picklable):
     devices: what a batch is spread over; all there are by default.
 
   Raises:
-    UserError: no model, no devices, a number out of its bounds, a memory too small for the sequences or for the
-      model, a task that the model has no solver for, or more than there is room for.
+    UserError: no model, no devices, a number out of its bounds, a memory too small for the
+      sequences or for the model, a task that the model has no solver for, or more than there is
+      room for.
   """
   model: Model
   task: tasks.Task

@@ -438,6 +438,13 @@ class TestDocument:
     assert (ROOT / 'SUITE.md').read_text() == document.render(found)
     assert (ROOT / 'results' / 'suite.html').read_text() == page.render(found)
 
+  def test_each_record_is_of_what_would_be_trained_and_tested_today(self):
+    here = [cells.Cell(path.parent.name, path.stem)
+            for path in (ROOT / 'results' / execute.FOLDER).glob('*/*.json')]
+    stale = [cell.name for cell in here
+             if not execute.as_today(execute.read(ROOT / 'results', cell), cell)]
+    assert len(here) > 200 and not stale
+
   def test_a_users_own_have_a_row_and_a_column(self, results):
     text = document.render(scores.found(results))
     head, row = re.search(r"## Users' own\n\n(.*)\n.*\n(.*)\n", text).groups()
