@@ -356,7 +356,7 @@ def test_tasks_that_begin_with_other_items_are_not_answered_as_if_with_the_same(
 @pytest.mark.parametrize('model', ['maes', 'lstm'])
 def test_one_episode_is_answered_and_a_batch_by_another_name(model):
   model, task = build(('serial_recall',), model=model), 'serial_recall'
-  line = r'a mask of shape \(3, 6\).*use answer_batch'
+  line = r'a mask of shape \(3, 7\).*use answer_batch'
   with pytest.raises(errors.UserError, match=line) as error:
     model.answer(model.init(jax.random.key(0)), {task: episodes()[task]}, ADDRESSES)
   assert '\n' not in str(error.value)

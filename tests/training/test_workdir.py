@@ -104,7 +104,8 @@ def test_a_run_from_before_a_task_had_other_heads_answers_as_it_did(claimed):
 
 
 def test_a_run_from_before_cells_were_blind_has_cells_that_read_and_keep(claimed):
-  now = families.resolve(dataclasses.replace(CONFIG, task=('interruption_swap',), memory=60))
+  now = families.resolve(dataclasses.replace(
+      CONFIG, task=('interruption_swap',), memory=60, solvers=None))
   values = json.loads(now.to_json())
   for options in values['solvers'].values():
     for name in ('blind', 'overwrite'):
