@@ -115,7 +115,7 @@ class Tester(devices.Picklable):
 
   def __post_init__(self):
     errors.of_type('the model is', self.model, Model, 'a Model, e.g. that of maes_jax.load')
-    if not self.devices:
+    if not len(self.devices):
       raise errors.UserError('devices are none; leave them out for all there are, or give some of '
                              'jax.devices()')
     limits.check(

@@ -122,6 +122,7 @@ def test_a_length_at_which_nothing_is_asked_is_refused():
 
 
 def test_no_devices_are_none_to_test_on():
+  assert len(dataclasses.replace(make(knowing(1)), devices=np.array(jax.devices())).devices)
   with pytest.raises(errors.UserError, match='devices are none; leave them out') as error:
     dataclasses.replace(make(knowing(1)), devices=[])
   assert '\n' not in str(error.value)

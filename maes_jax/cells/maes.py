@@ -225,12 +225,11 @@ class Maes(base.Cell):
 
   def _bias(self, unused_key, shape, dtype):
     """Biases of (a, e) and the head's numbers, gamma the last, to start from."""
-    write = jnp.full(self.width, self.write_bias, dtype)
+    of_words = jnp.full(self._words, self.write_bias, dtype).at[self.width:].add(self.erase_bias)
     of_head = jnp.zeros(shape[0] - self._words, dtype)
     if self._head.kernel is not None:
       of_head = of_head.at[self._head.kernel(self.width, self.shift_range)].set(
           heads.walk(self.walk_bias, self.shift_range))
     if self._head.sharpens:
       of_head = of_head.at[-1].set(self.gamma_bias)
-    erase = [] if self.overwrite else [write + self.erase_bias]
-    return jnp.concatenate([write, *erase, of_head])
+    return jnp.concatenate([of_words, of_head])

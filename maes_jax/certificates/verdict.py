@@ -265,6 +265,9 @@ def _wrong_again(trained, task, witness):
   return found
 
 
+_SEARCH = 'search for a sequence that it gets wrong instead (--falsify)'
+
+
 def _says(model: Model, task, claim):
   """What a certificate says of model and task."""
   encoder, solver = model.encoder, model.solvers[task.name]
@@ -273,11 +276,10 @@ def _says(model: Model, task, claim):
       raise errors.UserError(
           f'no proof is known for {type(cell).__name__}'
           f'{" with head " + repr(cell.head) if isinstance(cell, Maes) else ""}; it is for MAES '
-          "whose head is 'shift'; search for a sequence that it gets wrong instead (--falsify)")
-    for option in ('blind', 'overwrite'):
-      if getattr(cell, option):
-        raise errors.UserError(f'no proof is known for a cell with {option}; search for a sequence '
-                               'that it gets wrong instead (--falsify)')
+          f"whose head is 'shift'; {_SEARCH}")
+    if cell.blind or cell.overwrite:
+      raise errors.UserError('no proof is known for a cell with '
+                             f'{"blind" if cell.blind else "overwrite"}; {_SEARCH}')
   if (encoder.line3, encoder.add_activation) != (solver.line3, solver.add_activation):
     raise errors.UserError('encoder and solver differ in line3 or add_activation; no proof is '
                            'known for that')

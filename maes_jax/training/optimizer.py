@@ -22,6 +22,7 @@ Optimizer: TypeAlias = (
 
 HALVINGS = 5
 TOO_MANY = 100  # Updates skipped in a row from which on a model counts as failed.
+_WRITTEN = 'give an Optax transformation, e.g. optax.sgd(.1), or a function from a config to one'
 
 
 def make(
@@ -50,12 +51,9 @@ def make(
   return optax.selective_transform(trained, freeze_mask=mask(params, frozen))
 
 
-_WRITTEN = 'give an Optax transformation, e.g. optax.sgd(.1), or a function from a config to one'
-
-
 def _from_user(own, config):
-  made = own if isinstance(own, optax.GradientTransformation) or not callable(own) else _made(
-      own, config)
+  is_one = isinstance(own, optax.GradientTransformation)
+  made = own if is_one or not callable(own) else _made(own, config)
   if not isinstance(made, optax.GradientTransformation):
     raise errors.UserError(f'the optimizer is {errors.shortened(made)}; {_WRITTEN}')
   return made
